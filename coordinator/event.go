@@ -1,0 +1,94 @@
+package coordinator
+
+import (
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+	"github.com/coterie-project/coterie/partition"
+)
+
+// Event is something that happened: WorkerJoined, WorkerLost, Answered or Cancelled.
+type Event interface{ event() }
+
+// WorkerJoined is a worker that can take tasks. The job begins once as many as it waits for have joined.
+type WorkerJoined struct{ Worker partition.Worker }
+
+// WorkerLost is a worker that is not expected to answer any more; its partitions go to others at once.
+type WorkerLost struct{ Name string }
+
+// Answered is a worker's answer to a task.
+type Answered struct{ Answer *wire.Answer }
+
+// Cancelled ends the job.
+type Cancelled struct{ Reason error }
+
+func (WorkerJoined) event() {}
+func (WorkerLost) event()   {}
+func (Answered) event()     {}
+func (Cancelled) event()    {}
+
+// Action is something to do: Send, PhaseBegun, Iterated, Refused, Reassigned, Finished or Failed.
+type Action interface{ action() }
+
+// Send asks a worker to do a task.
+type Send struct {
+	Worker string
+	Task   *wire.Task
+}
+
+// Phase names a stretch of a job; the seconds of a fit are reported by phase.
+type Phase string
+
+// The phases of jobs, in order.
+const (
+	PhaseRead    Phase = "read"
+	PhaseSeed    Phase = "seed"
+	PhaseIterate Phase = "iterate"
+	PhaseWrite   Phase = "write"
+)
+
+// PhaseBegun is for clocks and progress. Rows is the work of one round in it.
+type PhaseBegun struct {
+	Phase Phase
+	Rows  int64
+}
+
+// Iterated is for progress: an assignment was merged.
+type Iterated struct {
+	Run, Iteration int
+	Rows           int64
+	Moved          int64 // −1: unknown, since some rows had no label before
+	sums           *kmeans.Sums
+	centroids      *kmeans.Centroids
+	fit            *Fit
+}
+
+// Inertia is that of the pass, from the sums; it costs k·d exact multiplications, so only who shows it asks.
+func (i *Iterated) Inertia() float64 {
+	return i.fit.scaled(i.sums.Inertia(i.centroids, i.fit.totals, i.fit.space.Grid, 1))
+}
+
+// Refused is an answer that was not booked, for the log.
+type Refused struct {
+	Worker string
+	Err    error
+}
+
+// Reassigned is partitions that changed hands, for the log.
+type Reassigned struct {
+	From       string
+	Partitions int
+}
+
+// Finished ends the job well.
+type Finished struct{}
+
+// Failed ends the job.
+type Failed struct{ Err error }
+
+func (Send) action()       {}
+func (PhaseBegun) action() {}
+func (*Iterated) action()  {}
+func (Refused) action()    {}
+func (Reassigned) action() {}
+func (Finished) action()   {}
+func (Failed) action()     {}

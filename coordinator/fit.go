@@ -1,0 +1,299 @@
+package coordinator
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// FitOptions is what to fit.
+type FitOptions struct {
+	Input         *wire.Input
+	K             int
+	Init          kmeans.Init
+	Start         func(*feature.Transform) (*kmeans.Centroids, error) // given starts, once the transform is known; nil: Init
+	Runs          int                                                 // at least 1; with Start, 1
+	MaxIterations int
+	Tolerance     float64 // relative to the mean column variance; 0: until nothing changes
+	Seed          uint64
+	Labels        bool // a last round hands labels to where they are written
+}
+
+// purposeRun keys the seed of each run apart from each other.
+const purposeRun uint32 = 0x72756e
+
+// FitResult is what a fit found. All of it belongs to the Centroids.
+type FitResult struct {
+	Transform  *feature.Transform
+	Centroids  *kmeans.Centroids
+	Counts     []int64
+	Inertia    float64
+	Iterations int
+	Converged  bool
+	Intake     wire.Intake
+	Bad        []wire.BadRow
+}
+
+// Fit is the program of a fit: statistics, transform, load, then for each run seed, iterate and score; the lowest
+// inertia wins, the earliest of equals.
+type Fit struct {
+	Result  FitResult
+	options FitOptions
+	largest float64
+	space   *kmeans.Space
+	totals  *kmeans.Totals
+	spread  float64 // mean column variance
+	run     int
+	iter    *kmeans.Iteration
+	have    bool
+}
+
+// NewFit makes the job of a fit.
+func NewFit(c Config, o FitOptions) (*Job, *Fit, error) {
+	if o.K < 1 || o.K > kmeans.MaxClusters || o.Runs < 1 || o.MaxIterations < 1 || o.Tolerance < 0 || math.IsNaN(o.Tolerance) {
+		return nil, nil, fmt.Errorf("coordinator: k %d, runs %d, iterations %d, tolerance %g: out of range", o.K, o.Runs, o.MaxIterations, o.Tolerance)
+	}
+	f := &Fit{options: o}
+	j, err := newJob(c, f)
+	return j, f, err
+}
+
+func (f *Fit) start(j *Job) []Action {
+	begun := PhaseBegun{Phase: PhaseRead, Rows: j.config.Manifest.Rows}
+	return append([]Action{begun}, openKeys(j, f.options.Input, false, f.statistics)...)
+}
+
+// openKeys settles which rows of equal id are left out, before anything else is read. Under the policy fail the ids
+// are looked at while the rows are loaded, which costs no reading.
+func openKeys(j *Job, in *wire.Input, always bool, then func(*Job) []Action) []Action {
+	if in.ID == "" || in.Duplicates == wire.DuplicatesFail && !always {
+		return then(j)
+	}
+	return j.open(wire.Task{Kind: wire.Keys, Input: in}, j.everything(), func(*wire.Partial) []Action {
+		return openDuplicates(j, in, then)
+	})
+}
+
+// openDuplicates has the ids that were handed in compared. One worker asks the exchange; the round has one partition.
+func openDuplicates(j *Job, in *wire.Input, then func(*Job) []Action) []Action {
+	one := j.everything()[:min(1, len(j.config.Manifest.Partitions))]
+	return j.open(wire.Task{Kind: wire.Duplicates, Input: in}, one, func(*wire.Partial) []Action { return then(j) })
+}
+
+func (f *Fit) statistics(j *Job) []Action {
+	task := wire.Task{Kind: wire.Statistics, Input: f.options.Input}
+	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeStatistics(j, p) })
+}
+
+func (f *Fit) takeStatistics(j *Job, p *wire.Partial) []Action {
+	f.Result.Intake, f.Result.Bad = p.Intake, p.Bad
+	f.largest = p.Largest
+	switch {
+	case len(p.Bad) > wire.MaxQuarantined:
+		return j.fail(fmt.Errorf("%w: %d of %d", ErrTooManyBad, len(p.Bad), p.Intake.Read))
+	case p.Statistics == nil || p.Intake.Kept == 0:
+		return j.fail(ErrNoRows)
+	case int64(f.options.K) > p.Intake.Kept:
+		return j.fail(fmt.Errorf("%w: k = %d, %d rows", ErrTooManyClusters, f.options.K, p.Intake.Kept))
+	case f.options.Input.Weight != "" && f.largest == 0:
+		return j.fail(ErrNoWeight)
+	}
+	search := feature.NewQuantileSearch(f.options.Input.Spec, p.Statistics)
+	return f.quantiles(j, p.Statistics, search)
+}
+
+func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileSearch) []Action {
+	if search != nil && !search.Done() {
+		task := wire.Task{Kind: wire.Quantiles, Input: f.options.Input, Search: search}
+		return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+			if err := search.Close(p.Counts); err != nil {
+				return j.fail(err)
+			}
+			return f.quantiles(j, s, search)
+		})
+	}
+	transform, err := feature.Fit(f.options.Input.Spec, s, search)
+	if err != nil {
+		return j.fail(err)
+	}
+	f.Result.Transform = transform
+	if !transform.NeedsSecondPass() {
+		return f.load(j)
+	}
+	task := wire.Task{Kind: wire.Directions, Input: f.options.Input, Transform: transform}
+	return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+		if err := transform.FinishNormalised(p.Directions); err != nil {
+			return j.fail(err)
+		}
+		return f.load(j)
+	})
+}
+
+func (f *Fit) load(j *Job) []Action {
+	in := f.options.Input
+	task := wire.Task{Kind: wire.Load, Input: in, Transform: f.Result.Transform, Largest: f.largest, K: f.options.K,
+		KeepIDs: f.options.Labels}
+	return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+		if actions := f.takeLoad(j, p); actions != nil {
+			return actions
+		}
+		if in.ID != "" && in.Duplicates == wire.DuplicatesFail {
+			return openDuplicates(j, in, f.seed)
+		}
+		return f.seed(j)
+	})
+}
+
+// takeLoad checks what was loaded; nil means that all is well.
+func (f *Fit) takeLoad(j *Job, p *wire.Partial) []Action {
+	f.totals = p.Totals
+	f.space = spaceOf(f.Result.Transform)
+	f.spread = p.Totals.MeanVariance(f.space.Grid)
+	k := f.options.K
+	switch {
+	case int64(k) > p.Totals.Rows:
+		return j.fail(fmt.Errorf("%w: k = %d, %d rows", ErrTooManyClusters, k, p.Totals.Rows))
+	case p.Distinct.Count() < k:
+		return j.fail(fmt.Errorf("%w: k = %d, %d distinct", ErrFewDistinct, k, p.Distinct.Count()))
+	}
+	return nil
+}
+
+// spaceOf is what centroids need to know of the transform's columns.
+func spaceOf(t *feature.Transform) *kmeans.Space {
+	space := &kmeans.Space{Cosine: t.Normalize}
+	for _, g := range t.Grids() {
+		space.Grid = append(space.Grid, g.Exponent)
+		space.Shift = append(space.Shift, g.Shift)
+	}
+	return space
+}
+
+// seed begins a run.
+func (f *Fit) seed(j *Job) []Action {
+	begun := PhaseBegun{Phase: PhaseSeed, Rows: f.totals.Rows}
+	if f.options.Start != nil {
+		start, err := f.options.Start(f.Result.Transform)
+		if err != nil {
+			return j.fail(err)
+		}
+		return append([]Action{begun}, f.iterate(j, start)...)
+	}
+	seed := exact.Draw(f.options.Seed, purposeRun, uint32(f.run), 0)
+	seeder, err := kmeans.NewSeeder(f.options.Init, f.options.K, len(f.space.Grid), f.space.Grid, seed)
+	if err != nil {
+		return j.fail(err)
+	}
+	return append([]Action{begun}, f.seedRound(j, seeder)...)
+}
+
+func (f *Fit) seedRound(j *Job, seeder *kmeans.Seeder) []Action {
+	task := seeder.Next()
+	if task == nil {
+		start, err := seeder.Result()
+		if err != nil {
+			return j.fail(err)
+		}
+		return f.iterate(j, start)
+	}
+	return j.open(wire.Task{Kind: wire.Seed, Seed: task}, j.everything(), func(p *wire.Partial) []Action {
+		seeder.Take(p.Seed)
+		return f.seedRound(j, seeder)
+	})
+}
+
+// iterate begins Lloyd's iterations from a start.
+func (f *Fit) iterate(j *Job, start *kmeans.Centroids) []Action {
+	if err := start.Validate(); err != nil {
+		return j.fail(err)
+	}
+	if start.K != f.options.K || start.D != len(f.space.Grid) {
+		return j.fail(fmt.Errorf("%w: %d×%d where %d×%d are needed", ErrStart, start.K, start.D, f.options.K, len(f.space.Grid)))
+	}
+	f.iter = kmeans.NewIteration(start, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
+	return append([]Action{PhaseBegun{Phase: PhaseIterate, Rows: f.totals.Rows}}, f.assign(j)...)
+}
+
+func (f *Fit) assign(j *Job) []Action {
+	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids}
+	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeSums(j, p) })
+}
+
+// takeSums holds the merged sums against the data before anything is made of them.
+func (f *Fit) takeSums(j *Job, p *wire.Partial) []Action {
+	if err := p.Sums.Conserved(f.totals); err != nil {
+		return j.fail(fmt.Errorf("iteration %d: %w", f.iter.Done+1, err))
+	}
+	if len(p.Sums.Empty()) == 0 {
+		return f.update(j, p, nil)
+	}
+	task := wire.Task{Kind: wire.Farthest, Centroids: f.iter.Centroids, K: p.Sums.K}
+	return j.open(task, j.everything(), func(far *wire.Partial) []Action {
+		return f.update(j, p, far.Farthest.Rows())
+	})
+}
+
+func (f *Fit) update(j *Job, p *wire.Partial, far []kmeans.Far) []Action {
+	moved := p.Moved
+	if p.Fresh {
+		moved = -1
+	}
+	shown := &Iterated{Run: f.run, Iteration: f.iter.Done + 1, Rows: p.Intake.Kept, Moved: moved,
+		sums: p.Sums, centroids: f.iter.Centroids, fit: f}
+	sums := p.Sums
+	if len(far) > 0 {
+		sums = sums.Clone() // the pass is shown as it was
+	}
+	if f.iter.Update(sums, far) {
+		return append([]Action{shown}, f.assign(j)...)
+	}
+	return append([]Action{shown}, f.score(j)...)
+}
+
+func (f *Fit) score(j *Job) []Action {
+	task := wire.Task{Kind: wire.Score, Centroids: f.iter.Centroids}
+	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeScore(j, p) })
+}
+
+func (f *Fit) takeScore(j *Job, p *wire.Partial) []Action {
+	if err := p.Sums.Conserved(f.totals); err != nil {
+		return j.fail(fmt.Errorf("last pass: %w", err))
+	}
+	inertia := f.scaled(p.Inertia.Float64(0))
+	if !f.have || inertia < f.Result.Inertia {
+		f.have = true
+		f.Result.Inertia, f.Result.Counts = inertia, p.Sums.Counts
+		f.Result.Centroids = f.iter.Centroids
+		f.Result.Iterations, f.Result.Converged = f.iter.Done, f.iter.Converged
+	}
+	f.run++
+	if f.run < f.options.Runs {
+		return f.seed(j)
+	}
+	begun := PhaseBegun{Phase: PhaseWrite, Rows: f.totals.Rows}
+	if !f.options.Labels {
+		return append([]Action{begun}, j.finish()...)
+	}
+	task := wire.Task{Kind: wire.Label, Centroids: f.Result.Centroids, Input: f.options.Input}
+	return append([]Action{begun}, j.open(task, j.everything(), func(*wire.Partial) []Action { return j.finish() })...)
+}
+
+// scaled brings an inertia in fixed-point weight units to that of the weights, and under cosine from the squared
+// distance of unit vectors to 1 − cos, which is half of it.
+func (f *Fit) scaled(inertia float64) float64 {
+	return scaleInertia(inertia, f.options.Input, f.largest)
+}
+
+func scaleInertia(inertia float64, in *wire.Input, largest float64) float64 {
+	if in.Weight != "" {
+		inertia = float64(inertia/kmeans.WeightOne) * largest
+	}
+	if in.Spec.Normalize {
+		inertia /= 2
+	}
+	return inertia
+}

@@ -1,0 +1,55 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coterie-project/coterie/internal/wire"
+)
+
+// Transport joins a coordinator to its workers.
+type Transport interface {
+	// Events delivers what workers do: joining, answering, being lost. It is not closed while Run uses it.
+	Events() <-chan Event
+	// Send gives a task to a worker. An error means that the worker is lost.
+	Send(ctx context.Context, worker string, t *wire.Task) error
+}
+
+// Run drives a job to its end: one goroutine, the caller's. observe is given every action that is not a Send, in
+// order; it must return soon. The error is that of the Failed action, or the context's.
+func Run(ctx context.Context, j *Job, t Transport, observe func(Action)) error {
+	for {
+		var event Event
+		select {
+		case <-ctx.Done():
+			event = Cancelled{Reason: ctx.Err()}
+		case event = <-t.Events():
+		}
+		if done, err := carryOut(ctx, j, t, j.Step(event), observe); done {
+			return err
+		}
+	}
+}
+
+func carryOut(ctx context.Context, j *Job, t Transport, actions []Action, observe func(Action)) (bool, error) {
+	for len(actions) > 0 {
+		action := actions[0]
+		actions = actions[1:]
+		switch action := action.(type) {
+		case Send:
+			if err := t.Send(ctx, action.Worker, action.Task); err != nil {
+				observe(Refused{Worker: action.Worker, Err: fmt.Errorf("send: %w", err)})
+				actions = append(actions, j.Step(WorkerLost{Name: action.Worker})...)
+			}
+		case Finished:
+			observe(action)
+			return true, nil
+		case Failed:
+			observe(action)
+			return true, action.Err
+		default:
+			observe(action)
+		}
+	}
+	return false, nil
+}

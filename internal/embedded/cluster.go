@@ -1,0 +1,102 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/coterie-project/coterie/coordinator"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/partition"
+	"github.com/coterie-project/coterie/worker"
+)
+
+// Cluster is W workers in this process. Close it.
+type Cluster struct {
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+	events chan coordinator.Event
+	tasks  map[string]chan *wire.Task
+}
+
+// Window is how many partitions of a label round may be under way at once: enough that every thread has one in work
+// and one waiting to be written.
+func Window(workers, threads int) int { return 2 * max(workers, threads) }
+
+// Start starts workers that share a source; threads is for all of them together, at least one each. config's
+// Threads is ignored.
+//
+// The channels hold more than a job can have under way (a Window of partitions, or one task for each worker, twice
+// over for tasks that are asked for again), so that neither side waits for the other while it is waited for.
+func Start(ctx context.Context, workers, threads int, config worker.Config) (*Cluster, error) {
+	if workers < 1 || threads < 1 {
+		return nil, fmt.Errorf("embedded: %d workers with %d threads: at least 1 of each is needed", workers, threads)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	room := 2*Window(workers, threads) + 2*workers
+	c := &Cluster{cancel: cancel, events: make(chan coordinator.Event, room), tasks: make(map[string]chan *wire.Task)}
+	for i := range workers {
+		config.Threads = max(1, (threads+i)/workers)
+		engine, err := worker.NewEngine(config)
+		if err != nil {
+			cancel()
+			c.wait.Wait()
+			return nil, err
+		}
+		name := fmt.Sprintf("worker-%d", i+1)
+		tasks := make(chan *wire.Task, room)
+		joined := coordinator.WorkerJoined{Worker: partition.Worker{Name: name, Weight: config.Threads}}
+		c.tasks[name] = tasks
+		c.wait.Go(func() {
+			l := &link{tasks: tasks, events: c.events}
+			if l.tell(ctx, joined) == nil {
+				// The only errors are the context's: the link has no others.
+				_ = worker.Serve(ctx, worker.NewCore(name), engine, l)
+			}
+		})
+	}
+	return c, nil
+}
+
+// Events implements coordinator.Transport.
+func (c *Cluster) Events() <-chan coordinator.Event { return c.events }
+
+// Send implements coordinator.Transport. A worker's loop takes tasks while it computes, so this does not wait for a
+// computation.
+func (c *Cluster) Send(ctx context.Context, name string, t *wire.Task) error {
+	select {
+	case c.tasks[name] <- t:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close stops the workers and returns after the last has ended.
+func (c *Cluster) Close() {
+	c.cancel()
+	c.wait.Wait()
+}
+
+// link is a worker's end.
+type link struct {
+	tasks  chan *wire.Task
+	events chan<- coordinator.Event
+}
+
+// Tasks implements worker.Link.
+func (l *link) Tasks() <-chan *wire.Task { return l.tasks }
+
+// Reply implements worker.Link.
+func (l *link) Reply(ctx context.Context, a *wire.Answer) error {
+	return l.tell(ctx, coordinator.Answered{Answer: a})
+}
+
+func (l *link) tell(ctx context.Context, e coordinator.Event) error {
+	select {
+	case l.events <- e:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

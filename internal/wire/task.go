@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// Kind is what a round computes.
+type Kind string
+
+// The kinds of rounds.
+const (
+	Keys       Kind = "keys"       // read the ids and hand them to the exchange
+	Duplicates Kind = "duplicates" // look for equal ids among those handed in
+	Statistics Kind = "statistics" // exact statistics of the columns
+	Quantiles  Kind = "quantiles"  // one counting round of the exact quantiles
+	Directions Kind = "directions" // statistics of the rows brought to length one (cosine)
+	Load       Kind = "load"       // rows become Points, which stay with the worker
+	Seed       Kind = "seed"       // one round of seeding
+	Iterate    Kind = "iterate"    // assignment to centroids; exact sums
+	Farthest   Kind = "farthest"   // the farthest distinct Points of an assignment
+	Score      Kind = "score"      // a full pass with inertia
+	Label      Kind = "label"      // labels and distances go to where they are written
+)
+
+// BadRows says what becomes of a row that cannot be used.
+type BadRows string
+
+// The policies for bad rows.
+const (
+	BadRowsFail       BadRows = "fail"
+	BadRowsQuarantine BadRows = "quarantine"
+)
+
+// DuplicateIDs says what becomes of rows with an id that another row has.
+type DuplicateIDs string
+
+// The policies for duplicate ids.
+const (
+	DuplicatesFail  DuplicateIDs = "fail"
+	DuplicatesFirst DuplicateIDs = "first"
+	DuplicatesLast  DuplicateIDs = "last"
+)
+
+// Input says how rows are read; it is the same for every task of a job.
+type Input struct {
+	Spec       *feature.Spec // the columns and what happens to them
+	ID         string        // the id's column; empty: the row number
+	Weight     string        // the weight's column; empty: every row weighs one
+	BadRows    BadRows
+	Duplicates DuplicateIDs
+}
+
+// Task is one worker's part of a round.
+type Task struct {
+	Epoch      uint64 // the coordinator's; a worker drops tasks of an earlier one
+	Round      uint64 // counts the rounds of a job
+	Kind       Kind
+	Partitions []int // ascending
+	Input      *Input
+
+	Search    *feature.QuantileSearch // Quantiles
+	Transform *feature.Transform      // Directions, Load, and Label of rows that are not held
+	Largest   float64                 // Load: the largest weight, the unit of the fixed point
+	K         int                     // Load: how many distinct Points to look for; Farthest: how many rows
+	KeepIDs   bool                    // Load: the ids are needed for labels
+	Seed      *kmeans.SeedTask        // Seed
+	Centroids *kmeans.Centroids       // Iterate, Farthest, Score, Label
+	Detail    bool                    // Label: the second nearest too
+}

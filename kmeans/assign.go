@@ -1,0 +1,134 @@
+package kmeans
+
+import (
+	"fmt"
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/kmeans/internal/kernel"
+)
+
+// SpanRows is the unit of work of a thread: its labels, distances and masks stay in the first-level cache.
+const SpanRows = 2048
+
+// tier is the instruction set in use, chosen once at start.
+var tier atomic.Int32
+
+func init() { tier.Store(int32(kernel.Best())) }
+
+// Tiers names the instruction-set tiers that this machine has, best first.
+func Tiers() []string {
+	var names []string
+	for _, t := range kernel.Available() {
+		names = append(names, t.String())
+	}
+	return names
+}
+
+// Tier names the tier in use.
+func Tier() string { return kernel.Tier(tier.Load()).String() }
+
+// UseTier selects a tier by name; all give the same bits. It is meant for the start of a program and for tests.
+func UseTier(name string) error {
+	t, err := kernel.Parse(name)
+	if err != nil {
+		return fmt.Errorf("kernel %q: %w", name, err)
+	}
+	tier.Store(int32(t))
+	return nil
+}
+
+// Assigner finds nearest centroids. It is read-only after NewAssigner and shared by threads, each with a Scratch.
+//
+// The distance of a point x to a centroid c is, in float32, acc = fma(x−c, x−c, acc) over the columns in order;
+// equal distances go to the lowest index.
+type Assigner struct {
+	k, d  int
+	tier  kernel.Tier
+	panel kernel.Panel
+}
+
+// NewAssigner packs the centroids for the tier in use.
+func NewAssigner(c *Centroids) *Assigner {
+	a := &Assigner{k: c.K, d: c.D, tier: kernel.Tier(tier.Load())}
+	a.tier.Pack(&a.panel, c.Values, c.K, c.D)
+	return a
+}
+
+// Scratch is one thread's room for the results of a span.
+type Scratch struct {
+	best        [SpanRows]float32
+	second      [SpanRows]float32
+	index       [SpanRows]int32
+	secondIndex [SpanRows]int32
+	masks       [SpanRows / kernel.Lanes]uint16
+}
+
+func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {
+	blocks, padded := p.span(lo, hi)
+	a.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
+}
+
+// Update labels rows [lo,hi) of p, at most SpanRows of them, lo a multiple of SpanRows, and gives every change of
+// label to acc. With fresh, labels hold nothing yet and every row counts as moved from nowhere.
+func (a *Assigner) Update(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, s *Scratch) {
+	a.nearest(p, lo, hi, s)
+	a.relabel(p, lo, hi, labels, fresh, acc, s)
+}
+
+func (a *Assigner) relabel(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, s *Scratch) {
+	if fresh {
+		for i := lo; i < hi; i++ {
+			to := s.index[i-lo]
+			labels[i] = uint16(to)
+			acc.move(p, i, none, int(to))
+		}
+		return
+	}
+	blocks := (hi - lo + kernel.Lanes - 1) / kernel.Lanes
+	if kernel.Changed(a.tier, labels[lo:hi], s.index[:], hi-lo, s.masks[:blocks]) == 0 {
+		return
+	}
+	for b, mask := range s.masks[:blocks] {
+		for ; mask != 0; mask &= mask - 1 {
+			i := lo + b*kernel.Lanes + bits.TrailingZeros16(mask)
+			to := int(s.index[i-lo])
+			acc.move(p, i, int(labels[i]), to)
+			labels[i] = uint16(to)
+		}
+	}
+}
+
+// Score labels rows as Update does and also adds their squared distances, times their weights, to inertia.
+func (a *Assigner) Score(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, inertia *exact.Bins, s *Scratch) {
+	a.nearest(p, lo, hi, s)
+	if p.weights == nil {
+		inertia.AddSlice(s.best[:hi-lo])
+	} else {
+		for i := lo; i < hi; i++ {
+			inertia.AddWeighted(s.best[i-lo], p.weights[i])
+		}
+	}
+	a.relabel(p, lo, hi, labels, fresh, acc, s)
+}
+
+// Nearest gives, for rows [lo,hi) (bounds as for Update), the nearest centroid and the squared distance to it. The
+// slices belong to the Scratch.
+func (a *Assigner) Nearest(p *Points, lo, hi int, s *Scratch) (index []int32, distance []float32) {
+	a.nearest(p, lo, hi, s)
+	return s.index[:hi-lo], s.best[:hi-lo]
+}
+
+// TwoNearest is Nearest with the second nearest centroid beside it; with k = 1 its index is −1 and its distance
+// +Inf.
+func (a *Assigner) TwoNearest(p *Points, lo, hi int, s *Scratch) (index, second []int32, distance, secondDistance []float32) {
+	blocks, padded := p.span(lo, hi)
+	a.panel.TwoNearest(blocks, s.best[:padded], s.second[:padded], s.index[:padded], s.secondIndex[:padded])
+	n := hi - lo
+	return s.index[:n], s.secondIndex[:n], s.best[:n], s.second[:n]
+}
+
+// Arithmetic is the version of the definition of the numbers: Points, distance, sums, randomness. Programs of equal
+// Arithmetic give equal bits; it changes when any of them does.
+const Arithmetic = "1"

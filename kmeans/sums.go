@@ -1,0 +1,205 @@
+package kmeans
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/kmeans/internal/kernel"
+)
+
+// ErrConservation is a set of sums whose rows or column totals do not add up to those of the data.
+var ErrConservation = errors.New("rows were lost or counted twice")
+
+// Sums is the exact state of an assignment: rows, weight and coordinate sums of each cluster, as integers on the
+// grid. Adding and subtracting is exact, so equal assignments have equal Sums however they were reached.
+type Sums struct {
+	K, D    int
+	Counts  []int64        // rows by cluster
+	Weights []exact.Int128 // fixed-point weight by cluster; nil where rows are not weighted
+	Values  []exact.Int128 // k×d, row-major: Σ weight·value in grid units
+}
+
+// NewSums makes the Sums of no rows.
+func NewSums(k, d int, weighted bool) *Sums {
+	s := &Sums{K: k, D: d, Counts: make([]int64, k), Values: make([]exact.Int128, k*d)}
+	if weighted {
+		s.Weights = make([]exact.Int128, k)
+	}
+	return s
+}
+
+// Weight is the weight of cluster j: its rows where they are not weighted.
+func (s *Sums) Weight(j int) exact.Int128 {
+	if s.Weights == nil {
+		return exact.FromInt64(s.Counts[j])
+	}
+	return s.Weights[j]
+}
+
+// Merge adds o's rows.
+func (s *Sums) Merge(o *Sums) {
+	for j, n := range o.Counts {
+		s.Counts[j] += n
+	}
+	for j, w := range o.Weights {
+		s.Weights[j] = s.Weights[j].Add(w)
+	}
+	for i, v := range o.Values {
+		s.Values[i] = s.Values[i].Add(v)
+	}
+}
+
+// Clone is a deep copy.
+func (s *Sums) Clone() *Sums {
+	c := NewSums(s.K, s.D, s.Weights != nil)
+	c.Merge(s)
+	return c
+}
+
+// Empty lists the clusters without weight, ascending.
+func (s *Sums) Empty() []int {
+	var empty []int
+	for j := range s.K {
+		if s.Weight(j).Sign() <= 0 {
+			empty = append(empty, j)
+		}
+	}
+	return empty
+}
+
+// Conserved checks that the clusters' rows, weights and sums add up to the totals, exactly.
+func (s *Sums) Conserved(t *Totals) error {
+	var rows int64
+	var weight exact.Int128
+	column := make([]exact.Int128, s.D)
+	for j := range s.K {
+		rows += s.Counts[j]
+		weight = weight.Add(s.Weight(j))
+		for c := range column {
+			column[c] = column[c].Add(s.Values[j*s.D+c])
+		}
+	}
+	if rows != t.Rows {
+		return fmt.Errorf("%w: %d rows in the clusters, %d in the data", ErrConservation, rows, t.Rows)
+	}
+	if weight.Cmp(t.Weight) != 0 {
+		return fmt.Errorf("%w: the clusters' weights do not add up", ErrConservation)
+	}
+	for c := range column {
+		if column[c].Cmp(t.Sums[c]) != 0 {
+			return fmt.Errorf("%w: the clusters' sums of column %d do not add up", ErrConservation, c)
+		}
+	}
+	return nil
+}
+
+// Accumulator takes the moves of one thread. Unweighted moves are kept as int64 and folded into 128 bits before
+// they could overflow: a move adds at most 2^39 to an entry, and 2^23 of them stay below 2^62.
+type Accumulator struct {
+	sums    *Sums
+	pending []int64 // k×d, unweighted moves that are not in sums yet
+	touched []bool  // clusters with pending moves
+	moves   int
+	moved   int64
+}
+
+// NewAccumulator makes an Accumulator of no moves.
+func NewAccumulator(k, d int, weighted bool) *Accumulator {
+	a := &Accumulator{sums: NewSums(k, d, weighted), touched: make([]bool, k)}
+	if !weighted {
+		a.pending = make([]int64, k*d)
+	}
+	return a
+}
+
+// none is the cluster of a row that has not been assigned.
+const none = -1
+
+// move takes row i of p out of cluster from (or none) and puts it into cluster to.
+func (a *Accumulator) move(p *Points, i, from, to int) {
+	a.moved++
+	base := i/kernel.Lanes*p.d*kernel.Lanes + i%kernel.Lanes
+	a.sums.Counts[to]++
+	if from != none {
+		a.sums.Counts[from]--
+	}
+	if p.weights != nil {
+		a.moveWeighted(p, i, base, from, to)
+		return
+	}
+	if a.moves == MaxPoints {
+		a.fold()
+	}
+	a.moves++
+	d := p.d
+	into := a.pending[to*d : to*d+d]
+	a.touched[to] = true
+	units := p.units[:len(into)]
+	if from == none {
+		for t := range into {
+			into[t] += int64(float64(p.blocks[base+t*kernel.Lanes]) * units[t])
+		}
+		return
+	}
+	a.touched[from] = true
+	out := a.pending[from*d : from*d+d][:len(into)]
+	for t := range into {
+		v := int64(float64(p.blocks[base+t*kernel.Lanes]) * units[t])
+		into[t] += v
+		out[t] -= v
+	}
+}
+
+func (a *Accumulator) moveWeighted(p *Points, i, base, from, to int) {
+	w := int64(p.weights[i])
+	a.sums.Weights[to] = a.sums.Weights[to].Add(exact.FromInt64(w))
+	if from != none {
+		a.sums.Weights[from] = a.sums.Weights[from].Sub(exact.FromInt64(w))
+	}
+	d := p.d
+	for t := range d {
+		v := exact.MulInt64(w, int64(float64(p.blocks[base+t*kernel.Lanes])*p.units[t]))
+		a.sums.Values[to*d+t] = a.sums.Values[to*d+t].Add(v)
+		if from != none {
+			a.sums.Values[from*d+t] = a.sums.Values[from*d+t].Sub(v)
+		}
+	}
+}
+
+// fold brings the pending moves into the 128-bit sums.
+func (a *Accumulator) fold() {
+	a.moves = 0
+	if a.pending == nil {
+		return
+	}
+	d := a.sums.D
+	for j, touched := range a.touched {
+		if !touched {
+			continue
+		}
+		a.touched[j] = false
+		row := a.pending[j*d : (j+1)*d]
+		for t, v := range row {
+			a.sums.Values[j*d+t] = a.sums.Values[j*d+t].Add(exact.FromInt64(v))
+			row[t] = 0
+		}
+	}
+}
+
+// Drain adds the moves taken so far to sums, says how many rows moved, and starts again from nothing.
+func (a *Accumulator) Drain(into *Sums) int64 {
+	a.fold()
+	into.Merge(a.sums)
+	moved := a.moved
+	a.moved = 0
+	clear(a.sums.Counts)
+	clear(a.sums.Weights)
+	clear(a.sums.Values)
+	return moved
+}
+
+// Fits says whether the Accumulator takes moves for sums of s's shape.
+func (a *Accumulator) Fits(s *Sums) bool {
+	return a.sums.K == s.K && a.sums.D == s.D && (a.sums.Weights != nil) == (s.Weights != nil)
+}
