@@ -52,13 +52,22 @@ func cutAfter(begin, rows, target int64, cuts []int64) int64 {
 		return rows
 	}
 	best := int64(-1)
-	for _, c := range after(cuts, begin) {
+	offer := func(c int64) bool {
 		if c-begin > 4*target || c > rows {
-			break
+			return false
 		}
 		if best < 0 || abs(c-begin-target) < abs(best-begin-target) {
 			best = c
 		}
+		return true
+	}
+	for _, c := range after(cuts, begin) {
+		if !offer(c) {
+			break
+		}
+	}
+	if len(cuts) > 1 {
+		offer(rows)
 	}
 	if best-begin >= target/2 {
 		return best

@@ -1,0 +1,92 @@
+package partition
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestCutCoversEveryRowOnceWithinBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.Int64Range(0, 1<<26).Draw(t, "rows")
+		columns := rapid.IntRange(1, 5000).Draw(t, "columns")
+		cuts := []int64{0}
+		for last := int64(0); last < rows && len(cuts) < 2000; {
+			last += rapid.Int64Range(1, 1<<22).Draw(t, "step")
+			cuts = append(cuts, last)
+		}
+		m, err := Cut(rows, columns, cuts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Validate(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestCutKeepsToRowGroups(t *testing.T) {
+	var cuts []int64
+	for c := int64(0); c < 10_000_000; c += 1 << 20 {
+		cuts = append(cuts, c)
+	}
+	m, err := Cut(10_000_000, 8, cuts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range m.Partitions {
+		if !slices.Contains(cuts, p.First) {
+			t.Errorf("partition %d begins at row %d, which is no cut", p.ID, p.First)
+		}
+	}
+}
+
+func TestValidateRefusesWhatDoesNotCover(t *testing.T) {
+	for name, m := range map[string]*Manifest{
+		"a gap":        {Rows: 10, Partitions: []Partition{{0, 0, 4}, {1, 5, 5}}},
+		"an overlap":   {Rows: 10, Partitions: []Partition{{0, 0, 6}, {1, 5, 5}}},
+		"too few":      {Rows: 10, Partitions: []Partition{{0, 0, 4}}},
+		"too large":    {Rows: MaxRows + 1, Partitions: []Partition{{0, 0, MaxRows + 1}}},
+		"a wrong id":   {Rows: 10, Partitions: []Partition{{1, 0, 10}}},
+		"an empty one": {Rows: 10, Partitions: []Partition{{0, 0, 0}, {1, 0, 10}}},
+	} {
+		if err := m.Validate(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestPlaceGivesRowsInProportionToWeight(t *testing.T) {
+	m, _ := Cut(1<<24, 8, nil)
+	plan, err := Place(m, []Worker{{"a", 1}, {"b", 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := len(plan.Of("a")), len(plan.Of("b")); a+b != len(m.Partitions) || abs(int64(3*a-b)) > 3 {
+		t.Errorf("partitions of workers with weights 1 and 3: got %d and %d of %d", a, b, len(m.Partitions))
+	}
+	if _, err := Place(m, nil); !errors.Is(err, ErrNoWorkers) {
+		t.Errorf("no workers: got %v, want ErrNoWorkers", err)
+	}
+}
+
+func TestReassignMovesOnlyTheLostWorkersPartitions(t *testing.T) {
+	m, _ := Cut(1<<23, 8, nil)
+	all := []Worker{{"a", 1}, {"b", 1}, {"c", 1}}
+	plan, _ := Place(m, all)
+	before := slices.Clone(plan.Owners)
+	moved, err := plan.Reassign("b", []Worker{all[0], all[2]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, owner := range plan.Owners {
+		if was := before[id] == "b"; was != slices.Contains(moved, id) || was == (owner == before[id]) {
+			t.Errorf("partition %d of %s is now with %s", id, before[id], owner)
+		}
+	}
+	if a, c := len(plan.Of("a")), len(plan.Of("c")); abs(int64(a-c)) > 1 {
+		t.Errorf("after reassignment: got %d and %d partitions, want an even share", a, c)
+	}
+}
