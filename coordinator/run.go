@@ -37,7 +37,12 @@ func carryOut(ctx context.Context, j *Job, t Transport, actions []Action, observ
 		actions = actions[1:]
 		switch action := action.(type) {
 		case Send:
-			if err := t.Send(ctx, action.Worker, action.Task); err != nil {
+			err := t.Send(ctx, action.Worker, action.Task)
+			switch {
+			case err == nil:
+			case ctx.Err() != nil: // not the worker's fault
+				actions = j.Step(Cancelled{Reason: ctx.Err()})
+			default:
 				observe(Refused{Worker: action.Worker, Err: fmt.Errorf("send: %w", err)})
 				actions = append(actions, j.Step(WorkerLost{Name: action.Worker})...)
 			}

@@ -1,10 +1,8 @@
 package feature
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"sort"
 
 	"github.com/coterie-project/coterie/internal/exact"
 )
@@ -321,13 +319,19 @@ func (p *pass) level(c, i int) (code int32, ok bool) {
 	return code, true
 }
 
-// find is the position of a text among the levels, or −1.
+// find is the position of a text among the levels, or −1. Comparing with string(text) makes no copy.
 func (c *CategoricalColumn) find(text []byte) int32 {
-	at, found := sort.Find(len(c.Levels), func(k int) int {
-		return bytes.Compare(text, []byte(c.Levels[k].Value))
-	})
-	if !found {
-		return -1
+	low, high := 0, len(c.Levels)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if c.Levels[middle].Value < string(text) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
 	}
-	return int32(at)
+	if low < len(c.Levels) && c.Levels[low].Value == string(text) {
+		return int32(low)
+	}
+	return -1
 }

@@ -182,6 +182,15 @@ func TestNormalisedRowsHaveLengthOneAndTheTwinsBits(t *testing.T) {
 	}
 }
 
+func TestAShiftOfZeroOutsideOfTheRangeKeepsTheGridWide(t *testing.T) {
+	b := &Batch{Rows: 3, Numeric: [][]float64{{1, 2, 3}}, Text: []TextColumn{texts("a", "a", "a")}}
+	tr := mustFit(t, &Spec{Numeric: []string{"x"}, Categorical: []string{"c"}, Scale: Robust, Missing: Fail, Normalize: true}, b)
+	// The level's coordinates lie between 0.7 and 1: 2^-2 apart, and 1 away from the shift.
+	if got, want := tr.Grids()[1], (Grid{Shift: 0, Exponent: -39}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestARowOfZerosHasNoDirection(t *testing.T) {
 	b := &Batch{Rows: 3, Numeric: [][]float64{{1, 0, 0}, {2, 5, 0}}}
 	spec := &Spec{Numeric: []string{"x", "y"}, Scale: None, Missing: Fail, Normalize: true}

@@ -38,6 +38,9 @@ func Fit(spec *Spec, s *Statistics, q *QuantileSearch) (*Transform, error) {
 	if err := t.fitOutputs(); err != nil {
 		return nil, err
 	}
+	if err := t.Validate(); err != nil { // Statistics from elsewhere may hold sums that no column has
+		return nil, err
+	}
 	return t, nil
 }
 

@@ -196,6 +196,9 @@ func TestATextThatSaysMissingSharesTheLevelOfMissingOnes(t *testing.T) {
 	if got, want := strings.Join(tr.Outputs(), "|"), "c=a|c=missing"; got != want {
 		t.Errorf("got outputs %q, want %q", got, want)
 	}
+	if got, want := tr.Categorical[0].Levels[1].Shift, 171.0/256; got != want { // two of three rows
+		t.Errorf("got shift %v, want %v", got, want)
+	}
 	points, _, _ := applied(t, tr, b)
 	if diff := cmp.Diff(row(points, 0), row(points, 1)); diff != "" {
 		t.Errorf("the two rows differ:\n%s", diff)

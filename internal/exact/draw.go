@@ -24,7 +24,7 @@ func Draw(seed uint64, purpose, iteration uint32, row uint64) uint64 {
 func philox(c0, c1, c2, c3, k0, k1 uint32) (uint32, uint32, uint32, uint32) {
 	for range 10 {
 		p0, p1 := uint64(c0)*philoxM0, uint64(c2)*philoxM1
-		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		c0, c1, c2, c3 = uint32(p1>>32)^(c1^k0), uint32(p1), uint32(p0>>32)^(c3^k1), uint32(p0)
 		k0 += philoxW0
 		k1 += philoxW1
 	}

@@ -62,7 +62,7 @@ func ShiftFor(mean, min, max float64) float64 {
 // taken for 2^970: on either every number is 0 or infinite.
 func ToGrid(x, shift float64, gridExp int) float32 {
 	g := newGrid(gridExp)
-	return g.round(x, shift)
+	return g.near(toOdd(twoSum(x, -shift)))
 }
 
 // ToGridSlice sets dst[i] = ToGrid(x[i], shift, gridExp) for all i; dst is at least as long as x.
@@ -70,7 +70,7 @@ func ToGridSlice(dst []float32, x []float64, shift float64, gridExp int) {
 	g := newGrid(gridExp)
 	dst = dst[:len(x)]
 	for i, v := range x {
-		dst[i] = g.round(v, shift)
+		dst[i] = g.near(toOdd(twoSum(v, -shift)))
 	}
 }
 
@@ -85,14 +85,8 @@ func newGrid(e int) grid {
 	return grid{fine: pow2(e + 23), magic: 1.5 * pow2(e+52)}
 }
 
-func (g *grid) round(x, shift float64) float32 {
-	// TwoSum (Knuth): y + rest = x − shift, exactly.
-	y := x - shift
-	back := y - x
-	rest := (x - (y - back)) - (shift + back)
-	if rest != 0 {
-		y = roundToOdd(y, rest)
-	}
+// near rounds y to the nearest multiple of the grid and of float32's last bit.
+func (g *grid) near(y float64) float32 {
 	if y < g.fine && y > -g.fine {
 		y += g.magic
 		y -= g.magic
@@ -100,18 +94,18 @@ func (g *grid) round(x, shift float64) float32 {
 	return float32(y)
 }
 
-// roundToOdd corrects y, the rounded value of y + rest, to one whose last bit is odd where something was lost. A second
-// rounding, to at least two bits less, then gives what a single one would have given: S. Boldo, G. Melquiond,
-// "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd", 2008.
-func roundToOdd(y, rest float64) float64 {
-	b := math.Float64bits(y)
-	if b&1 == 1 || rest != rest || y-y != 0 {
-		return y
+// toOdd is y + rest, of which y is the rounded value, rounded to odd: where float64 cannot hold it, it is the one of its two
+// neighbours whose last bit is 1. A second rounding, to at least two bits less, then gives what a single one would have
+// given: S. Boldo, G. Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd",
+// 2008. It does not branch on rest, because half of a column's values may have one.
+func toOdd(y, rest float64) float64 {
+	b, r := math.Float64bits(y), math.Float64bits(rest)<<1
+	if b<<1 >= 0x7fe<<53 {
+		return y // in or near overflow, where rest means nothing and float32 is infinite anyway
 	}
-	if (rest > 0) == (y > 0) {
-		return math.Float64frombits(b + 1)
-	}
-	return math.Float64frombits(b - 1)
+	inexact := (r | -r) >> 63
+	beyond := (b ^ math.Float64bits(rest)) >> 63 & inexact // y was rounded away from 0
+	return math.Float64frombits((b - beyond) | inexact)
 }
 
 // GridInt is p·2^−gridExp for a p on the grid, |p| < 2^(gridExp+63): the integer that sums of Points are made of.

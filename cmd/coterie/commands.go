@@ -1,0 +1,18 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands makes each subcommand, in the order of the help page.
+var commands = []func(*App) *cobra.Command{
+	newDemoCommand,
+	newFitCommand,
+	newAssignCommand,
+	newLookupCommand,
+	newCheckCommand,
+	newPlanCommand,
+	newRFMCommand,
+	newSynthCommand,
+	newVersionCommand,
+	newCompletionCommand,
+	newManCommand,
+}

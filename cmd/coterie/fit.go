@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/pipeline"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// fitFlags are those of coterie fit beside the data's.
+type fitFlags struct {
+	data      dataFlags
+	engine    engineFlags
+	k         int64
+	init      string
+	runs      int64
+	maxIter   int64
+	tolerance float64
+	seed      int64
+	metric    string
+	algorithm string
+	labels    string
+	output    string
+	json      bool
+}
+
+// fitDocument is what fit --json prints.
+type fitDocument struct {
+	Rows       int64            `json:"rows"`
+	Columns    int              `json:"columns"`
+	K          int              `json:"k"`
+	Iterations int              `json:"iterations"`
+	Converged  bool             `json:"converged"`
+	Inertia    float64          `json:"inertia"`
+	Counts     []int64          `json:"counts"`
+	Seconds    pipeline.Seconds `json:"seconds"`
+	Model      string           `json:"model"`
+	Digest     string           `json:"digest"`
+	Left       *leftOut         `json:"left_out,omitempty"`
+}
+
+// newFitCommand is coterie fit.
+func newFitCommand(app *App) *cobra.Command {
+	f := &fitFlags{}
+	cmd := &cobra.Command{
+		Use:   "fit DATA… -k K -o model.json",
+		Short: "Find k segments and write them as a model",
+		Long: "Fit divides the rows into k segments by k-means and writes a model: the transforms, the centroids and the\n" +
+			"segments' names. DATA is one or more .csv, .csv.gz, .csv.zst, .parquet or .npy files, folders, globs,\n" +
+			"synth://KIND?rows=… or - for standard input.",
+		Example: "  coterie fit customers.parquet -k 5 -o model.json --labels labels.parquet",
+		Args:    someArgs("DATA"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
+	}
+	flags := cmd.Flags()
+	flags.VarP(newWhole(&f.k, 0, 1, kmeans.MaxClusters), "clusters", "k", "how many segments to find")
+	flags.StringVarP(&f.output, "output", "o", "", "where the model goes: `FILE`.json")
+	flags.StringVar(&f.init, "init", string(kmeans.InitParallel),
+		"how to start: k-means-parallel, k-means++, random, or a `FILE` with k rows of centroids in the units of the input")
+	flags.Var(newWhole(&f.runs, 1, 1, 10000), "runs", "`R` starts; the lowest inertia wins")
+	flags.Var(newWhole(&f.maxIter, 300, 1, math.MaxInt32), "max-iter", "at most `N` centroid updates a run")
+	flags.Var(newReal(&f.tolerance, 1e-4, 0), "tol",
+		"stop when the squared movement of all centroids is at most `T` × the mean variance; 0: when nothing changes")
+	flags.Var(newWhole(&f.seed, 0, 0, math.MaxInt64), "seed", "`S`, which all randomness is keyed by")
+	flags.Var(newChoice(&f.metric, "euclidean", "euclidean", "cosine"), "metric", "how to measure distance")
+	flags.Var(newChoice(&f.algorithm, "auto", "auto", "lloyd"), "algorithm", "how to compute; all give the same bits")
+	flags.StringVar(&f.labels, "labels", "", "also write each row's segment: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy")
+	f.data.bind(cmd)
+	f.engine.bind(cmd)
+	addJSON(cmd, &f.json)
+	require(cmd, "clusters", "output")
+	return cmd
+}
+
+func (f *fitFlags) run(ctx context.Context, app *App, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	reporter := app.reporter()
+	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
+		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
+		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels, Version: version()}
+	outcome, err := pipeline.Fit(ctx, r)
+	reporter.Close()
+	if err != nil {
+		return err
+	}
+	m := outcome.Model
+	app.tellLeftOut(&outcome.Intake)
+	doc := fitDocument{Rows: m.Rows, Columns: outcome.Columns, K: m.K, Iterations: m.Iterations, Converged: m.Converged,
+		Inertia: m.Inertia, Counts: m.Counts, Seconds: outcome.Seconds, Model: f.output, Digest: outcome.Digest,
+		Left: leftOutOf(&outcome.Intake)}
+	return app.answer(f.json, doc, func(w io.Writer) { writeFit(w, f, outcome) })
+}
+
+func (f *fitFlags) check() error {
+	if err := f.data.check(); err != nil {
+		return err
+	}
+	if err := checkOutput("-o", f.output, ".json"); err != nil {
+		return err
+	}
+	if f.labels != "" {
+		if err := checkOutput("--labels", f.labels, tables...); err != nil {
+			return err
+		}
+	}
+	if err := checkStdout(f.json, f.output, f.labels); err != nil {
+		return err
+	}
+	switch kmeans.Init(f.init) {
+	case kmeans.InitParallel, kmeans.InitPlusPlus, kmeans.InitRandom:
+		return nil
+	}
+	if _, err := os.Stat(f.init); err != nil {
+		return fault.Usagef("--init: %q is neither k-means-parallel, k-means++ or random, nor a file", f.init)
+	}
+	return nil
+}
+
+// writeFit says in words what was found.
+func writeFit(w io.Writer, f *fitFlags, o *pipeline.FitOutcome) {
+	m := o.Model
+	end := fmt.Sprintf("converged after %d iterations", m.Iterations)
+	if !m.Converged {
+		end = fmt.Sprintf("stopped at %d iterations, not converged", m.Iterations)
+	}
+	fmt.Fprintf(w, "%s rows × %d columns, k = %d: %s, inertia %.6g, %.2f s\n", grouped(m.Rows), o.Columns, m.K, end,
+		m.Inertia, o.Seconds.Total)
+	fmt.Fprint(w, pipeline.ModelTable(m))
+	fmt.Fprintf(w, "model   %s\n", f.output)
+	if f.labels != "" {
+		fmt.Fprintf(w, "labels  %s\n", f.labels)
+	}
+	fmt.Fprintf(w, "digest  %s\n", o.Digest)
+}

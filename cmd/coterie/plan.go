@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coterie-project/coterie/internal/pipeline"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// planFlags are those of coterie plan.
+type planFlags struct {
+	data    dataFlags
+	k       int64
+	workers int64
+	threads int64
+	json    bool
+}
+
+// newPlanCommand is coterie plan.
+func newPlanCommand(app *App) *cobra.Command {
+	f := &planFlags{}
+	cmd := &cobra.Command{
+		Use:   "plan DATA… -k K --workers W",
+		Short: "Say what a fit would take: memory, network, time",
+		Long: "Plan looks at the data and measures this machine for a moment. It writes nothing. Times are estimates for\n" +
+			"workers like this machine.",
+		Args: someArgs("DATA"),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
+	}
+	flags := cmd.Flags()
+	flags.VarP(newWhole(&f.k, 0, 1, kmeans.MaxClusters), "clusters", "k", "how many segments")
+	flags.Var(newWhole(&f.workers, 1, 1, 1<<20), "workers", "`W` workers, each like this machine")
+	f.data.bind(cmd)
+	bindThreads(cmd, &f.threads)
+	addJSON(cmd, &f.json)
+	require(cmd, "clusters")
+	return cmd
+}
+
+func (f *planFlags) run(ctx context.Context, app *App, args []string) error {
+	if err := f.data.check(); err != nil {
+		return err
+	}
+	reporter := app.reporter()
+	engine := engineFlags{threads: f.threads}
+	p, err := pipeline.Plan(ctx, &pipeline.PlanRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), K: int(f.k),
+		Workers: int(f.workers)})
+	reporter.Close()
+	if err != nil {
+		return err
+	}
+	return app.answer(f.json, p, func(w io.Writer) { writePlan(w, p) })
+}
+
+func writePlan(w io.Writer, p *pipeline.PlanOutcome) {
+	fmt.Fprintf(w, "rows                   %s\n", grouped(p.Rows))
+	fmt.Fprintf(w, "columns                %d\n", p.Columns)
+	if p.Bytes > 0 {
+		fmt.Fprintf(w, "data                   %s\n", inBytes(p.Bytes))
+	}
+	fmt.Fprintf(w, "partitions             %d\n", p.Partitions)
+	fmt.Fprintf(w, "workers                %d × %d threads\n", p.Workers, p.Threads)
+	fmt.Fprintf(w, "memory per worker      %s\n", inBytes(p.MemoryPerWorker))
+	fmt.Fprintf(w, "network per iteration  %s\n", inBytes(p.NetworkPerIteration))
+	fmt.Fprintf(w, "expected time          %.3g s: read %.3g, seed %.3g, iterate %.3g (%d iterations)\n", p.Expected.Total,
+		p.Expected.Read, p.Expected.Seed, p.Expected.Iterate, p.AssumedIterations)
+	if p.ExceedsMemory {
+		fmt.Fprintln(w, "a worker needs more memory than this machine has: plan for more workers")
+	}
+}
+
+// inBytes renders a size in binary units: 812 B, 3.1 MiB, 12.3 GiB.
+func inBytes(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n)/(1<<10), 0
+	for value >= 1024 && unit < 4 {
+		value /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
+}

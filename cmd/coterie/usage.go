@@ -1,0 +1,224 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/coterie-project/coterie/internal/fault"
+)
+
+// required is the annotation of a flag that a command cannot do without.
+const required = "coterie_required"
+
+// require marks flags that must be given, on the command line or elsewhere.
+func require(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := cmd.Flags().SetAnnotation(name, required, []string{"true"}); err != nil {
+			panic(err) // a command names a flag that it does not have
+		}
+	}
+}
+
+// checkRequired is an error that names the first required flag without a value.
+func checkRequired(cmd *cobra.Command) error {
+	var missing error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if missing == nil && f.Annotations[required] != nil && !f.Changed {
+			missing = fault.Usagef("%s needs %s", cmd.CommandPath(), spelled(f)).Do("%s", explained(f))
+		}
+	})
+	return missing
+}
+
+// spelled is a flag as a user writes it: "-o", "--seed".
+func spelled(f *pflag.Flag) string {
+	if f.Shorthand != "" {
+		return "-" + f.Shorthand
+	}
+	return "--" + f.Name
+}
+
+// explained is what the help says of a flag.
+func explained(f *pflag.Flag) string {
+	_, usage := pflag.UnquoteUsage(f)
+	return usage
+}
+
+// exactArgs takes as many arguments as there are names.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return missingArg(cmd, names[len(args)])
+		}
+		return tooMany(cmd, args, len(names))
+	}
+}
+
+// atMostArgs takes up to n arguments.
+func atMostArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error { return tooMany(cmd, args, n) }
+}
+
+// someArgs takes one argument or more, called name.
+func someArgs(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return missingArg(cmd, name)
+		}
+		return nil
+	}
+}
+
+func missingArg(cmd *cobra.Command, name string) error {
+	return fault.Usagef("%s needs %s", cmd.CommandPath(), name).Do("usage: %s", cmd.UseLine())
+}
+
+func tooMany(cmd *cobra.Command, args []string, n int) error {
+	if len(args) > n {
+		return fault.Usagef("%s does not take the argument %q", cmd.CommandPath(), args[n]).Do("usage: %s", cmd.UseLine())
+	}
+	return nil
+}
+
+// noSuchCommand refuses the arguments of the root, which would be the name of a command.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	err := fault.Usagef("unknown command %q", args[0])
+	if near := nearest(args[0], names); near != "" {
+		return err.Do("did you mean %q?", near)
+	}
+	return err.Do("coterie --help lists the commands")
+}
+
+// flagError says what is wrong with a flag, in our words.
+func flagError(cmd *cobra.Command, err error) error {
+	// A flag of a command that does not exist is unknown too; the command is what to name.
+	if args := cmd.Flags().Args(); !cmd.HasParent() && len(args) > 0 {
+		return noSuchCommand(cmd, args)
+	}
+	var unknown *pflag.NotExistError
+	var empty *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	var syntax *pflag.InvalidSyntaxError
+	switch {
+	case errors.As(err, &unknown):
+		return unknownFlag(cmd, unknown)
+	case errors.As(err, &empty):
+		return fault.Usagef("%s needs a value", spelled(empty.GetFlag())).Do("%s", explained(empty.GetFlag()))
+	case errors.As(err, &invalid):
+		return badValue(invalid.GetFlag(), "", invalid.GetValue(), invalid.Unwrap())
+	case errors.As(err, &syntax):
+		return fault.Usagef("%s is not a flag", syntax.GetSpecifiedFlag())
+	default:
+		return fault.Usagef("%v", err)
+	}
+}
+
+func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
+	name := "--" + unknown.GetSpecifiedName()
+	if group := unknown.GetSpecifiedShortnames(); group != "" {
+		name = "-" + unknown.GetSpecifiedName()
+		// "-seed 3" is a long flag with one dash too few.
+		if cmd.Flags().Lookup(group) != nil {
+			return fault.Usagef("unknown flag -%s for %s", group, cmd.CommandPath()).Do("did you mean --%s?", group)
+		}
+	}
+	err := fault.Usagef("unknown flag %s for %s", name, cmd.CommandPath())
+	if near := nearest(unknown.GetSpecifiedName(), flagNames(cmd)); near != "" && unknown.GetSpecifiedShortnames() == "" {
+		return err.Do("did you mean --%s?", near)
+	}
+	return err.Do("%s --help lists the flags", cmd.CommandPath())
+}
+
+// flagNames are the long names of a command's flags.
+func flagNames(cmd *cobra.Command) []string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// badValue names a flag, where its value came from (empty: the command line), the value and what is wrong with it.
+func badValue(f *pflag.Flag, from, value string, cause error) error {
+	name := spelled(f)
+	if from != "" {
+		name += " (" + from + ")"
+	}
+	return fault.Usagef("%s: %q %s", name, value, complaint(f, cause))
+}
+
+// complaint says why a flag refused a value. The flags of this package speak for themselves; those of the library
+// quote the function that failed.
+func complaint(f *pflag.Flag, cause error) string {
+	if refused := (*refusal)(nil); errors.As(cause, &refused) {
+		return refused.Error()
+	}
+	switch f.Value.Type() {
+	case "bool":
+		return "is neither true nor false"
+	case "int", "int64", "int32":
+		return "is not a whole number"
+	case "uint", "uint64", "uint32":
+		return "is not a whole number of at least 0"
+	case "float64", "float32":
+		return "is not a number"
+	case "duration":
+		return "is not a time span such as 30s or 5m"
+	default:
+		return fmt.Sprintf("is refused: %v", cause)
+	}
+}
+
+// nearest is the candidate that a mistyped word was probably meant to be, or "". A transposition counts as one slip;
+// of two equally near the one with the same first letter is taken.
+func nearest(word string, candidates []string) string {
+	word = strings.ToLower(word)
+	best, slips := "", 2+len(word)/4
+	for _, c := range candidates {
+		d := distance(word, strings.ToLower(c))
+		sameStart := d == slips && best != "" && word != "" && best[0] != word[0] && c[0] == word[0]
+		if (d < slips || sameStart) && d < len(c) {
+			best, slips = c, d
+		}
+	}
+	return best
+}
+
+// distance is the number of insertions, deletions, substitutions and transpositions of neighbours that turn a into b
+// (Damerau 1964, in the form where no part is edited twice).
+func distance(a, b string) int {
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	for j := range rows[1] {
+		rows[1][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		older, old, now := rows[(i+2)%3], rows[i%3], rows[(i+1)%3]
+		now[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			now[j] = min(old[j]+1, now[j-1]+1, old[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				now[j] = min(now[j], older[j-2]+1)
+			}
+		}
+	}
+	return rows[(len(a)+1)%3][len(b)]
+}

@@ -1,0 +1,167 @@
+package csv
+
+import (
+	"bytes"
+	"context"
+	stdcsv "encoding/csv"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coterie-project/coterie/dataset"
+)
+
+// FuzzReader compares with encoding/csv: where both accept a file, they find the same records. It also holds that
+// the index pass and the Readers agree, whatever the bytes are.
+func FuzzReader(f *testing.F) {
+	for _, seed := range []string{
+		"a,b\n1,2\n", "a\n\"x\"\"y\"\n", "a,b\r\n\"1\r\n2\",3\r\n\r\n", "a,b\n\"1\"x,2\n\r", "\n\n a;b \n1;\n\"", "a\n\r\r\n\rb\n", "a,b\n1,\"\n\n", "a|b\n\"\"|\"\"\"\"\n",
+		"a,b\n1,2\n\x00,3\n", "\xef\xbb\xbfa\n1",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		table, err := OpenStream(context.Background(), bytes.NewReader(text), Options{Name: "fuzz"})
+		if err != nil {
+			return
+		}
+		defer table.Close()
+		checkIndex(t, table, text)
+		fields := make([]dataset.Field, len(table.Schema().Columns))
+		for i := range fields {
+			fields[i] = dataset.Field{Column: i, As: dataset.AsText}
+		}
+		r, err := table.Read(context.Background(), 0, table.Rows(), fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		var ours [][]string
+		bad := false
+		for {
+			b, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad = bad || len(b.Bad) > 0
+			for i := range b.Rows {
+				record := []string{}
+				for c := range b.Columns {
+					record = append(record, strings.ReplaceAll(string(b.Columns[c].Text.At(i)), "\r\n", "\n"))
+				}
+				ours = append(ours, record)
+			}
+		}
+		if int64(len(ours)) != table.Rows() {
+			t.Fatalf("%d rows read, %d indexed", len(ours), table.Rows())
+		}
+		theirs := stdcsv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+		theirs.Comma = rune(table.layout.delim)
+		records, err := theirs.ReadAll()
+		if err != nil || bad {
+			return
+		}
+		if !slices.EqualFunc(records[1:], ours, slices.Equal[[]string]) {
+			t.Fatalf("delimiter %q\nours   %q\ntheirs %q", table.layout.delim, ours, records[1:])
+		}
+	})
+}
+
+// checkIndex scans the text again in segments of a few bytes, with all the boundaries that large ones seldom have.
+func checkIndex(t *testing.T, table *Table, text []byte) {
+	if table.content.size() != int64(len(text)) {
+		return // was compressed
+	}
+	for size := 1; size < 12; size++ {
+		var rows, newlines int64
+		entry := atRecord
+		lastStart := -1
+		for from := int(table.layout.data); from < len(text); from += size {
+			n := min(size, len(text)-from)
+			g := scanSegment(text[from:min(from+n+1, len(text))], n, entry, table.layout.delim)
+			slow := scanAny(text[from:min(from+n+1, len(text))], n, entry, table.layout.delim)
+			if g != slow {
+				t.Fatalf("segment %q entered in state %d: %+v, byte by byte %+v", text[from:from+n], entry, g, slow)
+			}
+			rows += g.rows
+			newlines += g.newlines
+			entry = g.exit
+			if g.last >= 0 {
+				lastStart = from + g.last
+			}
+		}
+		if rows != table.Rows() || (rows > 0) != (lastStart >= 0) {
+			t.Fatalf("segments of %d bytes give %d rows, want %d", size, rows, table.Rows())
+		}
+		if want := int64(bytes.Count(text[table.layout.data:], newline)); newlines != want {
+			t.Fatalf("segments of %d bytes give %d newlines, want %d", size, newlines, want)
+		}
+	}
+}
+
+// FuzzNumber compares with strconv: the same value wherever both see a decimal number.
+func FuzzNumber(f *testing.F) {
+	for _, seed := range []string{"1.5", "-0", "12345678901234567890", "1e400", "9007199254740993", ".5e-3", "123456789.12345678", "0x1p4", "1_0"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		// In a buffer with digits behind it, as a cell has.
+		buffer := append([]byte(text), ",99999999999"...)
+		got, what := parseNumber(buffer[:len(text)])
+		want, err := strconv.ParseFloat(text, 64)
+		lower := strings.ToLower(text)
+		if err == nil && !strings.ContainsAny(lower, "xpn_i") { // not hexadecimal, grouped, infinite or NaN
+			if what != isNumber || math.Float64bits(got) != math.Float64bits(want) {
+				t.Fatalf("%q is %v (%d), want %v", text, got, what, want)
+			}
+		} else if what == isNumber {
+			if trimmed, err := strconv.ParseFloat(strings.Trim(text, " \t"), 64); err != nil || math.Float64bits(got) != math.Float64bits(trimmed) {
+				t.Fatalf("%q is %v, but strconv says %v", text, got, err)
+			}
+		}
+		value, end, ok := scanNumber(buffer, 0, ',')
+		if ok && (end > len(text) || math.Float64bits(value) != math.Float64bits(mustFloat(t, text[:end]))) {
+			t.Fatalf("%q scans as %v up to %d", text, value, end)
+		}
+	})
+}
+
+func mustFloat(t *testing.T, text string) float64 {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatalf("%q is scanned as a number: %v", text, err)
+	}
+	return v
+}
+
+// FuzzTime compares with time.Parse on the forms that both know.
+func FuzzTime(f *testing.F) {
+	for _, seed := range []string{"2024-02-29", "1969-12-31T23:59:59.5Z", "0001-01-01 00:00:00", "9999-12-31T00:00:00+14:00", "2024-01-01 10:00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, ok := parseTime([]byte(text))
+		for _, form := range []string{time.DateOnly, "2006-01-02T15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04"} {
+			want, err := time.Parse(form, text)
+			if err != nil || len(text) < len(time.DateOnly) {
+				continue
+			}
+			micros := want.Unix()*1e6 + int64(want.Nanosecond())/1000
+			if ok && got != micros {
+				t.Fatalf("%q is %d, want %d", text, got, micros)
+			}
+			if !ok && !strings.ContainsAny(text, "+,") && len(text) >= 16 && text[13] == ':' && text[11] != ' ' { // Go takes hours of one digit and zones up to 24 h
+				if _, offset := want.Zone(); offset == 0 {
+					t.Fatalf("%q is not a time, want %d", text, micros)
+				}
+			}
+		}
+	})
+}

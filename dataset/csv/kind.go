@@ -1,0 +1,106 @@
+package csv
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/coterie-project/coterie/dataset"
+)
+
+// sampleBytes bounds the sample of a file with very long records.
+const sampleBytes = 64 << 20
+
+// Tally counts what the cells of a column look like in a sample of rows. Tallies of several files add up.
+type Tally struct {
+	Present int64 // cells that are not one of the spellings of a missing value
+	Numbers int64 // of those, finite numbers
+	Bools   int64 // true or false
+	Times   int64 // ISO dates or timestamps
+}
+
+// Add adds the counts of o.
+func (t *Tally) Add(o Tally) {
+	t.Present += o.Present
+	t.Numbers += o.Numbers
+	t.Bools += o.Bools
+	t.Times += o.Times
+}
+
+// Kind is what the column holds: Number if more than half of the cells present are numbers, so that a few slips
+// are reported as such; Bool or Time if all of them are; else Text, also if there are none.
+func (t *Tally) Kind() dataset.Kind {
+	switch {
+	case 2*t.Numbers > t.Present:
+		return dataset.Number
+	case t.Present == 0:
+		return dataset.Text
+	case t.Bools == t.Present:
+		return dataset.Bool
+	case t.Times == t.Present:
+		return dataset.Time
+	}
+	return dataset.Text
+}
+
+func (t *Tally) see(cell []byte) {
+	_, what := parseNumber(cell)
+	if what == isMissing {
+		return
+	}
+	if what == isNumber {
+		t.Numbers++
+	}
+	if t.Bools == t.Present { // one cell that is none settles it
+		if _, ok := parseBool(cell); ok {
+			t.Bools++
+		}
+	}
+	if t.Times == t.Present {
+		if _, ok := parseTime(cell); ok {
+			t.Times++
+		}
+	}
+	t.Present++
+}
+
+// tally samples the first rows. Records with the wrong number of fields do not count.
+func tally(ctx context.Context, src io.ReaderAt, l *layout, end int64, rows int) ([]Tally, error) {
+	tallies := make([]Tally, len(l.schema.Columns))
+	var s scanner
+	var p splitter
+	s.reset(src, l.data, min(end, l.data+sampleBytes), l.line, l.delim)
+	for n := 0; n < rows; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err := s.next(); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		if !s.quoted {
+			if bytes.Count(s.record, []byte{l.delim})+1 != len(tallies) {
+				continue
+			}
+			rest := s.record
+			for i := range tallies {
+				at := bytes.IndexByte(rest, l.delim)
+				if at < 0 {
+					at = len(rest)
+				}
+				tallies[i].see(rest[:at])
+				rest = rest[min(at+1, len(rest)):]
+			}
+			continue
+		}
+		p.split(s.record, l.delim)
+		if p.open >= 0 || p.trailer > 0 || len(p.cells) != len(tallies) {
+			continue
+		}
+		for i := range tallies {
+			tallies[i].see(p.at(s.record, i))
+		}
+	}
+	return tallies, nil
+}

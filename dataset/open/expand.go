@@ -1,0 +1,219 @@
+package open
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/coterie-project/coterie/internal/fault"
+)
+
+// format is the room that reads a file.
+type format int
+
+const (
+	unknownFormat format = iota
+	csvFormat
+	parquetFormat
+	npyFormat
+	synthFormat
+	streamFormat // standard input or a pipe: the first bytes tell
+)
+
+// supported is what messages say about names.
+const supported = ".csv, .tsv, .csv.gz, .csv.zst, .parquet or .npy"
+
+const maxDepth = 32 // of folders within folders; a link may point back up
+
+// item is one thing to open.
+type item struct {
+	path   string
+	format format
+}
+
+// byName tells the format from a file's extension, in any case.
+func byName(path string) format {
+	name := strings.ToLower(filepath.Base(path))
+	inner := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+	switch {
+	case strings.HasSuffix(inner, ".csv"), strings.HasSuffix(inner, ".tsv"):
+		return csvFormat
+	case strings.HasSuffix(name, ".parquet"):
+		return parquetFormat
+	case strings.HasSuffix(name, ".npy"):
+		return npyFormat
+	}
+	return unknownFormat
+}
+
+// expand lists what data names, in order; folders and globs in name order.
+func expand(data []string) ([]item, error) {
+	if len(data) == 0 {
+		return nil, fault.Usagef("no data is named").Do("name files, folders, globs, synth://… or - for standard input")
+	}
+	var items []item
+	standard := false
+	for _, d := range data {
+		if d == "-" && standard {
+			return nil, fault.Usagef("standard input (-) is named twice")
+		}
+		standard = standard || d == "-"
+		found, err := expandOne(d)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, found...)
+	}
+	return items, nil
+}
+
+func expandOne(d string) ([]item, error) {
+	switch scheme, _, remote := strings.Cut(d, "://"); {
+	case d == "-":
+		return []item{{d, streamFormat}}, nil
+	case d == "":
+		return nil, fault.Usagef("the name of a data file is empty")
+	case remote && scheme == "synth":
+		return []item{{d, synthFormat}}, nil
+	case remote && scheme == "file":
+		return nil, fault.Usagef("%s: files are named by their plain path", d)
+	case remote:
+		return nil, fault.Usagef("%s: %s:// is not supported by this build", d, scheme).Do("copy the data to a folder first")
+	}
+	info, err := os.Stat(d)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(d, "*?["):
+		return glob(d)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault.Inputf(fault.In(d), "does not exist").Do("check the path")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fault.Inputf(fault.In(d), "may not be read: no permission").Do("change its rights")
+	case err != nil:
+		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(d), Problem: "cannot be read", Err: err}
+	case info.IsDir():
+		items, err := folder(d, 0)
+		if err == nil && len(items) == 0 {
+			err = fault.Inputf(fault.In(d), "holds no data files").Do("supported are %s", supported)
+		}
+		return items, err
+	case !info.Mode().IsRegular():
+		return []item{{d, streamFormat}}, nil
+	}
+	if f := byName(d); f != unknownFormat {
+		return []item{{d, f}}, nil
+	}
+	return nil, fault.Inputf(fault.In(d), "is not a kind of file that is known").Do("supported are %s", supported)
+}
+
+// glob lists the data files that match; if only folders match, what is in them.
+func glob(pattern string) ([]item, error) {
+	matches, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fault.Usagef("%s: %v", pattern, err)
+	}
+	slices.Sort(matches)
+	var files, folders []string
+	for _, m := range matches {
+		info, err := os.Stat(m)
+		switch {
+		case err != nil || hidden(filepath.Base(m)):
+		case info.IsDir():
+			folders = append(folders, m)
+		default:
+			files = append(files, m)
+		}
+	}
+	items, err := pick(pattern, files)
+	if err != nil || len(items) > 0 {
+		return items, err
+	}
+	for _, f := range folders {
+		inner, err := folder(f, 0)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, inner...)
+	}
+	switch {
+	case len(items) > 0:
+		return items, oneFamily(pattern, items)
+	case len(matches) == 0:
+		return nil, fault.Inputf(fault.In(pattern), "no file matches").Do("check the path")
+	}
+	return nil, fault.Inputf(fault.In(pattern), "matches no data files").Do("supported are %s", supported)
+}
+
+// hidden tells names that are no data by custom: .crc, _SUCCESS, _metadata.
+func hidden(name string) bool { return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") }
+
+// folder lists the data files in a folder. Folders within it are read only if it has no data files itself, as
+// partitioned tables have (month=1/part-0.parquet).
+func folder(path string, depth int) ([]item, error) {
+	if depth > maxDepth {
+		return nil, fault.Inputf(fault.In(path), "lies more than %d folders deep", maxDepth).Do("does a link point back up?")
+	}
+	entries, err := os.ReadDir(path) // sorted by name
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be listed", Err: err}
+	}
+	var files, folders []string
+	for _, e := range entries {
+		full := filepath.Join(path, e.Name())
+		info, err := os.Stat(full) // follows links
+		switch {
+		case hidden(e.Name()):
+		case err != nil:
+			return nil, &fault.Error{Kind: fault.Input, Place: fault.In(full), Problem: "cannot be read", Err: err}
+		case info.IsDir():
+			folders = append(folders, full)
+		case info.Mode().IsRegular():
+			files = append(files, full)
+		}
+	}
+	items, err := pick(path, files)
+	if err != nil || len(items) > 0 {
+		return items, err
+	}
+	for _, f := range folders {
+		inner, err := folder(f, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, inner...)
+	}
+	return items, oneFamily(path, items)
+}
+
+// pick keeps the data files of a list that nobody wrote by hand. Two formats side by side, or a file beside its
+// compressed copy, would count rows twice: that is refused.
+func pick(where string, files []string) ([]item, error) {
+	var items []item
+	stems := map[string]string{}
+	for _, f := range files {
+		kind := byName(f)
+		if kind == unknownFormat {
+			continue
+		}
+		stem := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(f), ".gz"), ".zst")
+		if before, twice := stems[stem]; twice {
+			return nil, fault.Inputf(fault.In(where), "holds both %s and %s, which look like the same data", filepath.Base(before), filepath.Base(f)).
+				Do("remove one of them or name the files")
+		}
+		stems[stem] = f
+		items = append(items, item{f, kind})
+	}
+	return items, oneFamily(where, items)
+}
+
+func oneFamily(where string, items []item) error {
+	for _, i := range items {
+		if i.format != items[0].format {
+			return fault.Inputf(fault.In(where), "holds files of different formats: %s and %s", filepath.Base(items[0].path), filepath.Base(i.path)).
+				Do("name the files, or use a glob such as *%s", filepath.Ext(items[0].path))
+		}
+	}
+	return nil
+}

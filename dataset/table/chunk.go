@@ -1,0 +1,362 @@
+package table
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"math/bits"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/klauspost/compress/s2"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// chunk is one column of one row group, encoded: an optional dictionary page, then data pages of version 1 with
+// snappy compression, which every reader of the last ten years understands.
+type chunk struct {
+	bytes        []byte
+	dataOffset   int64 // of the first data page within bytes
+	dictionary   bool
+	uncompressed int64
+	nulls        int64
+	err          error
+
+	// Scratch, kept from group to group.
+	page     []byte
+	packed   []byte
+	null     []bool
+	indices  []uint32
+	distinct []int32         // the dictionary of integers
+	words    dataset.Strings // the dictionary of texts
+}
+
+const (
+	maxDictRange = 1 << 16 // of the integers of a chunk: a table of that size finds a value's index
+	maxDictWords = 1 << 12
+)
+
+// encode makes the chunk of one column.
+func (k *chunk) encode(d *columnData, c *Column, rows int) {
+	k.bytes, k.uncompressed, k.nulls, k.dictionary, k.err = k.bytes[:0], 0, 0, false, nil
+	k.null = findNulls(k.null[:0], d, c)
+	switch c.Type {
+	case Int32, Date:
+		k.dictionary = k.indexIntegers(d.i32)
+	case Text:
+		k.dictionary = k.indexTexts(&d.text)
+	}
+	if k.dictionary {
+		k.writeDictionary(c.Type)
+	}
+	k.dataOffset = int64(len(k.bytes))
+	for from := 0; from < rows && k.err == nil; {
+		to := pageEnd(d, c, from, rows)
+		k.writePage(d, c, from, to)
+		from = to
+	}
+}
+
+// pageEnd cuts texts by size too: a page is decompressed whole.
+func pageEnd(d *columnData, c *Column, from, rows int) int {
+	to := min(from+pageRows, rows)
+	if c.Type == Text {
+		start := d.text.Offsets[from]
+		for i := from + 1; i < to; i++ {
+			if d.text.Offsets[i]-start >= pageText {
+				return i
+			}
+		}
+	}
+	return to
+}
+
+// findNulls marks the missing values of a nullable column; an empty result means that there are none to tell apart.
+func findNulls(null []bool, d *columnData, c *Column) []bool {
+	if !c.Nullable {
+		return null
+	}
+	switch c.Type {
+	case Float32:
+		for _, v := range d.f32 {
+			null = append(null, v != v)
+		}
+	case Float64:
+		for _, v := range d.f64 {
+			null = append(null, v != v)
+		}
+	case Time:
+		for _, v := range d.i64 {
+			null = append(null, v == NoTime)
+		}
+	case Date:
+		for _, v := range d.i32 {
+			null = append(null, v == NoDate)
+		}
+	case Text:
+		for i := range d.text.Len() {
+			null = append(null, d.text.Offsets[i] == d.text.Offsets[i+1])
+		}
+	}
+	return null
+}
+
+// optional says whether the column is written with definition levels.
+func (c *Column) optional() bool {
+	return c.Nullable && c.Type != Int32 && c.Type != Int64 && c.Type != Bool
+}
+
+// indexIntegers builds a dictionary, ascending, if the values lie close together; segments always do.
+func (k *chunk) indexIntegers(values []int32) bool {
+	low, high := int64(math.MaxInt32), int64(math.MinInt32)
+	for i, v := range values {
+		if len(k.null) == 0 || !k.null[i] {
+			low, high = min(low, int64(v)), max(high, int64(v))
+		}
+	}
+	if low > high || high-low >= maxDictRange {
+		return false
+	}
+	index := make([]uint32, high-low+1) // 0 = absent, else 1 + index
+	for i, v := range values {
+		if len(k.null) == 0 || !k.null[i] {
+			index[int64(v)-low] = 1
+		}
+	}
+	k.distinct = k.distinct[:0]
+	for i := range index {
+		if index[i] != 0 {
+			k.distinct = append(k.distinct, int32(low+int64(i)))
+			index[i] = uint32(len(k.distinct))
+		}
+	}
+	// Beyond that the dictionary and its indices are no smaller than the values.
+	if 2*len(k.distinct) > len(values) && len(k.distinct) > 1 {
+		return false
+	}
+	k.indices = k.indices[:0]
+	for i, v := range values {
+		if len(k.null) == 0 || !k.null[i] {
+			k.indices = append(k.indices, index[int64(v)-low]-1)
+		} else {
+			k.indices = append(k.indices, 0)
+		}
+	}
+	return true
+}
+
+// indexTexts builds a dictionary in the order of first appearance, and gives up where there are many texts.
+func (k *chunk) indexTexts(text *dataset.Strings) bool {
+	seen := make(map[string]uint32)
+	k.words.Data, k.words.Offsets = k.words.Data[:0], append(k.words.Offsets[:0], 0)
+	k.indices = k.indices[:0]
+	for i := range text.Len() {
+		if len(k.null) > 0 && k.null[i] {
+			k.indices = append(k.indices, 0)
+			continue
+		}
+		word := text.At(i)
+		index, ok := seen[string(word)]
+		if !ok {
+			if len(seen) == maxDictWords || len(k.words.Data) > pageText {
+				return false
+			}
+			index = uint32(len(seen))
+			seen[string(word)] = index
+			k.words.Data = append(k.words.Data, word...)
+			k.words.Offsets = append(k.words.Offsets, len(k.words.Data))
+		}
+		k.indices = append(k.indices, index)
+	}
+	return len(seen) > 0 && (2*len(seen) <= text.Len() || len(seen) == 1)
+}
+
+func (k *chunk) dictionarySize(t Type) int {
+	if t == Text {
+		return k.words.Len()
+	}
+	return len(k.distinct)
+}
+
+func (k *chunk) writeDictionary(t Type) {
+	k.page = k.page[:0]
+	if t == Text {
+		k.page = appendTexts(k.page, &k.words, 0, k.words.Len(), nil)
+	} else {
+		for _, v := range k.distinct {
+			k.page = binary.LittleEndian.AppendUint32(k.page, uint32(v))
+		}
+	}
+	header := format.PageHeader{Type: format.DictionaryPage}
+	header.DictionaryPageHeader.Set(format.DictionaryPageHeader{
+		NumValues: int32(k.dictionarySize(t)), Encoding: format.Plain,
+	})
+	k.finishPage(&header)
+}
+
+// writePage encodes rows [from, to) as a data page.
+func (k *chunk) writePage(d *columnData, c *Column, from, to int) {
+	k.page = k.page[:0]
+	var null []bool
+	if c.optional() {
+		null = k.null[from:to]
+		k.page = appendLevels(k.page, null)
+	}
+	nulls := int64(0)
+	for _, n := range null {
+		if n {
+			nulls++
+		}
+	}
+	k.nulls += nulls
+	encoding := format.Plain
+	if k.dictionary {
+		encoding = format.RLEDictionary
+		k.page = k.appendIndices(k.page, k.indices[from:to], null, k.dictionarySize(c.Type))
+	} else {
+		k.page = appendValues(k.page, d, c.Type, from, to, null)
+	}
+	header := format.PageHeader{Type: format.DataPage}
+	header.DataPageHeader.Set(format.DataPageHeader{
+		NumValues: int32(to - from), Encoding: encoding,
+		DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		Statistics: format.Statistics{NullCount: nulls},
+	})
+	k.finishPage(&header)
+}
+
+// finishPage compresses the page and appends it with its header, which carries a checksum.
+func (k *chunk) finishPage(header *format.PageHeader) {
+	k.packed = s2.EncodeSnappy(k.packed[:cap(k.packed)], k.page)
+	if len(k.page) > math.MaxInt32 || len(k.packed) > math.MaxInt32 {
+		k.err = fmt.Errorf("table: a page of %d bytes", len(k.page))
+		return
+	}
+	header.UncompressedPageSize, header.CompressedPageSize = int32(len(k.page)), int32(len(k.packed))
+	header.CRC = int32(crc32.ChecksumIEEE(k.packed))
+	head, err := thrift.Marshal(new(thrift.CompactProtocol), header)
+	if err != nil {
+		k.err = err
+		return
+	}
+	k.bytes = append(append(k.bytes, head...), k.packed...)
+	k.uncompressed += int64(len(head) + len(k.page))
+}
+
+// appendLevels appends definition levels of one bit with their length before them.
+func appendLevels(dst []byte, null []bool) []byte {
+	start := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	any := false
+	for _, n := range null {
+		any = any || n
+	}
+	if !any {
+		dst = append(binary.AppendUvarint(dst, uint64(len(null))<<1), 1)
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(null)+7)/8<<1|1)
+		dst = appendBits(dst, len(null), func(i int) bool { return !null[i] })
+	}
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	return dst
+}
+
+// appendBits appends n bits, the first in the lowest place, in whole bytes.
+func appendBits(dst []byte, n int, bit func(i int) bool) []byte {
+	for i := 0; i < n; i += 8 {
+		b := byte(0)
+		for j := i; j < min(i+8, n); j++ {
+			if bit(j) {
+				b |= 1 << (j - i)
+			}
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// appendIndices appends the indices of values that are not null: their width, then one bit-packed run (a
+// run-length run where the width is 0). Snappy takes care of repetition.
+func (k *chunk) appendIndices(dst []byte, indices []uint32, null []bool, size int) []byte {
+	width := bits.Len(uint(size - 1))
+	if null != nil {
+		present := make([]uint32, 0, len(indices))
+		for i, x := range indices {
+			if !null[i] {
+				present = append(present, x)
+			}
+		}
+		indices = present
+	}
+	dst = append(dst, byte(width))
+	if len(indices) == 0 {
+		return dst
+	}
+	if width == 0 {
+		return binary.AppendUvarint(dst, uint64(len(indices))<<1)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(indices)+7)/8<<1|1)
+	acc, have := uint64(0), 0
+	for _, x := range indices {
+		acc |= uint64(x) << have
+		for have += width; have >= 8; have -= 8 {
+			dst = append(dst, byte(acc))
+			acc >>= 8
+		}
+	}
+	// Fill the last group of eight with zeros.
+	pad := (8 - len(indices)%8) % 8 * width
+	for have += pad; have > 0; have -= 8 {
+		dst = append(dst, byte(acc))
+		acc >>= 8
+	}
+	return dst
+}
+
+// appendValues appends the values that are not null in the PLAIN encoding.
+func appendValues(dst []byte, d *columnData, t Type, from, to int, null []bool) []byte {
+	switch t {
+	case Int32, Date:
+		return append32(dst, d.i32[from:to], null, func(v int32) uint32 { return uint32(v) })
+	case Float32:
+		return append32(dst, d.f32[from:to], null, math.Float32bits)
+	case Int64, Time:
+		return append64(dst, d.i64[from:to], null, func(v int64) uint64 { return uint64(v) })
+	case Float64:
+		return append64(dst, d.f64[from:to], null, math.Float64bits)
+	case Bool:
+		values := d.bits[from:to]
+		return appendBits(dst, len(values), func(i int) bool { return values[i] })
+	}
+	return appendTexts(dst, &d.text, from, to, null)
+}
+
+func append32[T int32 | float32](dst []byte, values []T, null []bool, toBits func(T) uint32) []byte {
+	for i, v := range values {
+		if null == nil || !null[i] {
+			dst = binary.LittleEndian.AppendUint32(dst, toBits(v))
+		}
+	}
+	return dst
+}
+
+func append64[T int64 | float64](dst []byte, values []T, null []bool, toBits func(T) uint64) []byte {
+	for i, v := range values {
+		if null == nil || !null[i] {
+			dst = binary.LittleEndian.AppendUint64(dst, toBits(v))
+		}
+	}
+	return dst
+}
+
+func appendTexts(dst []byte, text *dataset.Strings, from, to int, null []bool) []byte {
+	for i := from; i < to; i++ {
+		if null == nil || !null[i-from] {
+			cell := text.At(i)
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(len(cell)))
+			dst = append(dst, cell...)
+		}
+	}
+	return dst
+}

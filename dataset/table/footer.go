@@ -1,0 +1,109 @@
+package table
+
+import (
+	"encoding/binary"
+
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+const (
+	parquetMagic = "PAR1"
+	// createdBy has no version: the same rows give the same file from one release to the next, as far as the
+	// encoding stays the same.
+	createdBy = "coterie"
+)
+
+// footer gathers the metadata that ends a Parquet file.
+type footer struct {
+	rows   int64
+	groups []format.RowGroup
+}
+
+// add books a row group whose chunks begin at the offsets.
+func (f *footer) add(g *rowGroup, columns []Column, offsets []int64) {
+	group := format.RowGroup{NumRows: int64(g.rows), FileOffset: offsets[0], Ordinal: int16(len(f.groups))}
+	for i := range columns {
+		k := &g.chunks[i]
+		meta := format.ColumnMetaData{
+			Type:                  physical(columns[i].Type),
+			Encoding:              []format.Encoding{format.Plain, format.RLE},
+			PathInSchema:          []string{columns[i].Name},
+			Codec:                 format.Snappy,
+			NumValues:             int64(g.rows),
+			TotalUncompressedSize: k.uncompressed,
+			TotalCompressedSize:   int64(len(k.bytes)),
+			DataPageOffset:        offsets[i] + k.dataOffset,
+			Statistics:            format.Statistics{NullCount: k.nulls},
+		}
+		if k.dictionary {
+			meta.Encoding = append(meta.Encoding, format.RLEDictionary)
+			meta.DictionaryPageOffset = offsets[i]
+		}
+		group.Columns = append(group.Columns, format.ColumnChunk{FileOffset: offsets[i], MetaData: meta})
+		group.TotalByteSize += k.uncompressed
+		group.TotalCompressedSize += int64(len(k.bytes))
+	}
+	f.rows += group.NumRows
+	f.groups = append(f.groups, group)
+}
+
+func physical(t Type) format.Type {
+	switch t {
+	case Int32, Date:
+		return format.Int32
+	case Int64, Time:
+		return format.Int64
+	case Float32:
+		return format.Float
+	case Float64:
+		return format.Double
+	case Bool:
+		return format.Boolean
+	}
+	return format.ByteArray
+}
+
+// encode is the end of the file: metadata, its length, magic.
+func (f *footer) encode(columns []Column) ([]byte, error) {
+	meta := format.FileMetaData{Version: 2, NumRows: f.rows, RowGroups: f.groups, CreatedBy: createdBy}
+	if meta.RowGroups == nil {
+		meta.RowGroups = []format.RowGroup{}
+	}
+	root := format.SchemaElement{Name: "schema", NumChildren: thrift.New(int32(len(columns)))}
+	meta.Schema = append(meta.Schema, root)
+	for i := range columns {
+		meta.Schema = append(meta.Schema, element(&columns[i]))
+	}
+	b, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
+	if err != nil {
+		return nil, err
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(b)))
+	return append(b, parquetMagic...), nil
+}
+
+// element describes a column in both of the format's ways, the older one for older readers.
+func element(c *Column) format.SchemaElement {
+	e := format.SchemaElement{
+		Name: c.Name, Type: thrift.New(physical(c.Type)), RepetitionType: thrift.New(format.Required),
+	}
+	if c.optional() {
+		e.RepetitionType = thrift.New(format.Optional)
+	}
+	switch c.Type {
+	case Text:
+		e.ConvertedType = thrift.New(deprecated.UTF8)
+		e.LogicalType.Value = &format.StringType{}
+	case Date:
+		e.ConvertedType = thrift.New(deprecated.Date)
+		e.LogicalType.Value = &format.DateType{}
+	case Time:
+		e.ConvertedType = thrift.New(deprecated.TimestampMicros)
+		e.LogicalType.Value = &format.TimestampType{
+			IsAdjustedToUTC: true, Unit: format.TimeUnit{Value: &format.MicroSeconds{}},
+		}
+	}
+	return e
+}

@@ -1,0 +1,236 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/coterie-project/coterie/coordinator"
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/embedded"
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+	"github.com/coterie-project/coterie/model"
+	"github.com/coterie-project/coterie/partition"
+	"github.com/coterie-project/coterie/worker"
+)
+
+// FitRequest is a fit.
+type FitRequest struct {
+	Data      Data
+	Engine    Engine
+	K         int
+	Init      string // a way to seed, or a file of starting centroids
+	Runs      int
+	MaxIter   int
+	Tolerance float64
+	Seed      uint64
+	Cosine    bool
+	Algorithm string
+	Model     string // where the model goes; empty: nowhere
+	Labels    string // where the labels go; empty: nowhere
+	Version   string // of the program, for the model's origin
+}
+
+// Seconds is how long the parts of a fit took. They add up to Total.
+type Seconds struct {
+	Read    float64 `json:"read"`
+	Seed    float64 `json:"seed"`
+	Iterate float64 `json:"iterate"`
+	Write   float64 `json:"write"`
+	Total   float64 `json:"total"`
+}
+
+// FitOutcome is what a fit gave.
+type FitOutcome struct {
+	Model   *model.Model
+	Digest  string
+	Columns int
+	Intake  wire.Intake
+	Seconds Seconds
+}
+
+// stopwatch gives each moment to one phase, so that the parts add up to the whole.
+type stopwatch struct {
+	phase coordinator.Phase
+	since time.Time
+	spent map[coordinator.Phase]time.Duration
+}
+
+func startWatch() *stopwatch {
+	return &stopwatch{phase: coordinator.PhaseRead, since: time.Now(), spent: make(map[coordinator.Phase]time.Duration)}
+}
+
+func (w *stopwatch) turn(to coordinator.Phase) {
+	now := time.Now()
+	w.spent[w.phase] += now.Sub(w.since)
+	w.phase, w.since = to, now
+}
+
+func (w *stopwatch) seconds() Seconds {
+	w.turn(w.phase)
+	s := Seconds{Read: w.spent[coordinator.PhaseRead].Seconds(), Seed: w.spent[coordinator.PhaseSeed].Seconds(),
+		Iterate: w.spent[coordinator.PhaseIterate].Seconds(), Write: w.spent[coordinator.PhaseWrite].Seconds()}
+	s.Total = s.Read + s.Seed + s.Iterate + s.Write
+	return s
+}
+
+// Fit reads the data, fits, and writes the model and the labels: all of it, or nothing.
+func Fit(ctx context.Context, r *FitRequest) (*FitOutcome, error) {
+	watch := startWatch()
+	source, err := openData(ctx, &r.Data, &r.Engine)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	f := &fit{request: r, source: source, watch: watch}
+	outcome, err := f.run(ctx)
+	return outcome, explain(err, source)
+}
+
+type fit struct {
+	request  *FitRequest
+	source   dataset.Source
+	watch    *stopwatch
+	input    *wire.Input
+	manifest *partition.Manifest
+	exchange *exchange
+	labels   *labelFile
+}
+
+func (f *fit) run(ctx context.Context) (*FitOutcome, error) {
+	r := f.request
+	var err error
+	if f.input, err = r.Data.input(f.source.Schema(), firstName(f.source)); err != nil {
+		return nil, err
+	}
+	f.input.Spec.Normalize = r.Cosine
+	f.manifest, err = cut(f.source, f.input)
+	if err != nil {
+		return nil, err
+	}
+	f.exchange = newExchange(f.source, f.manifest, f.input.ID)
+	kind := knownIDs
+	if f.input.ID == "" {
+		kind = rowNumbers
+	}
+	f.labels = newLabelFile(r.Labels, f.exchange, kind, false)
+	defer f.labels.Abort()
+	result, err := f.cluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f.write(ctx, result)
+}
+
+// cut makes the manifest for what is read of a source.
+func cut(s dataset.Source, in *wire.Input) (*partition.Manifest, error) {
+	if s.Rows() == 0 {
+		return nil, fault.Inputf(fault.In(firstName(s)), "the data has no rows")
+	}
+	return partition.Cut(s.Rows(), len(in.Spec.Numeric)+len(in.Spec.Categorical), s.Cuts())
+}
+
+// cluster runs the job on an embedded cluster.
+func (f *fit) cluster(ctx context.Context) (*coordinator.FitResult, error) {
+	r := f.request
+	threads := r.Engine.threads()
+	options := coordinator.FitOptions{Input: f.input, K: r.K, Init: kmeans.Init(r.Init), Runs: r.Runs,
+		MaxIterations: r.MaxIter, Tolerance: r.Tolerance, Seed: r.Seed, Labels: r.Labels != ""}
+	if !isSeeding(r.Init) {
+		options.Runs = 1 // every run would be the same
+		options.Start = func(t *feature.Transform) (*kmeans.Centroids, error) {
+			return readStart(ctx, r.Init, r.K, f.input.Spec, t)
+		}
+	}
+	config := coordinator.Config{Manifest: f.manifest, Workers: r.Engine.Workers, Epoch: 1,
+		Window: embedded.Window(r.Engine.Workers, threads)}
+	job, program, err := coordinator.NewFit(config, options)
+	if err != nil {
+		return nil, err
+	}
+	err = runJob(ctx, job, &r.Engine, threads, f.watch, worker.Config{Source: f.source, Manifest: f.manifest,
+		Labels: f.labels, IDs: f.exchange})
+	return &program.Result, err
+}
+
+// isSeeding says whether an --init names a way to seed rather than a file.
+func isSeeding(init string) bool {
+	switch kmeans.Init(init) {
+	case kmeans.InitParallel, kmeans.InitPlusPlus, kmeans.InitRandom:
+		return true
+	}
+	return false
+}
+
+// runJob starts an embedded cluster, drives a job to its end and reports what it does.
+func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, watch *stopwatch, c worker.Config) error {
+	c.Read = e.Reporter.Add
+	cluster, err := embedded.Start(ctx, e.Workers, threads, c)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	return coordinator.Run(ctx, job, cluster, func(a coordinator.Action) {
+		switch a := a.(type) {
+		case coordinator.PhaseBegun:
+			if watch != nil {
+				watch.turn(a.Phase)
+			}
+			e.Reporter.Phase(string(a.Phase), a.Rows)
+		case *coordinator.Iterated:
+			if e.Silent {
+				return
+			}
+			e.Reporter.Iteration(a.Iteration, a.Inertia(), a.Moved, a.Rows)
+		}
+	})
+}
+
+// write makes the model and writes everything.
+func (f *fit) write(ctx context.Context, result *coordinator.FitResult) (*FitOutcome, error) {
+	r := f.request
+	m := f.model(result)
+	outcome := &FitOutcome{Model: m, Digest: m.Digest(), Columns: m.Width(), Intake: result.Intake}
+	// The labels are complete under their temporary name; the model can still fail, and then neither appears.
+	if r.Data.BadRowsOut != "" {
+		if err := writeBadRows(r.Data.BadRowsOut, result.Bad); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.Model != "" {
+		if err := model.WriteFile(r.Model, m); err != nil {
+			return nil, err
+		}
+	}
+	if r.Labels != "" {
+		if err := f.labels.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	outcome.Seconds = f.watch.seconds()
+	return outcome, nil
+}
+
+func (f *fit) model(result *coordinator.FitResult) *model.Model {
+	r := f.request
+	metric := model.Euclidean
+	if r.Cosine {
+		metric = model.Cosine
+	}
+	rows := int64(0)
+	for _, n := range result.Counts {
+		rows += n
+	}
+	m := &model.Model{K: r.K, Metric: metric, Transform: result.Transform, Centroids: result.Centroids.Values,
+		Counts: result.Counts, Inertia: result.Inertia, Iterations: result.Iterations, Converged: result.Converged,
+		Rows: rows, Segments: model.NewSegments(r.K),
+		Origin: model.Origin{Coterie: r.Version, Arithmetic: kmeans.Arithmetic, Created: time.Now(), Seed: r.Seed, Init: r.Init,
+			Runs: r.Runs, Tolerance: r.Tolerance, Algorithm: r.Algorithm, Sources: f.source.Names()}}
+	nameSegments(m)
+	return m
+}

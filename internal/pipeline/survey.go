@@ -1,0 +1,285 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/wire"
+)
+
+// mostLevels is how many levels of a text column are counted.
+const mostLevels = 10000
+
+// survey reads all columns twice: first for means, then for what is relative to them. Its sums are exact, so that
+// what it says does not depend on threads.
+type survey struct {
+	source dataset.Source
+	input  *wire.Input
+	fields []dataset.Field
+	whole  surveyPart
+	mean   []float64 // by column, known after the first pass
+	std    []float64
+	sample [][]float64 // by numeric feature: the first sampleRows values
+}
+
+// surveyPart is the mergeable figures.
+type surveyPart struct {
+	columns  []columnFigures
+	bad      int64
+	firstBad *dataset.BadRow
+	firstRow int64
+}
+
+type columnFigures struct {
+	missing  int64
+	moments  exact.Moments
+	scaled   exact.Moments // after log1p where the feature has it
+	cubes    exact.Sum     // Σ ((x − mean) / std)³
+	outliers int64
+	levels   map[string]bool
+}
+
+func newSurvey(s dataset.Source, in *wire.Input) *survey {
+	v := &survey{source: s, input: in}
+	for i, c := range s.Schema().Columns {
+		if c.Unusable != "" {
+			continue
+		}
+		as := dataset.AsText
+		if c.Kind == dataset.Number {
+			as = dataset.AsNumber
+		}
+		v.fields = append(v.fields, dataset.Field{Column: i, As: as})
+	}
+	v.whole = v.part()
+	return v
+}
+
+func (s *survey) part() surveyPart {
+	p := surveyPart{columns: make([]columnFigures, len(s.source.Schema().Columns))}
+	for i := range p.columns {
+		p.columns[i].levels = make(map[string]bool)
+	}
+	return p
+}
+
+func (s *survey) isFeature(name string) bool {
+	return slices.Contains(s.input.Spec.Numeric, name) || slices.Contains(s.input.Spec.Categorical, name)
+}
+
+func (s *survey) hasLog(name string) bool { return slices.Contains(s.input.Spec.Log1p, name) }
+
+// read makes both passes and takes the sample.
+func (s *survey) read(ctx context.Context, e *Engine) error {
+	e.Reporter.Phase("read", s.source.Rows())
+	if err := s.pass(ctx, e, (*surveyPart).first); err != nil {
+		return err
+	}
+	for i := range s.whole.columns {
+		mean, std := 0.0, 0.0
+		if m := &s.whole.columns[i].moments; m.N > 0 {
+			mean, std = m.Mean(), m.StdDev()
+		}
+		s.mean, s.std = append(s.mean, mean), append(s.std, std)
+	}
+	e.Reporter.Phase("read again", s.source.Rows())
+	if err := s.pass(ctx, e, (*surveyPart).second); err != nil {
+		return err
+	}
+	return s.takeSample(ctx)
+}
+
+// pass reads all rows in pieces, on all threads.
+func (s *survey) pass(ctx context.Context, e *Engine, visit func(*surveyPart, *survey, *dataset.Block)) error {
+	manifest, err := cut(s.source, s.input)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tokens := make(chan struct{}, e.threads())
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	parts := make([]surveyPart, len(manifest.Partitions))
+	for i, p := range manifest.Partitions {
+		tokens <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-tokens }()
+			parts[i] = s.part()
+			err := s.each(ctx, p.First, p.Rows, func(b *dataset.Block) {
+				visit(&parts[i], s, b)
+				e.Reporter.Add(int64(b.Rows))
+			})
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = errors.Join(failed, err)
+				cancel()
+			}
+		})
+	}
+	wait.Wait()
+	if failed != nil {
+		return failed
+	}
+	for i := range parts {
+		s.whole.merge(&parts[i])
+	}
+	return ctx.Err()
+}
+
+func (s *survey) each(ctx context.Context, first, rows int64, visit func(*dataset.Block)) error {
+	reader, err := s.source.Read(ctx, first, rows, s.fields)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		b, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		visit(b)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *surveyPart) merge(o *surveyPart) {
+	if o.firstBad != nil && (p.firstBad == nil || o.firstRow < p.firstRow) {
+		p.firstBad, p.firstRow = o.firstBad, o.firstRow
+	}
+	p.bad += o.bad
+	for i := range p.columns {
+		a, b := &p.columns[i], &o.columns[i]
+		a.missing += b.missing
+		a.moments.Merge(&b.moments)
+		a.scaled.Merge(&b.scaled)
+		a.cubes.Merge(&b.cubes)
+		a.outliers += b.outliers
+		for level := range b.levels {
+			if len(a.levels) < mostLevels {
+				a.levels[level] = true
+			}
+		}
+	}
+}
+
+// first counts what is missing and bad, and gathers the moments.
+func (p *surveyPart) first(s *survey, b *dataset.Block) {
+	p.bad += int64(len(b.Bad))
+	bad := make(map[int]bool, len(b.Bad))
+	for i := range b.Bad {
+		bad[b.Bad[i].Index] = true
+		if p.firstBad == nil {
+			one := b.Bad[i]
+			p.firstBad, p.firstRow = &one, b.First+int64(one.Index)
+		}
+	}
+	var kept, logs []float64
+	for f := range b.Columns {
+		column := &p.columns[s.fields[f].Column]
+		v := &b.Columns[f]
+		if v.Text.Offsets != nil {
+			column.texts(v, b.Rows, bad)
+			continue
+		}
+		log := s.hasLog(s.source.Schema().Columns[s.fields[f].Column].Name)
+		kept, logs = kept[:0], logs[:0]
+		for i := range b.Rows {
+			x := numberAt(v, i)
+			switch {
+			case bad[i], math.IsInf(x, 0):
+			case x != x:
+				column.missing++
+			default:
+				kept = append(kept, x)
+				if log && x > -1 {
+					logs = append(logs, exact.Log1p(x))
+				}
+			}
+		}
+		column.moments.AddSlice(kept)
+		if log {
+			column.scaled.AddSlice(logs)
+		} else {
+			column.scaled.AddSlice(kept)
+		}
+	}
+}
+
+func (c *columnFigures) texts(v *dataset.Vector, rows int, bad map[int]bool) {
+	for i := range rows {
+		switch {
+		case bad[i]:
+		case v.Missing != nil && v.Missing[i] || len(v.Text.At(i)) == 0:
+			c.missing++
+		case len(c.levels) < mostLevels && !c.levels[string(v.Text.At(i))]:
+			c.levels[string(v.Text.At(i))] = true
+		}
+	}
+}
+
+// second gathers what is relative to mean and standard deviation.
+func (p *surveyPart) second(s *survey, b *dataset.Block) {
+	for f := range b.Columns {
+		at := s.fields[f].Column
+		mean, std := s.mean[at], s.std[at]
+		if b.Columns[f].Text.Offsets != nil || std == 0 {
+			continue
+		}
+		column := &p.columns[at]
+		for i := range b.Rows {
+			z := (numberAt(&b.Columns[f], i) - mean) / std
+			if z != z || math.IsInf(z, 0) {
+				continue
+			}
+			column.cubes.Add(float64(float64(z*z) * z))
+			if math.Abs(z) > outlierSigmas {
+				column.outliers++
+			}
+		}
+	}
+}
+
+// takeSample keeps the first rows of the numeric features, for what is compared in pairs.
+func (s *survey) takeSample(ctx context.Context) error {
+	s.sample = make([][]float64, len(s.input.Spec.Numeric))
+	return s.each(ctx, 0, min(s.source.Rows(), sampleRows), func(b *dataset.Block) {
+		for f := range b.Columns {
+			name := s.source.Schema().Columns[s.fields[f].Column].Name
+			if j := slices.Index(s.input.Spec.Numeric, name); j >= 0 {
+				for i := range b.Rows {
+					s.sample[j] = append(s.sample[j], numberAt(&b.Columns[f], i))
+				}
+			}
+		}
+	})
+}
+
+// looksLikeID says whether a column holds nothing but different whole numbers, as far as the sample tells.
+func (s *survey) looksLikeID(column int) bool {
+	j := slices.Index(s.input.Spec.Numeric, s.source.Schema().Columns[column].Name)
+	if j < 0 || len(s.sample[j]) < fewestRowsForID {
+		return false
+	}
+	seen := make(map[float64]bool, len(s.sample[j]))
+	for _, x := range s.sample[j] {
+		if x != math.Trunc(x) || seen[x] {
+			return false
+		}
+		seen[x] = true
+	}
+	return true
+}

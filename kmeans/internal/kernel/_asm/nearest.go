@@ -1,0 +1,305 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const nearestSignature = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, best *float32, index *int32, base int32, fresh bool)"
+
+// Registers that mean the same in both nearest kernels.
+var (
+	block   = reg.RSI // the two point vectors' coordinates
+	units   = reg.RCX // pairs of vectors left
+	panel   = reg.RDI
+	group   = reg.R8  // cursor in the panel
+	dim     = reg.RBX // d
+	stride  = reg.RDX // bytes of a block
+	bestPtr = reg.R12
+	idxPtr  = reg.R13
+)
+
+func loadNearest() {
+	Load(Param("blocks"), block)
+	Load(Param("units"), units)
+	Load(Param("d"), dim)
+	Load(Param("panel"), panel)
+	Load(Param("best"), bestPtr)
+	Load(Param("index"), idxPtr)
+	MOVQ(dim, stride)
+	SHLQ(Imm(6), stride)
+}
+
+// begin sets best and index of a unit: +Inf and 0 if fresh, else as they are, relative to base.
+func (v isa) begin(g tile, r running, fresh, begun string, inMemory bool) {
+	keep := func(i int) {
+		if inMemory {
+			v.store(r, i, bestPtr, idxPtr)
+		}
+	}
+	CMPB(parameter("fresh"), I8(0))
+	JNE(LabelRef(fresh))
+	v.broadcast("base", g.c)
+	for i := range 2 {
+		v.load(r, i, bestPtr, idxPtr)
+		VPSUBD(g.c, r.index[i], r.index[i])
+		keep(i)
+	}
+	JMP(LabelRef(begun))
+	Label(fresh)
+	for i := range 2 {
+		VBROADCASTSS(infinity, r.best[i])
+		v.zero(r.index[i])
+		keep(i)
+	}
+	Label(begun)
+	v.prefetch(begun)
+}
+
+// ahead is how far the points are fetched before their use, in bytes: about a memory latency at the
+// shapes where memory matters. The processor's own prefetching stops at the end of each page.
+const ahead = 4096
+
+// prefetch asks for as many cache lines as a unit has.
+func (v isa) prefetch(name string) {
+	for t := 0; t < 16; t += 2 {
+		PREFETCHT0(at(block, ahead+64*t))
+		PREFETCHT0(at(block, ahead+64*t+64))
+		CMPQ(dim, I32(t+2))
+		JLE(LabelRef(name + "fetched"))
+	}
+	Label(name + "fetched")
+}
+
+// nextUnit moves on by two vectors of points.
+func (v isa) nextUnit() {
+	for range v.blocks() {
+		ADDQ(stride, block)
+	}
+	ADDQ(I32(2*v.bytes()), bestPtr)
+	ADDQ(I32(2*v.bytes()), idxPtr)
+}
+
+// lowTile assigns registers where best and index stay in registers too.
+func (v isa) lowTile(size int) (tile, running, [2]reg.Register) {
+	n := 2 * v.low
+	if v.lanes == 16 {
+		n = 2 * v.high
+	}
+	r := running{
+		best:  [2]reg.Register{v.vec(n), v.vec(n + 1)},
+		index: [2]reg.Register{v.vec(n + 2), v.vec(n + 3)},
+	}
+	g := tile{isa: v, size: size, x: [2]reg.Register{v.vec(n + 4), v.vec(n + 5)}, c: v.vec(n + 6)}
+	g.diffs = []reg.Register{v.vec(n + 7)}
+	return g, r, [2]reg.Register{v.vec(n + 7), v.vec(n + 4)}
+}
+
+// nearestLow is for few dimensions: straight-line code, left where d ends, so that nothing but
+// a never-taken branch is spent on the loop over dimensions.
+func nearestLow(v isa) {
+	TEXT("nearestLow"+v.name, NOSPLIT, nearestSignature)
+	Doc("nearestLow"+v.name+" updates best and index of units pairs of vectors with hi groups of size centroids and lo of",
+		"size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.")
+	Pragma("noescape")
+	loadNearest()
+	size := reg.R15
+	hiStride, loStride, hiEnd, loEnd := reg.RAX, reg.R11, reg.R9, reg.R10
+	Load(Param("size"), size)
+	// A group takes 4·(d+1) bytes for each centroid.
+	LEAQ(Mem{Base: dim, Disp: 1}, loStride)
+	SHLQ(Imm(2), loStride)
+	MOVQ(loStride, hiStride)
+	IMULQ(size, hiStride)
+	Load(Param("hi"), hiEnd)
+	IMULQ(hiStride, hiEnd)
+	ADDQ(panel, hiEnd)
+	NEGQ(loStride)
+	ADDQ(hiStride, loStride)
+	Load(Param("lo"), loEnd)
+	IMULQ(loStride, loEnd)
+	ADDQ(hiEnd, loEnd)
+	for s := 1; s < v.low; s++ {
+		CMPQ(size, I32(s))
+		JEQ(LabelRef(label("size%d", s)))
+	}
+	for s := v.low; s >= 1; s-- {
+		if s < v.low {
+			Label(label("size%d", s))
+		}
+		v.lowBlocks(s, hiStride, loStride, hiEnd, loEnd)
+	}
+}
+
+// lowBlocks is the loop over points of nearestLow for one size of groups.
+func (v isa) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register) {
+	g, r, masks := v.lowTile(s)
+	Label(label("block%d", s))
+	v.begin(g, r, label("fresh%d", s), label("begun%d", s), false)
+	MOVQ(panel, group)
+	Label(label("hi%d", s))
+	g.straightLine(label("hi%d", s), r, masks)
+	ADDQ(hiStride, group)
+	CMPQ(group, hiEnd)
+	JNE(LabelRef(label("hi%d", s)))
+	if s > 1 {
+		CMPQ(group, loEnd)
+		JEQ(LabelRef(label("store%d", s)))
+		Label(label("lo%d", s))
+		g.size = s - 1
+		g.straightLine(label("lo%d", s), r, masks)
+		ADDQ(loStride, group)
+		CMPQ(group, loEnd)
+		JNE(LabelRef(label("lo%d", s)))
+		Label(label("store%d", s))
+	}
+	v.broadcast("base", g.c)
+	for i := range 2 {
+		VPADDD(g.c, r.index[i], r.index[i])
+		v.store(r, i, bestPtr, idxPtr)
+	}
+	v.nextUnit()
+	DECQ(units)
+	JNE(LabelRef(label("block%d", s)))
+	done()
+}
+
+// straightLine computes and compares one group.
+func (g tile) straightLine(name string, r running, masks [2]reg.Register) {
+	for t := range g.straight {
+		c := at(group, 4*g.size*(t+1))
+		g.step(g.points(block, stride, t, 0), g.points(block, stride, t, 1), c, t == 0)
+		if t+1 < g.straight {
+			CMPQ(dim, I32(t+1))
+			JEQ(LabelRef(name + "update"))
+		}
+	}
+	Label(name + "update")
+	g.update(r, at(group, 0), 0, 2, masks)
+}
+
+// highTile assigns registers for the looping kernels: on AVX2 groups are so large that best and index
+// have to share registers with the points.
+func (v isa) highTile(size int) (tile, running, [2]reg.Register) {
+	if v.lanes == 16 {
+		return v.lowTile(size)
+	}
+	n := 2 * v.high
+	g := tile{isa: v, size: size, x: [2]reg.Register{v.vec(n), v.vec(n + 1)}, c: v.vec(n + 2)}
+	g.diffs = []reg.Register{v.vec(n + 3)}
+	r := running{
+		best:  [2]reg.Register{v.vec(n), v.vec(n)},
+		index: [2]reg.Register{v.vec(n + 1), v.vec(n + 1)},
+	}
+	return g, r, [2]reg.Register{v.vec(n + 3), v.vec(n + 3)}
+}
+
+// nearestHigh is for many dimensions.
+func nearestHigh(v isa) {
+	TEXT("nearestHigh"+v.name, NOSPLIT, nearestSignature)
+	Doc("nearestHigh" + v.name + " is nearestLow" + v.name + " for any d, with larger groups.")
+	Pragma("noescape")
+	loadNearest()
+	g, r, masks := v.highTile(v.high)
+	inMemory := v.lanes == 8
+	Label("block")
+	v.begin(g, r, "fresh", "begun", inMemory)
+	MOVQ(panel, group)
+	v.groups(func(s int, start reg.Register) {
+		g.size = s
+		MOVQ(group, start)
+		ADDQ(I32(4*s), group)
+		g.loop(label("group%d", s), block, true)
+		if !inMemory {
+			g.update(r, at(start, 0), 0, 2, masks)
+			return
+		}
+		for i := range 2 {
+			v.load(r, i, bestPtr, idxPtr)
+			g.update(r, at(start, 0), i, i+1, masks)
+			v.store(r, i, bestPtr, idxPtr)
+		}
+	})
+	v.broadcast("base", g.c)
+	for i := range 2 {
+		if inMemory {
+			v.load(r, i, bestPtr, idxPtr)
+		}
+		VPADDD(g.c, r.index[i], r.index[i])
+		v.store(r, i, bestPtr, idxPtr)
+	}
+	v.nextUnit()
+	DECQ(units)
+	JNE(LabelRef("block"))
+	done()
+}
+
+// groups is the loop over hi groups of size centroids, then lo groups of size-1. body gets the size and a
+// register that is its own.
+func (v isa) groups(body func(s int, start reg.Register)) {
+	size, left, start := reg.RAX, reg.R9, reg.R11
+	Load(Param("size"), size)
+	Load(Param("hi"), left)
+	Label("groups")
+	for s := 1; s < v.high; s++ {
+		CMPQ(size, I32(s))
+		JEQ(LabelRef(label("size%d", s)))
+	}
+	for s := v.high; s >= 1; s-- {
+		if s < v.high {
+			Label(label("size%d", s))
+		}
+		body(s, start)
+		if s > 1 {
+			JMP(LabelRef("next"))
+		}
+	}
+	Label("next")
+	DECQ(left)
+	JNE(LabelRef("groups"))
+	CMPQ(size, parameter("size"))
+	JNE(LabelRef("end"))
+	Load(Param("lo"), left)
+	DECQ(size)
+	TESTQ(left, left)
+	JNE(LabelRef("groups"))
+	Label("end")
+}
+
+// loop runs over all dim coordinates of a group, two at a time, and leaves the cursor behind them.
+func (g tile) loop(name string, points reg.Register, first bool) {
+	x, left := reg.R15, reg.R14
+	MOVQ(points, x)
+	MOVQ(dim, left)
+	one := func(t int, first bool) {
+		g.step(g.points(x, stride, t, 0), g.points(x, stride, t, 1), at(group, 4*g.size*t), first)
+	}
+	advance := func(t int) {
+		ADDQ(I32(64*t), x)
+		ADDQ(I32(4*g.size*t), group)
+	}
+	if first {
+		one(0, true)
+		advance(1)
+		DECQ(left)
+	}
+	SHRQ(Imm(1), left)
+	JEQ(LabelRef(name + "odd"))
+	Label(name + "pair")
+	one(0, false)
+	one(1, false)
+	advance(2)
+	DECQ(left)
+	JNE(LabelRef(name + "pair"))
+	Label(name + "odd")
+	TESTQ(I32(1), dim)
+	if first {
+		JNE(LabelRef(name + "end"))
+	} else {
+		JEQ(LabelRef(name + "end"))
+	}
+	one(0, false)
+	ADDQ(I32(4*g.size), group)
+	Label(name + "end")
+}

@@ -1,0 +1,72 @@
+package segment
+
+import (
+	"math"
+
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/model"
+)
+
+// FromModel is what a model alone knows of its segments: centroids led back to the units of the input, and counts. The
+// base's mean is the mean of the centroids weighted by their counts, and an effect is measured in the spread between
+// the segments, since a model does not keep the spread within them. With log1p a centroid lies near the geometric
+// mean, so that no value share can be told from it.
+func FromModel(m *model.Model) *Summary {
+	s := newSummary(m.Counts, m.Segments)
+	s.Columns = modelColumns(m)
+	centroids := make([][]float64, m.K)
+	for i := range centroids {
+		centroids[i] = m.CentroidInput(i)
+	}
+	for j := range s.Columns {
+		var base exact.Moments
+		for i := range centroids {
+			base.AddRepeated(centroids[i][j], m.Counts[i])
+		}
+		mean, spread := momentsOf(&base)
+		s.Base.append(mean, math.NaN(), 0)
+		for i := range centroids {
+			s.Segments[i].append(centroids[i][j], math.NaN(), effect(centroids[i][j], mean, spread))
+		}
+	}
+	total, worth := 0.0, make([]float64, m.K)
+	if at := s.withRole(roleMonetary); at >= 0 && !m.Transform.Numeric[at].Log1p && m.Metric == model.Euclidean {
+		s.Value = at
+		for i, c := range centroids {
+			worth[i] = c[at] * float64(m.Counts[i])
+			total += worth[i]
+		}
+	}
+	s.setValueShares(total, worth)
+	return s
+}
+
+// modelColumns describes the output columns of the model's transform, in their order.
+func modelColumns(m *model.Model) []Column {
+	t := m.Transform
+	var columns []Column
+	share := func(input, level string) {
+		columns = append(columns, Column{Name: input + "=" + level, Input: input, Level: level, Share: true})
+	}
+	for j := range t.Numeric {
+		columns = append(columns, Column{Name: t.Numeric[j].Name, Input: t.Numeric[j].Name})
+	}
+	for j := range t.Numeric {
+		if t.Numeric[j].Indicator != nil {
+			share(t.Numeric[j].Name, missingLevel)
+		}
+	}
+	for i := range t.Categorical {
+		c := &t.Categorical[i]
+		for l := range c.Levels {
+			share(c.Name, c.Levels[l].Value)
+		}
+		if c.Missing != nil {
+			share(c.Name, missingLevel)
+		}
+	}
+	return columns
+}
+
+// missingLevel is how package feature calls the level of missing values.
+const missingLevel = "missing"

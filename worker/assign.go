@@ -1,0 +1,154 @@
+package worker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// cohort is partitions that are assigned together, with the running sums of their labels. It lets a pass add and
+// subtract only the rows that moved, which is exact. A task over other partitions dissolves the cohorts it touches:
+// their labels count as unknown, and the next pass is a full one.
+type cohort struct {
+	ids  []int
+	k    int
+	sums *kmeans.Sums
+}
+
+// cohortFor finds the cohort of exactly these holdings, or makes one; fresh says that it has no labels yet.
+func (e *Engine) cohortFor(list []*holding, k int) (c *cohort, fresh bool) {
+	ids := make([]int, len(list))
+	weighted := false
+	for i, h := range list {
+		ids[i] = h.id
+		weighted = weighted || h.points.Weighted()
+	}
+	for _, c := range e.cohorts {
+		if c.k == k && slices.Equal(c.ids, ids) {
+			return c, false
+		}
+	}
+	e.cohorts = slices.DeleteFunc(e.cohorts, func(c *cohort) bool {
+		return slices.ContainsFunc(c.ids, func(id int) bool { return slices.Contains(ids, id) })
+	})
+	for _, h := range list {
+		h.labels = make([]uint16, h.points.Rows())
+	}
+	c = &cohort{ids: ids, k: k, sums: kmeans.NewSums(k, list[0].points.Columns(), weighted)}
+	e.cohorts = append(e.cohorts, c)
+	return c, true
+}
+
+// accumulators gives every thread an empty accumulator of the shape of s.
+func (e *Engine) accumulators(s *kmeans.Sums) {
+	for _, t := range e.threads {
+		if t.acc == nil || !t.acc.Fits(s) {
+			t.acc = kmeans.NewAccumulator(s.K, s.D, s.Weights != nil)
+		}
+	}
+}
+
+// assign does an Iterate or a Score: every row to its nearest centroid, sums brought up to date.
+func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	list, err := e.holdings(t.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	c, fresh := e.cohortFor(list, t.Centroids.K)
+	e.accumulators(c.sums)
+	for _, h := range list {
+		h.seed = nil // seeding is over, and its distances take twice the room of the labels
+	}
+	a := kmeans.NewAssigner(t.Centroids)
+	inertia := make([]exact.Bins, len(e.threads))
+	spans := spansOf(list)
+	err = e.parallel(ctx, spans, func(th *thread, slot int, s span) {
+		if t.Kind == wire.Score {
+			a.Score(s.h.points, s.lo, s.hi, s.h.labels, fresh, th.acc, &inertia[slot], &th.scratch)
+		} else {
+			a.Update(s.h.points, s.lo, s.hi, s.h.labels, fresh, th.acc, &th.scratch)
+		}
+	})
+	moved := int64(0)
+	for _, th := range e.threads {
+		moved += th.acc.Drain(c.sums)
+	}
+	if err != nil {
+		// Half a pass: labels and sums agree, but not with any centroids.
+		e.cohorts = slices.DeleteFunc(e.cohorts, func(o *cohort) bool { return o == c })
+		return nil, err
+	}
+	p := &wire.Partial{Sums: c.sums.Clone(), Moved: moved, Fresh: fresh}
+	p.Intake.Kept = rowsOf(list)
+	if t.Kind == wire.Score {
+		p.Inertia = new(exact.Bins)
+		for i := range inertia {
+			p.Inertia.Merge(&inertia[i])
+		}
+	}
+	return p, nil
+}
+
+func rowsOf(list []*holding) int64 {
+	rows := int64(0)
+	for _, h := range list {
+		rows += int64(h.points.Rows())
+	}
+	return rows
+}
+
+// farthest finds the farthest distinct Points from their centroids.
+func (e *Engine) farthest(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	list, err := e.holdings(t.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	a := kmeans.NewAssigner(t.Centroids)
+	found := make([]*kmeans.Farthest, len(e.threads))
+	for i := range found {
+		found[i] = kmeans.NewFarthest(t.K)
+	}
+	err = e.parallel(ctx, spansOf(list), func(th *thread, slot int, s span) {
+		a.Farthest(s.h.points, s.lo, s.hi, found[slot], &th.scratch)
+	})
+	for _, f := range found[1:] {
+		found[0].Merge(f)
+	}
+	return &wire.Partial{Farthest: found[0]}, err
+}
+
+// seed does one round of seeding.
+func (e *Engine) seed(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	list, err := e.holdings(t.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	known := make([]int, len(list))
+	for i, h := range list {
+		if h.seed == nil || h.seededFor != t.Seed.Seed {
+			h.seed, h.seededFor = kmeans.NewSeedState(h.points), t.Seed.Seed
+		}
+		known[i] = h.seed.Known()
+	}
+	round := kmeans.NewSeedRound(t.Seed, known)
+	parts := make([]*kmeans.SeedPartial, len(e.threads))
+	for i := range parts {
+		parts[i] = kmeans.NewSeedPartial(t.Seed)
+	}
+	err = e.parallel(ctx, spansOf(list), func(th *thread, slot int, s span) {
+		round.Do(s.h.points, s.h.seed, s.lo, s.hi, parts[slot], &th.scratch)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range list {
+		round.Finish(h.seed)
+	}
+	for _, p := range parts[1:] {
+		parts[0].Merge(p)
+	}
+	return &wire.Partial{Seed: parts[0]}, nil
+}

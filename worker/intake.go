@@ -1,0 +1,318 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/partition"
+)
+
+// intake reads one partition for one round: it asks for the columns that the round needs, judges every row by the
+// job's policies, and hands on batches in which the rows that do not count are marked.
+type intake struct {
+	source dataset.Source
+	in     *wire.Input
+	fields []dataset.Field
+	// Positions in fields; −1: not asked for.
+	numeric, text []int
+	id, weight    int
+
+	part    partition.Partition
+	dropped []int64 // rows to leave out, ascending
+	partial *wire.Partial
+
+	batch rows
+}
+
+// rows is a batch of a partition's rows as a round sees it.
+type rows struct {
+	feature.Batch
+	first   int64
+	weights []float64
+	ids     *dataset.Vector
+	skip    []bool
+	skips   int
+}
+
+// wants says which columns a round needs.
+type wants struct{ features, weight, ids bool }
+
+// newIntake resolves the columns by name.
+func newIntake(source dataset.Source, in *wire.Input, part partition.Partition, dropped []int64, w wants) (*intake, error) {
+	k := &intake{source: source, in: in, part: part, dropped: dropped, id: -1, weight: -1, partial: &wire.Partial{}}
+	add := func(name string, as dataset.As) (int, error) {
+		column := source.Schema().Index(name)
+		if column < 0 {
+			return 0, fault.Inputf(fault.Place{Row: fault.NoRow, Column: name}, "the data has no such column")
+		}
+		k.fields = append(k.fields, dataset.Field{Column: column, As: as})
+		return len(k.fields) - 1, nil
+	}
+	var err error
+	columns := func(names []string, as dataset.As) (at []int) {
+		for _, name := range names {
+			i, e := add(name, as)
+			err = errors.Join(err, e)
+			at = append(at, i)
+		}
+		return at
+	}
+	if w.features {
+		k.numeric = columns(in.Spec.Numeric, dataset.AsNumber)
+		k.text = columns(in.Spec.Categorical, dataset.AsText)
+	}
+	if w.weight && in.Weight != "" {
+		k.weight = columns([]string{in.Weight}, dataset.AsNumber)[0]
+	}
+	if w.ids && in.ID != "" {
+		k.id = columns([]string{in.ID}, dataset.AsID)[0]
+	}
+	return k, err
+}
+
+// each reads the partition and gives every batch to visit. Faults of single rows end up in the partial's Fault, of
+// which the lowest row is reported in the end; an error is one that no other row can come before.
+func (k *intake) each(ctx context.Context, visit func(b *rows) error) error {
+	reader, err := k.source.Read(ctx, k.part.First, k.part.Rows, k.fields)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		block, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := k.prepare(block); err != nil {
+			return k.settle(err)
+		}
+		if err := visit(&k.batch); err != nil {
+			return k.settle(err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// settle turns what is wrong with a row into the partial's Fault.
+func (k *intake) settle(err error) error {
+	var row *rowError
+	var value *feature.ValueError
+	switch {
+	case errors.As(err, &row):
+		k.partial.Fault = &wire.RowFault{Row: row.row, Err: row.err}
+	case errors.As(err, &value):
+		at := fault.Place{Row: fault.NoRow}
+		number := k.batch.first
+		if value.Row >= 0 {
+			number += int64(value.Row)
+			at = k.source.Locate(number)
+		}
+		at.Column = value.Column
+		k.partial.Fault = &wire.RowFault{Row: number, Err: fault.Inputf(at, "%s", value.Problem()).Do("%s", value.Remedy)}
+	default:
+		return err
+	}
+	return nil
+}
+
+// rowError is what is wrong with the row of a global number.
+type rowError struct {
+	row int64
+	err error
+}
+
+func (e *rowError) Error() string { return e.err.Error() }
+
+// prepare judges the rows of a block and makes it the batch.
+func (k *intake) prepare(block *dataset.Block) error {
+	b := &k.batch
+	b.first, b.Rows = block.First, block.Rows
+	b.Numeric, b.Numeric32 = b.Numeric[:0], b.Numeric32[:0]
+	for _, at := range k.numeric {
+		b.Numeric = append(b.Numeric, block.Columns[at].Float64)
+		b.Numeric32 = append(b.Numeric32, block.Columns[at].Float32)
+	}
+	b.Text = b.Text[:0]
+	for _, at := range k.text {
+		b.Text = append(b.Text, textColumn(&block.Columns[at]))
+	}
+	b.ids = nil
+	if k.id >= 0 {
+		b.ids = &block.Columns[k.id]
+	}
+	b.skip = slices.Grow(b.skip[:0], block.Rows)[:block.Rows]
+	clear(b.skip)
+	b.skips = 0
+	k.partial.Intake.Read += int64(block.Rows)
+	if err := k.judge(block); err != nil {
+		return err
+	}
+	k.leaveOut(b)
+	if err := k.weigh(block); err != nil {
+		return err
+	}
+	b.Skip = nil
+	if b.skips > 0 {
+		b.Skip = b.skip
+	}
+	k.partial.Intake.Kept += int64(block.Rows - b.skips)
+	return nil
+}
+
+func textColumn(v *dataset.Vector) feature.TextColumn {
+	c := feature.TextColumn{At: v.Text.At}
+	if missing := v.Missing; missing != nil {
+		c.Missing = func(i int) bool { return missing[i] }
+	}
+	return c
+}
+
+// judge marks bad rows, or reports the first under the policy fail.
+func (k *intake) judge(block *dataset.Block) error {
+	for i := range block.Bad {
+		bad := &block.Bad[i]
+		if err := k.bad(bad.Index, bad.Place, bad.Reason, bad.Raw); err != nil {
+			return err
+		}
+	}
+	if k.id >= 0 {
+		if err := k.judgeIDs(); err != nil {
+			return err
+		}
+	}
+	if k.in.BadRows != wire.BadRowsQuarantine || len(k.numeric) == 0 {
+		return nil
+	}
+	return k.judgeNumbers()
+}
+
+// bad is a row that cannot be used.
+func (k *intake) bad(index int, at fault.Place, reason, raw string) error {
+	row := k.batch.first + int64(index)
+	if k.in.BadRows != wire.BadRowsQuarantine {
+		return &rowError{row, fault.Inputf(at, "%s", reason).Do("correct it, or set such rows aside with --bad-rows quarantine")}
+	}
+	if k.batch.skip[index] {
+		return nil
+	}
+	k.batch.skip[index] = true
+	k.batch.skips++
+	k.partial.Intake.Bad++
+	if len(k.partial.Bad) <= wire.MaxQuarantined {
+		k.partial.Bad = append(k.partial.Bad, wire.BadRow{Row: row, Place: at, Reason: reason, Raw: raw})
+	}
+	return nil
+}
+
+func (k *intake) judgeIDs() error {
+	v := k.batch.ids
+	for i := range k.batch.Rows {
+		missing := v.Missing != nil && v.Missing[i] || v.Int64 == nil && len(v.Text.At(i)) == 0
+		if !missing || k.batch.skip[i] {
+			continue
+		}
+		at := k.source.Locate(k.batch.first + int64(i))
+		at.Column = k.in.ID
+		if err := k.bad(i, at, "the id is missing", ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeNumbers finds the numbers that no transform takes, so that their rows go to quarantine with the others.
+func (k *intake) judgeNumbers() error {
+	for j, name := range k.in.Spec.Numeric {
+		log := slices.Contains(k.in.Spec.Log1p, name)
+		for i := range k.batch.Rows {
+			x := k.number(j, i)
+			reason := ""
+			switch {
+			case math.IsInf(x, 0):
+				reason = "not a finite number"
+			case math.Abs(x) > feature.MaxMagnitude:
+				reason = fmt.Sprintf("%g is too large", x)
+			case log && x <= -1:
+				reason = fmt.Sprintf("%g has no log1p: values must be above -1", x)
+			default:
+				continue
+			}
+			at := k.source.Locate(k.batch.first + int64(i))
+			at.Column = name
+			if err := k.bad(i, at, reason, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (k *intake) number(j, i int) float64 {
+	if x := k.batch.Numeric32[j]; x != nil {
+		return float64(x[i])
+	}
+	return k.batch.Numeric[j][i]
+}
+
+// leaveOut marks the rows that duplicates of their ids replace.
+func (k *intake) leaveOut(b *rows) {
+	if len(k.dropped) == 0 {
+		return
+	}
+	at, _ := slices.BinarySearch(k.dropped, b.first)
+	for ; at < len(k.dropped) && k.dropped[at] < b.first+int64(b.Rows); at++ {
+		if i := k.dropped[at] - b.first; !b.skip[i] {
+			b.skip[i] = true
+			b.skips++
+			k.partial.Intake.Duplicates++
+		}
+	}
+}
+
+// weigh checks the weights and keeps the largest.
+func (k *intake) weigh(block *dataset.Block) error {
+	b := &k.batch
+	b.weights = b.weights[:0]
+	if k.weight < 0 {
+		return nil
+	}
+	v := &block.Columns[k.weight]
+	for i := range b.Rows {
+		w := 0.0
+		switch {
+		case b.skip[i]:
+		case v.Float32 != nil:
+			w = float64(v.Float32[i])
+		default:
+			w = v.Float64[i]
+		}
+		if !(w >= 0) || math.IsInf(w, 0) {
+			reason := fmt.Sprintf("weight %g is not a number of at least 0", w)
+			if math.IsNaN(w) {
+				reason = "the weight is missing"
+			}
+			at := k.source.Locate(b.first + int64(i))
+			at.Column = k.in.Weight
+			if err := k.bad(i, at, reason, ""); err != nil {
+				return err
+			}
+			w = 0
+		}
+		b.weights = append(b.weights, w)
+		k.partial.Largest = max(k.partial.Largest, w)
+	}
+	return nil
+}

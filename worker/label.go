@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"math"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// label labels partitions and hands them to the sink, in order. Rows that are not held are read for it and forgotten.
+func (e *Engine) label(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	whole := &wire.Partial{}
+	for _, id := range t.Partitions {
+		p, labels, err := e.labelOne(ctx, t, id)
+		if err != nil {
+			return nil, err
+		}
+		if p.Fault == nil {
+			// The thread is free for others while this waits for its turn to be written.
+			if err := e.config.Labels.Put(ctx, labels); err != nil {
+				return nil, err
+			}
+		}
+		whole.Merge(p)
+	}
+	return whole, nil
+}
+
+func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Partial, *Labels, error) {
+	if !e.acquire(ctx) {
+		return nil, nil, ctx.Err()
+	}
+	defer e.release()
+	h, p, err := e.rowsToLabel(ctx, t, id)
+	if err != nil || p.Fault != nil {
+		return p, nil, err
+	}
+	cosine := t.Input.Spec.Normalize
+	return p, labelRows(t, h, p, cosine), nil
+}
+
+// rowsToLabel finds the partition in memory, or reads it.
+func (e *Engine) rowsToLabel(ctx context.Context, t *wire.Task, id int) (*holding, *wire.Partial, error) {
+	if t.Transform == nil {
+		list, err := e.holdings([]int{id})
+		if err != nil {
+			return nil, nil, err
+		}
+		return list[0], &wire.Partial{}, nil
+	}
+	want := wants{features: true, weight: true, ids: true}
+	k, err := newIntake(e.config.Source, t.Input, e.config.Manifest.Partitions[id], e.dropped(t.Input, id), want)
+	if err != nil {
+		return nil, nil, err
+	}
+	points, ids, err := e.points(ctx, t, k, id)
+	if ids == nil && t.Input.ID != "" {
+		ids = new(dataset.IDs)
+	}
+	return &holding{id: id, points: points, ids: ids}, k.partial, err
+}
+
+// labelRows assigns a holding's rows and adds their counts and inertia to p.
+func labelRows(t *wire.Task, h *holding, p *wire.Partial, cosine bool) *Labels {
+	n := h.points.Rows()
+	l := &Labels{Partition: h.id, Rows: n, IDs: h.ids, Segment: make([]int32, n), Distance: make([]float32, n)}
+	if h.ids == nil {
+		l.RowNumbers = make([]int64, n)
+		for i := range l.RowNumbers {
+			l.RowNumbers[i] = h.points.RowNumber(i)
+		}
+	}
+	if t.Detail {
+		l.Second, l.SecondDistance = make([]int32, n), make([]float32, n)
+	}
+	a := kmeans.NewAssigner(t.Centroids)
+	var s kmeans.Scratch
+	p.Inertia = new(exact.Bins)
+	p.Sums = &kmeans.Sums{K: t.Centroids.K, D: 0, Counts: make([]int64, t.Centroids.K)}
+	for lo := 0; lo < n; lo += kmeans.SpanRows {
+		hi := min(lo+kmeans.SpanRows, n)
+		var index, second []int32
+		var squared, secondSquared []float32
+		if t.Detail {
+			index, second, squared, secondSquared = a.TwoNearest(h.points, lo, hi, &s)
+			copy(l.Second[lo:], second)
+			distances(l.SecondDistance[lo:hi], secondSquared, cosine)
+		} else {
+			index, squared = a.Nearest(h.points, lo, hi, &s)
+		}
+		copy(l.Segment[lo:], index)
+		distances(l.Distance[lo:hi], squared, cosine)
+		for i, j := range index {
+			p.Sums.Counts[j]++
+			if h.points.Weighted() {
+				p.Inertia.AddWeighted(squared[i], h.points.Weight(lo+i))
+			}
+		}
+		if !h.points.Weighted() {
+			p.Inertia.AddSlice(squared)
+		}
+	}
+	return l
+}
+
+// distances makes what is written of squared distances: the root, or under cosine 1 − cos, which is half the squared
+// distance of unit vectors.
+func distances(dst, squared []float32, cosine bool) {
+	for i, v := range squared {
+		if cosine {
+			dst[i] = v / 2
+		} else {
+			dst[i] = float32(math.Sqrt(float64(v)))
+		}
+	}
+}

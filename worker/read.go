@@ -1,0 +1,256 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// read does the rounds that read rows: partition by partition, each on one thread. A fault in one row does not stop
+// the partitions before it, so that the lowest row is the one reported.
+func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	var (
+		wait   sync.WaitGroup
+		mu     sync.Mutex
+		failed error
+		whole  = &wire.Partial{}
+		lowest atomic.Int64 // partitions above this are not worth reading any more
+	)
+	lowest.Store(int64(len(e.config.Manifest.Partitions)))
+	for _, id := range t.Partitions {
+		if !e.acquire(ctx) {
+			break
+		}
+		wait.Go(func() {
+			defer e.release()
+			if int64(id) > lowest.Load() {
+				return
+			}
+			p, err := e.readOne(ctx, t, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = errors.Join(failed, err)
+				lowest.Store(-1)
+				return
+			}
+			if p.Fault != nil {
+				lowest.Store(min(lowest.Load(), int64(id)))
+			}
+			whole.Merge(p)
+		})
+	}
+	wait.Wait()
+	return whole, errors.Join(failed, ctx.Err())
+}
+
+// acquire takes a computing thread; false means that the context has ended.
+func (e *Engine) acquire(ctx context.Context) bool {
+	select {
+	case e.tokens <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (e *Engine) release() { <-e.tokens }
+
+// readOne reads one partition for a round.
+func (e *Engine) readOne(ctx context.Context, t *wire.Task, id int) (*wire.Partial, error) {
+	in := t.Input
+	duplicates := in.ID != "" && in.Duplicates == wire.DuplicatesFail
+	want := wants{
+		features: t.Kind != wire.Keys,
+		weight:   t.Kind == wire.Statistics || t.Kind == wire.Load || t.Kind == wire.Label,
+		// Bad ids are judged in the rounds that count; the ids themselves are kept by Keys, Load and Label.
+		ids: t.Kind == wire.Keys || t.KeepIDs || t.Kind == wire.Load && duplicates,
+	}
+	k, err := newIntake(e.config.Source, in, e.config.Manifest.Partitions[id], e.dropped(in, id), want)
+	if err != nil {
+		return nil, err
+	}
+	switch t.Kind {
+	case wire.Keys:
+		err = e.readKeys(ctx, k, id)
+	case wire.Statistics:
+		err = e.readStatistics(ctx, k)
+	case wire.Quantiles:
+		k.partial.Counts = t.Search.Open()
+		err = e.visit(ctx, k, func(b *rows) error { return k.partial.Counts.Add(&b.Batch) })
+	case wire.Directions:
+		k.partial.Directions = t.Transform.NormalisedStatistics()
+		err = e.visit(ctx, k, func(b *rows) error { return k.partial.Directions.Add(&b.Batch) })
+	case wire.Load:
+		err = e.load(ctx, t, k, id)
+	}
+	return k.partial, err
+}
+
+// dropped is the rows that were settled to be left out.
+func (e *Engine) dropped(in *wire.Input, id int) []int64 {
+	if in.ID == "" || in.Duplicates == wire.DuplicatesFail {
+		return nil
+	}
+	return e.config.IDs.Dropped(id)
+}
+
+// visit reads a partition and tells how far it is.
+func (e *Engine) visit(ctx context.Context, k *intake, do func(b *rows) error) error {
+	return k.each(ctx, func(b *rows) error {
+		if err := do(b); err != nil {
+			return err
+		}
+		if e.config.Read != nil {
+			e.config.Read(int64(b.Rows))
+		}
+		return nil
+	})
+}
+
+func (e *Engine) readStatistics(ctx context.Context, k *intake) error {
+	s := feature.NewStatistics(k.in.Spec)
+	k.partial.Statistics = s
+	err := e.visit(ctx, k, func(b *rows) error { return s.Add(&b.Batch) })
+	k.partial.Intake.Missing = s.Dropped()
+	k.partial.Intake.Kept -= s.Dropped()
+	return err
+}
+
+func (e *Engine) readKeys(ctx context.Context, k *intake, id int) error {
+	var ids dataset.IDs
+	var numbers []int64
+	err := e.visit(ctx, k, func(b *rows) error {
+		numbers = appendIDs(&ids, numbers, b, nil)
+		return nil
+	})
+	if err != nil || k.partial.Fault != nil {
+		return err
+	}
+	return e.config.IDs.Put(id, &ids, numbers)
+}
+
+// appendIDs takes the ids and row numbers of the rows that count.
+func appendIDs(ids *dataset.IDs, numbers []int64, b *rows, keep []bool) []int64 {
+	for i := range b.Rows {
+		if b.Skip != nil && b.Skip[i] || keep != nil && !keep[i] {
+			continue
+		}
+		if b.ids != nil {
+			ids.AppendVector(b.ids, i)
+		}
+		numbers = append(numbers, b.first+int64(i))
+	}
+	return numbers
+}
+
+// load makes Points of a partition and keeps them.
+func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) error {
+	points, ids, err := e.points(ctx, t, k, id)
+	if err != nil || k.partial.Fault != nil {
+		return err
+	}
+	k.partial.Totals = kmeans.NewTotals(points.Columns())
+	k.partial.Totals.Add(points)
+	k.partial.Distinct = kmeans.NewDistinct(t.K)
+	k.partial.Distinct.Add(points)
+	h := &holding{id: id, points: points}
+	if t.KeepIDs {
+		h.ids = ids
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held[id] = h
+	return nil
+}
+
+// points reads a partition into Points, and its ids where they are wanted: for equal ones to be found, or for labels.
+func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, id int) (*kmeans.Points, *dataset.IDs, error) {
+	var ids *dataset.IDs
+	if k.id >= 0 {
+		ids = new(dataset.IDs)
+	}
+	var numbers []int64
+	b, err := newPointsBuilder(t, k.part.Rows, k.part.First)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = e.visit(ctx, k, func(r *rows) error {
+		applied, err := b.add(r)
+		if err != nil {
+			return err
+		}
+		k.count(applied)
+		if ids != nil {
+			numbers = appendIDs(ids, numbers, r, b.keep)
+		}
+		return nil
+	})
+	if err != nil || k.partial.Fault != nil {
+		return nil, nil, err
+	}
+	if ids != nil && t.Input.Duplicates == wire.DuplicatesFail {
+		err = e.config.IDs.Put(id, ids, numbers)
+	}
+	return b.points, ids, err
+}
+
+// count adds what the transforms did to the rows.
+func (k *intake) count(a feature.Applied) {
+	n := &k.partial.Intake
+	n.Imputed += a.Imputed
+	n.Missing += a.Dropped
+	n.Kept -= a.Dropped
+	if n.Unseen == nil {
+		n.Unseen = slices.Clone(a.Unseen)
+		return
+	}
+	for i, c := range a.Unseen {
+		n.Unseen[i] += c
+	}
+}
+
+// pointsBuilder transforms batches into Points.
+type pointsBuilder struct {
+	task    *wire.Task
+	points  *kmeans.Points
+	columns [][]float32
+	keep    []bool
+	weights []uint64
+}
+
+func newPointsBuilder(t *wire.Task, rows, first int64) (*pointsBuilder, error) {
+	grids := t.Transform.Grids()
+	exponents := make([]int, len(grids))
+	columns := make([][]float32, len(grids))
+	for i, g := range grids {
+		exponents[i] = g.Exponent
+		columns[i] = make([]float32, dataset.BlockRows)
+	}
+	points, err := kmeans.NewPoints(int(rows), len(grids), first, exponents)
+	return &pointsBuilder{task: t, points: points, columns: columns, keep: make([]bool, dataset.BlockRows)}, err
+}
+
+func (b *pointsBuilder) add(r *rows) (feature.Applied, error) {
+	applied, err := b.task.Transform.Apply(&r.Batch, b.columns, b.keep)
+	if err != nil {
+		return applied, err
+	}
+	keep := b.keep
+	if r.Skip == nil && applied.Dropped == 0 {
+		keep = nil
+	}
+	var weights []uint64
+	if b.task.Input.Weight != "" {
+		b.weights = kmeans.FixedWeights(b.weights[:0], r.weights, b.task.Largest)
+		weights = b.weights
+	}
+	return applied, b.points.Append(b.columns, r.Rows, r.first, keep, weights)
+}

@@ -1,0 +1,61 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"github.com/coterie-project/coterie/internal/wire"
+)
+
+// Link is a worker's line to its coordinator. Reply must not wait for long.
+type Link interface {
+	// Tasks delivers tasks until it is closed.
+	Tasks() <-chan *wire.Task
+	Reply(ctx context.Context, a *wire.Answer) error
+}
+
+// Serve runs a worker until the context ends or the link closes: one goroutine steps the Core, and each computation
+// has its own. It returns after all of them have ended.
+func Serve(ctx context.Context, core *Core, engine *Engine, link Link) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	computed := make(chan Computed)
+	defer wait.Wait()
+	defer cancel()
+	act := func(actions []Action) error {
+		for _, action := range actions {
+			switch action := action.(type) {
+			case Compute:
+				wait.Go(func() {
+					p, err := engine.Do(ctx, action.Task)
+					select {
+					case computed <- Computed{Task: action.Task, Partial: p, Err: err}:
+					case <-ctx.Done():
+					}
+				})
+			case Reply:
+				if err := link.Reply(ctx, action.Answer); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for {
+		var actions []Action
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case task, open := <-link.Tasks():
+			if !open {
+				return nil
+			}
+			actions = core.Step(TaskArrived{Task: task})
+		case done := <-computed:
+			actions = core.Step(done)
+		}
+		if err := act(actions); err != nil {
+			return err
+		}
+	}
+}
