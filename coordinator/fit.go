@@ -63,8 +63,13 @@ func NewFit(c Config, o FitOptions) (*Job, *Fit, error) {
 }
 
 func (f *Fit) start(j *Job) []Action {
+	return openKeys(j, f.options.Input, false, f.statistics)
+}
+
+// openReading opens a round that reads all rows.
+func (j *Job) openReading(task wire.Task, then func(*wire.Partial) []Action) []Action {
 	begun := PhaseBegun{Phase: PhaseRead, Rows: j.config.Manifest.Rows}
-	return append([]Action{begun}, openKeys(j, f.options.Input, false, f.statistics)...)
+	return append([]Action{begun}, j.open(task, j.everything(), then)...)
 }
 
 // openKeys settles which rows of equal id are left out, before anything else is read. Under the policy fail the ids
@@ -73,7 +78,7 @@ func openKeys(j *Job, in *wire.Input, always bool, then func(*Job) []Action) []A
 	if in.ID == "" || in.Duplicates == wire.DuplicatesFail && !always {
 		return then(j)
 	}
-	return j.open(wire.Task{Kind: wire.Keys, Input: in}, j.everything(), func(*wire.Partial) []Action {
+	return j.openReading(wire.Task{Kind: wire.Keys, Input: in}, func(*wire.Partial) []Action {
 		return openDuplicates(j, in, then)
 	})
 }
@@ -86,7 +91,7 @@ func openDuplicates(j *Job, in *wire.Input, then func(*Job) []Action) []Action {
 
 func (f *Fit) statistics(j *Job) []Action {
 	task := wire.Task{Kind: wire.Statistics, Input: f.options.Input}
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeStatistics(j, p) })
+	return j.openReading(task, func(p *wire.Partial) []Action { return f.takeStatistics(j, p) })
 }
 
 func (f *Fit) takeStatistics(j *Job, p *wire.Partial) []Action {
@@ -109,7 +114,7 @@ func (f *Fit) takeStatistics(j *Job, p *wire.Partial) []Action {
 func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileSearch) []Action {
 	if search != nil && !search.Done() {
 		task := wire.Task{Kind: wire.Quantiles, Input: f.options.Input, Search: search}
-		return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+		return j.openReading(task, func(p *wire.Partial) []Action {
 			if err := search.Close(p.Counts); err != nil {
 				return j.fail(err)
 			}
@@ -125,7 +130,7 @@ func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileS
 		return f.load(j)
 	}
 	task := wire.Task{Kind: wire.Directions, Input: f.options.Input, Transform: transform}
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+	return j.openReading(task, func(p *wire.Partial) []Action {
 		if err := transform.FinishNormalised(p.Directions); err != nil {
 			return j.fail(err)
 		}
@@ -137,7 +142,7 @@ func (f *Fit) load(j *Job) []Action {
 	in := f.options.Input
 	task := wire.Task{Kind: wire.Load, Input: in, Transform: f.Result.Transform, Largest: f.largest, K: f.options.K,
 		KeepIDs: f.options.Labels}
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+	return j.openReading(task, func(p *wire.Partial) []Action {
 		if actions := f.takeLoad(j, p); actions != nil {
 			return actions
 		}

@@ -42,8 +42,7 @@ func NewLabel(c Config, o LabelOptions) (*Job, *Label, error) {
 }
 
 func (l *Label) start(j *Job) []Action {
-	begun := PhaseBegun{Phase: PhaseWrite, Rows: j.config.Manifest.Rows}
-	return append([]Action{begun}, openKeys(j, l.options.Input, l.options.Keys, l.weigh)...)
+	return openKeys(j, l.options.Input, l.options.Keys, l.weigh)
 }
 
 // weigh finds the largest weight, which the inertia's fixed point is relative to; without weights there is nothing
@@ -53,14 +52,15 @@ func (l *Label) weigh(j *Job) []Action {
 		return l.label(j, 0)
 	}
 	task := wire.Task{Kind: wire.Statistics, Input: l.options.Input}
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return l.label(j, p.Largest) })
+	return j.openReading(task, func(p *wire.Partial) []Action { return l.label(j, p.Largest) })
 }
 
 func (l *Label) label(j *Job, largest float64) []Action {
 	o := l.options
 	task := wire.Task{Kind: wire.Label, Input: o.Input, Transform: o.Transform, Centroids: o.Centroids, Largest: largest,
 		Detail: o.Detail, KeepIDs: true}
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action {
+	begun := PhaseBegun{Phase: PhaseWrite, Rows: j.config.Manifest.Rows}
+	return append([]Action{begun}, j.open(task, j.everything(), func(p *wire.Partial) []Action {
 		l.Result = LabelResult{Intake: p.Intake, Bad: p.Bad, Counts: make([]int64, o.Centroids.K)}
 		if len(p.Bad) > wire.MaxQuarantined {
 			return j.fail(fmt.Errorf("%w: %d of %d", ErrTooManyBad, len(p.Bad), p.Intake.Read))
@@ -75,5 +75,5 @@ func (l *Label) label(j *Job, largest float64) []Action {
 			return openDuplicates(j, o.Input, func(j *Job) []Action { return j.finish() })
 		}
 		return j.finish()
-	})
+	})...)
 }

@@ -48,6 +48,14 @@ func NewPoints(n, d int, first int64, grid []int) (*Points, error) {
 	return p, nil
 }
 
+// SetWeighted says that rows carry weights; before the first Append. Points of no rows need to know it too, so that
+// their sums have the shape of the others'.
+func (p *Points) SetWeighted() {
+	if p.weights == nil {
+		p.weights = []uint64{}
+	}
+}
+
 func gridUnits(grid []int) []float64 {
 	units := make([]float64, len(grid))
 	for t, g := range grid {

@@ -190,3 +190,12 @@ func TestWideSummariesAreStillNamedQuickly(t *testing.T) {
 		t.Errorf("%s names, want 300", got)
 	}
 }
+
+func TestOnlyWholePartsAreShownWhereThereIsRoomForOne(t *testing.T) {
+	parts := []string{"age 54", "income 58,000", "企業 1"}
+	for width, want := range map[int]string{0: "", 4: "age…", 6: "age 54", 20: "age 54", 21: "age 54; income 58,000", 28: "age 54; income 58,000", 29: "age 54; income 58,000; 企業 1"} {
+		if got := fitParts(parts, "; ", width); got != want {
+			t.Errorf("width %d: got %q, want %q", width, got, want)
+		}
+	}
+}

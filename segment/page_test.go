@@ -57,7 +57,7 @@ func TestPageHoldsEverySectionAndFigure(t *testing.T) {
 	for _, want := range []string{
 		"<title>Customer segments</title>", "20,000 customers in 5 segments. “Champions” are 9.1 % of the customers and bring 49 % of the value.",
 		"The segments", "Where the customers are", "How the segments differ", "Averages in the units of the input", "How this was made",
-		`<td class="p5">+2.4</td>`, "education: postgraduate", "monetary, logarithmic", "converged", "seed 42", p.Model.Digest(),
+		`<td class="p5">&#43;2.4</td>`, "education: postgraduate", "monetary, logarithmic", "converged", "seed 42", p.Model.Digest(),
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)

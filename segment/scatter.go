@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/coterie-project/coterie/feature"
@@ -33,7 +34,7 @@ func (s *Summary) Axes() (x, y int, ok bool) {
 	for j, c := range s.Columns {
 		for i := range s.Segments {
 			if e := s.Segments[i].Effect[j]; !c.Share && !math.IsNaN(e) {
-				strength[j] += s.Segments[i].Share * float64(e*e)
+				strength[j] += float64(s.Segments[i].Share * float64(e*e))
 			}
 		}
 		if strength[j] > 0 {
@@ -50,7 +51,7 @@ func (s *Summary) Axes() (x, y int, ok bool) {
 // The drawing's size in SVG units, and the plot's place in it.
 const (
 	plotWidth, plotHeight = 640.0, 430.0
-	plotLeft, plotRight   = 66.0, 18.0
+	plotLeft, plotRight   = 78.0, 18.0
 	plotTop, plotBottom   = 14.0, 58.0
 	badgeRadius           = 13.0
 )
@@ -111,7 +112,7 @@ func (c *Scatter) view(s *Summary) *scatterView {
 			continue
 		}
 		v.Clouds = append(v.Clouds, cloud{swatch(i), clouds[i].String()})
-		v.Badges = append(v.Badges, badge{centers[i][0] / counts[i], centers[i][1] / counts[i], i, swatch(i), s.Segments[i].Name})
+		v.Badges = append(v.Badges, badge{centers[i][0] / counts[i], centers[i][1] / counts[i], i, swatch(i), fit(plain(s.Segments[i].Name), maxLabel)})
 	}
 	v.spread()
 	v.Note = fmt.Sprintf("A sample of %s customers.", count(int64(len(points))))
@@ -159,7 +160,7 @@ func (v *scatterView) spread() {
 			for b := a + 1; b < len(v.Badges) && len(v.Badges) <= maxRows; b++ {
 				p, q := &v.Badges[a], &v.Badges[b]
 				dx, dy := q.X-p.X, q.Y-p.Y
-				distance := math.Hypot(dx, dy)
+				distance := math.Sqrt(float64(dx*dx) + float64(dy*dy))
 				if distance >= apart {
 					continue
 				}
@@ -167,13 +168,14 @@ func (v *scatterView) spread() {
 					dx, dy, distance = 1, 0, 1
 				}
 				push := (apart - min(distance, apart)) / 2 / distance
-				p.X, p.Y, q.X, q.Y = p.X-dx*push, p.Y-dy*push, q.X+dx*push, q.Y+dy*push
+				dx, dy = float64(dx*push), float64(dy*push)
+				p.X, p.Y, q.X, q.Y = p.X-dx, p.Y-dy, q.X+dx, q.Y+dy
 			}
 		}
 		for i := range v.Badges {
 			b := &v.Badges[i]
-			b.X = max(v.Left+badgeRadius, min(b.X, v.Right-badgeRadius))
-			b.Y = max(v.Top+badgeRadius, min(b.Y, v.Bottom-badgeRadius))
+			b.X = tenth(max(v.Left+badgeRadius, min(b.X, v.Right-badgeRadius)))
+			b.Y = tenth(max(v.Top+badgeRadius, min(b.Y, v.Bottom-badgeRadius)))
 		}
 	}
 }
@@ -217,7 +219,7 @@ func (a *axis) scale(v float64) float64 {
 
 func (a *axis) place(v float64) float64 {
 	share := (a.scale(v) - a.low) / (a.high - a.low)
-	return a.from + max(0, min(1, share))*(a.to-a.from)
+	return a.from + float64(max(0, min(1, share))*(a.to-a.from))
 }
 
 func (a *axis) heading(name string) string {
@@ -233,7 +235,7 @@ func (a *axis) ticks() []tick {
 	var ticks []tick
 	add := func(v float64) {
 		if s := a.scale(v); s >= a.low && s <= a.high {
-			ticks = append(ticks, tick{a.place(v), brief(v)})
+			ticks = append(ticks, tick{tenth(a.place(v)), brief(v)})
 		}
 	}
 	if a.log {
@@ -269,7 +271,11 @@ func everySecond(ticks []tick) (half []tick) {
 
 // roundStep is 1, 2 or 5 times a power of ten, at least step.
 func roundStep(step float64) float64 {
-	power := math.Pow(10, math.Floor(math.Log10(step)))
+	_, exponent, _ := strings.Cut(strconv.FormatFloat(step, 'e', 0, 64), "e")
+	power, err := strconv.ParseFloat("1e"+exponent, 64)
+	if err != nil || power == 0 {
+		return step
+	}
 	for _, m := range []float64{1, 2, 5} {
 		if m*power >= step {
 			return m * power
@@ -293,6 +299,9 @@ func brief(v float64) string {
 	}
 	return number(v)
 }
+
+// tenth is a coordinate to a tenth of a unit.
+func tenth(v float64) float64 { return math.Round(v*10) / 10 }
 
 // short is a coordinate to half a unit, which the eye cannot tell from more.
 func short(v float64) string {

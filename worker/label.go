@@ -38,8 +38,10 @@ func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Part
 	if err != nil || p.Fault != nil {
 		return p, nil, err
 	}
-	cosine := t.Input.Spec.Normalize
-	return p, labelRows(t, h, p, cosine), nil
+	if t.Transform == nil && e.config.Read != nil {
+		e.config.Read(int64(h.points.Rows()))
+	}
+	return p, labelRows(t, h, p, t.Input.Spec.Normalize), nil
 }
 
 // rowsToLabel finds the partition in memory, or reads it.

@@ -235,6 +235,9 @@ func newPointsBuilder(t *wire.Task, rows, first int64) (*pointsBuilder, error) {
 		columns[i] = make([]float32, dataset.BlockRows)
 	}
 	points, err := kmeans.NewPoints(int(rows), len(grids), first, exponents)
+	if err == nil && t.Input.Weight != "" {
+		points.SetWeighted()
+	}
 	return &pointsBuilder{task: t, points: points, columns: columns, keep: make([]bool, dataset.BlockRows)}, err
 }
 

@@ -9,12 +9,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
@@ -215,6 +218,9 @@ func TestBadRowIsBlankAndRaw(t *testing.T) {
 	if got := render(b, 1); got != "·|NaN|·" {
 		t.Errorf("the bad row holds %q, want nothing", got)
 	}
+	if got := b.Columns[0].Text.At(1); len(got) != 0 {
+		t.Errorf("the bad row keeps the text %q", got)
+	}
 	if got := render(b, 2); got != "b|2|1704153600000000" {
 		t.Errorf("the row behind it holds %q", got)
 	}
@@ -385,6 +391,15 @@ func TestAChangedFileIsAnError(t *testing.T) {
 		"shrunk":   func(p string) error { return os.Truncate(p, 100) },
 		"replaced": func(p string) error { os.Rename(p, p+".old"); return os.WriteFile(p, []byte("a,b\n"+text), 0o644) },
 		"removed":  os.Remove,
+		"replaced by one of the same size and time": func(p string) error {
+			info, err := os.Stat(p)
+			if err != nil {
+				return err
+			}
+			os.Rename(p, p+".old")
+			os.WriteFile(p, []byte("a,b\n"+text), 0o644)
+			return os.Chtimes(p, time.Time{}, info.ModTime())
+		},
 	}
 	for name, do := range change {
 		t.Run(name, func(t *testing.T) {
@@ -515,6 +530,61 @@ func TestRetailFile(t *testing.T) {
 	if rows != 541909 || bad != 0 {
 		t.Errorf("%d rows, %d bad; want 541909 and none", rows, bad)
 	}
+}
+
+func TestMissingIsForEachBlock(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("s,n\n")
+	for i := range 3 * dataset.BlockRows {
+		if i%dataset.BlockRows == 5*(i/dataset.BlockRows) && i < 2*dataset.BlockRows {
+			b.WriteString(",1\n")
+		} else {
+			b.WriteString("x,1\n")
+		}
+	}
+	table := open(t, "t.csv", b.String())
+	r, err := table.Read(context.Background(), 0, table.Rows(), []dataset.Field{{Column: 0, As: dataset.AsText}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for n := range 3 {
+		block, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing := block.Columns[0].Missing
+		if n == 2 {
+			if missing != nil {
+				t.Error("a block without gaps has Missing set")
+			}
+			continue
+		}
+		for i, got := range missing {
+			if want := i == 5*n; got != want {
+				t.Errorf("block %d, row %d: missing %v, want %v", n, i, got, want)
+			}
+		}
+	}
+}
+
+func TestNumbersOfAnyLengthAgreeWithStrconv(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`-?[0-9]{1,22}(\.[0-9]{0,22})?`).Draw(t, "number")
+		want, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, what := parseNumber([]byte(text)); what != isNumber || got != want {
+			t.Fatalf("%q is %v (%d), want %v", text, got, what, want)
+		}
+		// What lies behind the line in the buffer is not part of it.
+		for n := 1; n < len(text); n++ {
+			if _, end, ok := scanNumber([]byte(text)[:n], 0, ','); ok && end != n {
+				t.Fatalf("%q of %q ends at %d", text[:n], text, end)
+			}
+		}
+	})
 }
 
 func TestNumbersAreTheNearestFloat64(t *testing.T) {

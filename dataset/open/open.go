@@ -54,7 +54,7 @@ func Sources(ctx context.Context, data []string, o Options) (dataset.Source, err
 	}
 	joined, err := join(items, sources)
 	if err == nil && joined.Rows() == 0 {
-		err = fault.Inputf(fault.In(display(items[0].path)), "has no rows").Do("only a header was found")
+		err = fault.Inputf(fault.In(display(items[0].path)), "has no rows").Do("is it the right file?")
 	}
 	if err != nil {
 		closeAll(sources)

@@ -127,12 +127,16 @@ func exp(x float64) float64 {
 	)
 	k := math.Floor(float64(x*perLog2) + 0.5)
 	r := x - float64(k*ln2High) - float64(k*ln2Low)
-	v := 1.0
-	for i := 13.0; i >= 1; i-- {
-		v = 1 + float64(float64(r*v)/i)
+	v := expCoefficients[13]
+	for i := 12; i >= 0; i-- {
+		v = expCoefficients[i] + float64(r*v)
 	}
 	return v * pow2(int(k))
 }
+
+// expCoefficients are 1/i!, the Taylor series: for |r| ≤ ln 2/2 the rest is below 10^-17.
+var expCoefficients = [14]float64{1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880, 1. / 3628800,
+	1. / 39916800, 1. / 479001600, 1. / 6227020800}
 
 // pow2 is 2^e for a normal result.
 func pow2(e int) float64 { return math.Float64frombits(uint64(e+1023) << 52) }

@@ -10,8 +10,6 @@ import (
 	"github.com/coterie-project/coterie/dataset"
 )
 
-var goldenDigests = [...]string{"", "", "", ""}
-
 func TestTableOfNormalsFollowsTheQuantileFunction(t *testing.T) {
 	table := normals()
 	for i := range 1 << 16 {

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 
@@ -41,6 +40,9 @@ func createCSV(path string, columns []Column, pack packing) (Writer, error) {
 }
 
 func (w *csvWriter) Write(b *Batch) error {
+	if w.sink.ended {
+		return errEnded
+	}
 	if err := checkBatch(b, w.columns); err != nil {
 		return err
 	}
@@ -215,7 +217,7 @@ func (s *sink) fresh() []byte {
 
 func (s *sink) send(b []byte) error {
 	if s.ended {
-		return fmt.Errorf("table: written after its end")
+		return errEnded
 	}
 	select {
 	case s.full <- b:

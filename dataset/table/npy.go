@@ -171,7 +171,7 @@ func (w *npyWriter) stopped() error {
 	if w.err != nil {
 		return w.err
 	}
-	return fmt.Errorf("table: written after its end")
+	return errEnded
 }
 
 func (w *npyWriter) Commit() error {

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -128,7 +127,7 @@ func (w *parquetWriter) stopped() error {
 	if w.err != nil {
 		return w.err
 	}
-	return errors.New("table: written after its end")
+	return errEnded
 }
 
 func (w *parquetWriter) fail(err error) error {

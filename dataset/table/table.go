@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -105,6 +106,9 @@ func checkColumns(path string, columns []Column) error {
 	}
 	return nil
 }
+
+// errEnded is a use of a Writer after Commit or Abort.
+var errEnded = errors.New("table: the writer has ended")
 
 // checkBatch holds a Batch against the columns: a caller's slip is an error here, not a broken file.
 func checkBatch(b *Batch, columns []Column) error {

@@ -156,9 +156,10 @@ func TestSumOfLongSlicesIsExactInAnyOrder(t *testing.T) {
 	}
 }
 
-// Carries must move in time: the greatest values, all of one sign, in the greatest numbers between two carries.
+// Carries must move in time: values of one sign, in the greatest numbers between two carries. Just below 2^20 a
+// significand lies as unluckily over the chunks as it can.
 func TestSumCarriesBeforeChunksOverflow(t *testing.T) {
-	for _, x := range []float64{math.MaxFloat64, -math.MaxFloat64, math.Nextafter(2, 0), -math.Nextafter(0x1p31, 0)} {
+	for _, x := range []float64{math.MaxFloat64, -math.MaxFloat64, math.Nextafter(0x1p20, 0), -math.Nextafter(0x1p20, 0)} {
 		var s, part Sum
 		const n = 5_000
 		for range n {
@@ -173,6 +174,22 @@ func TestSumCarriesBeforeChunksOverflow(t *testing.T) {
 		}
 		checkSum(t, &s, new(big.Rat).Mul(rat(x), big.NewRat(n, 1)))
 		checkSum(t, &merged, new(big.Rat).Mul(rat(x), big.NewRat(50*(sumUses-1), 1)))
+	}
+}
+
+// A block of the greatest integers that the fast way takes fills its int64 as far as can be.
+func TestBlocksOfGreatestIntegersDoNotOverflow(t *testing.T) {
+	for _, v := range []float64{1<<51 - 1, -(1<<51 - 1)} {
+		x := make([]float64, blockValues)
+		for i := range x {
+			x[i] = v
+		}
+		var s Sum
+		var m Moments
+		s.AddSlice(x)
+		m.AddSlice(x)
+		checkSum(t, &s, ratSum(x))
+		checkMoments(t, &m, x)
 	}
 }
 

@@ -76,6 +76,7 @@ var fusedInstruction = regexp.MustCompile(`\(([^()\s]+\.go):(\d+)\)\s+(FN?M(?:AD
 var exactProducts = map[string]string{
 	"kmeans/internal/kernel/portable.go fma32":    "two 24-bit significands have 48 bits together",
 	"kmeans/internal/kernel/portable.go roundOdd": "inlined from fma32",
+	"dataset/synth/draws.go exp":                  "inlined where its argument is a half of something",
 	"kmeans/seedtask.go race":                     "exact.Unit multiplies by a power of two",
 }
 

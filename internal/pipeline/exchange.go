@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/coterie-project/coterie/dataset"
@@ -66,19 +65,19 @@ func (x *exchange) Resolve(policy wire.DuplicateIDs) (int64, error) {
 	if first != nil && policy == wire.DuplicatesFail {
 		at := x.source.Locate(first.Again)
 		at.Column = x.column
-		return 0, fault.Inputf(at, "the id %s is there twice: first at %s", first.ID, brief(x.source.Locate(first.First))).
+		return 0, fault.Inputf(at, "the id %s is there twice: first at %s", first.ID, brief(x.source.Locate(first.First), at)).
 			Do("keep one of them with --duplicates first or last, or name another column with --id")
 	}
 	x.dropped = drop
 	return count, nil
 }
 
-// brief is a place within the file that was named before.
-func brief(p fault.Place) string {
-	if p.Line > 0 {
-		return fmt.Sprintf("line %d", p.Line)
+// brief is a place without its file where that of named is the same.
+func brief(p, named fault.Place) string {
+	if p.File == named.File {
+		p.File = ""
 	}
-	return fmt.Sprintf("row %d", p.Row)
+	return p.String()
 }
 
 // Dropped implements worker.IDExchange.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,8 +10,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// only restricts the comparisons to one tier and makes its absence a failure, for machines and emulators
+// where it must not be skipped in silence.
+var only = flag.String("tier", "", "compare only this kernel tier, which must be available")
+
 // vectorTiers are the tiers that can be compared with the portable one here.
 func vectorTiers(t *testing.T) []Tier {
+	t.Helper()
+	if *only != "" {
+		tier, err := Parse(*only)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []Tier{tier}
+	}
 	tiers := available[:len(available)-1]
 	if len(tiers) == 0 {
 		t.Skip("this machine has the portable tier only")

@@ -89,8 +89,6 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun4fetched
 
 begun4fetched:
 	MOVQ DI, R8
@@ -570,8 +568,6 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun3fetched
 
 begun3fetched:
 	MOVQ DI, R8
@@ -957,8 +953,6 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun2fetched
 
 begun2fetched:
 	MOVQ DI, R8
@@ -1250,8 +1244,6 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun1fetched
 
 begun1fetched:
 	MOVQ DI, R8
@@ -1427,8 +1419,6 @@ begun:
 	JLE        begunfetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begunfetched
 
 begunfetched:
 	MOVQ DI, R8
@@ -3196,36 +3186,34 @@ fresh8:
 begun8:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun8fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun8fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun8fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun8fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun8fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun8fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun8fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun8fetched
 
 begun8fetched:
 	MOVQ DI, R8
@@ -4054,36 +4042,34 @@ fresh7:
 begun7:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun7fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun7fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun7fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun7fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun7fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun7fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun7fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun7fetched
 
 begun7fetched:
 	MOVQ DI, R8
@@ -4818,36 +4804,34 @@ fresh6:
 begun6:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun6fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun6fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun6fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun6fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun6fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun6fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun6fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun6fetched
 
 begun6fetched:
 	MOVQ DI, R8
@@ -5488,36 +5472,34 @@ fresh5:
 begun5:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun5fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun5fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun5fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun5fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun5fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun5fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun5fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun5fetched
 
 begun5fetched:
 	MOVQ DI, R8
@@ -6064,36 +6046,34 @@ fresh4:
 begun4:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun4fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun4fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun4fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun4fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun4fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun4fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun4fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun4fetched
 
 begun4fetched:
 	MOVQ DI, R8
@@ -6546,36 +6526,34 @@ fresh3:
 begun3:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun3fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun3fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun3fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun3fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun3fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun3fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun3fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun3fetched
 
 begun3fetched:
 	MOVQ DI, R8
@@ -6934,36 +6912,34 @@ fresh2:
 begun2:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun2fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun2fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun2fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun2fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun2fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun2fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun2fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun2fetched
 
 begun2fetched:
 	MOVQ DI, R8
@@ -7228,36 +7204,34 @@ fresh1:
 begun1:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begun1fetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begun1fetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begun1fetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begun1fetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begun1fetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begun1fetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begun1fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun1fetched
 
 begun1fetched:
 	MOVQ DI, R8
@@ -7398,36 +7372,34 @@ fresh:
 begun:
 	PREFETCHT0 4096(SI)
 	PREFETCHT0 4160(SI)
-	CMPQ       BX, $+2
+	CMPQ       BX, $+1
 	JLE        begunfetched
 	PREFETCHT0 4224(SI)
 	PREFETCHT0 4288(SI)
-	CMPQ       BX, $+4
+	CMPQ       BX, $+2
 	JLE        begunfetched
 	PREFETCHT0 4352(SI)
 	PREFETCHT0 4416(SI)
-	CMPQ       BX, $+6
+	CMPQ       BX, $+3
 	JLE        begunfetched
 	PREFETCHT0 4480(SI)
 	PREFETCHT0 4544(SI)
-	CMPQ       BX, $+8
+	CMPQ       BX, $+4
 	JLE        begunfetched
 	PREFETCHT0 4608(SI)
 	PREFETCHT0 4672(SI)
-	CMPQ       BX, $+10
+	CMPQ       BX, $+5
 	JLE        begunfetched
 	PREFETCHT0 4736(SI)
 	PREFETCHT0 4800(SI)
-	CMPQ       BX, $+12
+	CMPQ       BX, $+6
 	JLE        begunfetched
 	PREFETCHT0 4864(SI)
 	PREFETCHT0 4928(SI)
-	CMPQ       BX, $+14
+	CMPQ       BX, $+7
 	JLE        begunfetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begunfetched
 
 begunfetched:
 	MOVQ DI, R8

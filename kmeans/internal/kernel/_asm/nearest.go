@@ -61,15 +61,20 @@ func (v isa) begin(g tile, r running, fresh, begun string, inMemory bool) {
 // shapes where memory matters. The processor's own prefetching stops at the end of each page.
 const ahead = 4096
 
-// prefetch asks for as many cache lines as a unit has.
-func (v isa) prefetch(name string) {
-	for t := 0; t < 16; t += 2 {
-		PREFETCHT0(at(block, ahead+64*t))
-		PREFETCHT0(at(block, ahead+64*t+64))
-		CMPQ(dim, I32(t+2))
-		JLE(LabelRef(name + "fetched"))
+// prefetch asks for the cache lines of a unit, 16 at most: with more dimensions there is enough to do to
+// hide the rest.
+func (v isa) prefetch(begun string) {
+	const lines, step = 16, 2
+	for n := step; ; n += step {
+		PREFETCHT0(at(block, ahead+64*(n-2)))
+		PREFETCHT0(at(block, ahead+64*(n-1)))
+		if n == lines {
+			break
+		}
+		CMPQ(dim, I32(n/v.blocks()))
+		JLE(LabelRef(begun + "fetched"))
 	}
-	Label(name + "fetched")
+	Label(begun + "fetched")
 }
 
 // nextUnit moves on by two vectors of points.
