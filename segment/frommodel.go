@@ -3,14 +3,16 @@ package segment
 import (
 	"math"
 
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/model"
 )
 
 // FromModel is what a model alone knows of its segments: centroids led back to the units of the input, and counts. The
-// base's mean is the mean of the centroids weighted by their counts, and an effect is measured in the spread between
-// the segments, since a model does not keep the spread within them. With log1p a centroid lies near the geometric
-// mean, so that no value share can be told from it.
+// base's mean is the mean of the centroids weighted by their counts. An effect is measured in standard deviations of the
+// base where the model knows them: of standardised columns, in the scaled space, and of shares. Elsewhere it is measured
+// in the spread between the segments, since a model does not keep the spread within them. With log1p a centroid lies
+// near the geometric mean, so that no value share can be told from it.
 func FromModel(m *model.Model) *Summary {
 	s := newSummary(m.Counts, m.Segments)
 	s.Columns = modelColumns(m)
@@ -25,8 +27,16 @@ func FromModel(m *model.Model) *Summary {
 		}
 		mean, spread := momentsOf(&base)
 		s.Base.append(mean, math.NaN(), 0)
+		scaled := standardised(m, j)
 		for i := range centroids {
-			s.Segments[i].append(centroids[i][j], math.NaN(), effect(centroids[i][j], mean, spread))
+			e := effect(centroids[i][j], mean, spread)
+			switch {
+			case scaled != nil:
+				e = scaled[i]
+			case s.Columns[j].Share:
+				e = effect(centroids[i][j], mean, math.Sqrt(max(mean*(1-mean), 0)))
+			}
+			s.Segments[i].append(centroids[i][j], math.NaN(), e)
 		}
 	}
 	total, worth := 0.0, make([]float64, m.K)
@@ -39,6 +49,23 @@ func FromModel(m *model.Model) *Summary {
 	}
 	s.setValueShares(total, worth)
 	return s
+}
+
+// standardised is how far each centroid lies from the base's mean in the scaled space of numeric column j, where the
+// base's standard deviation is 1; nil if the column is not standardised.
+func standardised(m *model.Model, j int) []float64 {
+	if m.Transform.Scale != feature.Standard || m.Metric != model.Euclidean || j >= len(m.Transform.Numeric) || m.Rows == 0 {
+		return nil
+	}
+	effects, mean := make([]float64, m.K), 0.0
+	for i := range effects {
+		effects[i] = float64(m.Centroid(i)[j])
+		mean += float64(effects[i]*float64(m.Counts[i])) / float64(m.Rows)
+	}
+	for i := range effects {
+		effects[i] -= mean
+	}
+	return effects
 }
 
 // modelColumns describes the output columns of the model's transform, in their order.
