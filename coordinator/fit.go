@@ -155,6 +155,8 @@ func (f *Fit) load(j *Job) []Action {
 
 // takeLoad checks what was loaded; nil means that all is well.
 func (f *Fit) takeLoad(j *Job, p *wire.Partial) []Action {
+	// What became of single rows is known in full only now: filled in, or set aside for the transform's sake.
+	f.Result.Intake, f.Result.Bad = p.Intake, p.Bad
 	f.totals = p.Totals
 	f.space = spaceOf(f.Result.Transform)
 	f.spread = p.Totals.MeanVariance(f.space.Grid)

@@ -136,7 +136,7 @@ func TestDuplicatesOverManyBuckets(t *testing.T) {
 	const n = 300_000
 	c := &IDs{}
 	for i := range int64(n) {
-		c.AppendInt((i*7919+150) % (n - 5)) // the last five repeat the first five
+		c.AppendInt((i*7919 + 150) % (n - 5)) // the last five repeat the first five
 	}
 	row := func(i int) int64 { return int64(i) + 100 }
 	first, drop, count := Duplicates([]IDPart{{c, row}}, KeepFirst)

@@ -97,7 +97,6 @@ func (s *Seeder) Next() *SeedTask {
 		t.Potential = true
 	case stepSample:
 		t.Threshold = float64(oversampling*s.k) / s.potential
-		t.Race = 1 // one row for certain, so that a round never passes in vain
 	case stepFill:
 		t.Race = s.k - s.have()
 	case stepRace:
@@ -126,7 +125,7 @@ func (s *Seeder) Take(p *SeedPartial) {
 			s.candidatesDone()
 		}
 	case stepSample:
-		s.chosen = appendDistinct(s.chosen, s.d, p.SampledByRow(), p.Raced)
+		s.chosen = appendDistinct(s.chosen, s.d, p.SampledByRow())
 		s.sampled++
 		s.step = stepPotential
 		if s.sampled == parallelRounds {
@@ -246,18 +245,16 @@ func (s *Seeder) candidatePoints(n int, weights []uint64) (*Points, error) {
 	return points, points.Append(columns, n, 0, nil, weights)
 }
 
-// appendDistinct adds the Points of the draws that none before them in dst or in the draws equals.
-func appendDistinct(dst []float32, d int, draws ...[]Drawn) []float32 {
+// appendDistinct adds the Points of the draws that none before them equals.
+func appendDistinct(dst []float32, d int, drawn []Drawn) []float32 {
 	seen := make(map[[2]uint64]bool)
 	for i := 0; i < len(dst); i += d {
 		seen[fingerprint(dst[i:i+d])] = true
 	}
-	for _, rows := range draws {
-		for _, row := range rows {
-			if key := fingerprint(row.Point); !seen[key] {
-				seen[key] = true
-				dst = append(dst, row.Point...)
-			}
+	for _, row := range drawn {
+		if key := fingerprint(row.Point); !seen[key] {
+			seen[key] = true
+			dst = append(dst, row.Point...)
 		}
 	}
 	return dst

@@ -14,6 +14,7 @@ const (
 	purposeOversample
 	purposeRace
 	purposeRecluster
+	purposeLow // added to a purpose: the low bits of its draws
 )
 
 // SeedTask is one round of seeding over all rows. It names all candidates so far, so that a worker that has seen
@@ -175,6 +176,34 @@ func addPotential(sum *exact.Bins, p *Points, lo, hi int, squared []float32) {
 	}
 }
 
+// draws gives each row its uniform number of one purpose and round. The high 32 bits come four rows at a time and decide
+// nearly every row; the low ones are made only for those that they leave open.
+type draws struct {
+	task    *SeedTask
+	purpose uint32
+	quad    uint64 // of words
+	words   [4]uint32
+}
+
+func (t *SeedTask) draws(purpose uint32, first int64) draws {
+	quad := uint64(first) >> 2
+	return draws{task: t, purpose: purpose, quad: quad, words: exact.Draw4(t.Seed, purpose, t.Round, quad)}
+}
+
+// high is the high 32 bits of the row's number: it lies in [high, high+1)·2^-32.
+func (d *draws) high(row int64) uint32 {
+	if quad := uint64(row) >> 2; quad != d.quad {
+		d.quad, d.words = quad, exact.Draw4(d.task.Seed, d.purpose, d.task.Round, quad)
+	}
+	return d.words[row&3]
+}
+
+// unit is the whole number, in (0,1).
+func (d *draws) unit(row int64, high uint32) float64 {
+	low := exact.Draw(d.task.Seed, d.purpose+purposeLow, d.task.Round, uint64(row))
+	return exact.Unit(uint64(high)<<32 | low>>32)
+}
+
 // race draws rows without replacement by exponential clocks: the row whose clock −ln(u)/mass rings first comes first
 // (Efraimidis and Spirakis, Weighted random sampling with a reservoir, 2006). −ln(u) ≥ 1−u rejects most rows before
 // a logarithm is taken.
@@ -183,6 +212,7 @@ func (r *SeedRound) race(p *Points, st *SeedState, lo, hi int, purpose uint32, p
 	if len(part.Raced) >= part.limit {
 		worst = part.Raced[part.limit-1].Key
 	}
+	draws := r.task.draws(purpose, p.RowNumber(lo))
 	for i := lo; i < hi; i++ {
 		mass := float64(p.Weight(i))
 		if st != nil {
@@ -192,11 +222,11 @@ func (r *SeedRound) race(p *Points, st *SeedState, lo, hi int, purpose uint32, p
 			continue
 		}
 		row := p.RowNumber(i)
-		u := exact.Unit(exact.Draw(r.task.Seed, purpose, r.task.Round, uint64(row)))
-		if 1-u > float64(worst*mass) {
+		high := draws.high(row)
+		if 1-float64(float64(uint64(high)+1)*0x1p-32) > float64(worst*mass) {
 			continue
 		}
-		key := -exact.Log(u) / mass
+		key := -exact.Log(draws.unit(row, high)) / mass
 		if key > worst {
 			continue
 		}
@@ -211,14 +241,15 @@ func (r *SeedRound) race(p *Points, st *SeedState, lo, hi int, purpose uint32, p
 
 // sample draws each row independently with the chance Threshold × mass.
 func (r *SeedRound) sample(p *Points, st *SeedState, lo, hi int, part *SeedPartial) {
+	draws := r.task.draws(purposeOversample, p.RowNumber(lo))
 	for i := lo; i < hi; i++ {
 		chance := float64(float64(float64(p.Weight(i))*float64(st.squared[i])) * r.task.Threshold)
-		if chance <= 0 {
+		row := p.RowNumber(i)
+		high := draws.high(row)
+		if float64(high)*0x1p-32 >= chance { // no row with a chance of 0 passes
 			continue
 		}
-		row := p.RowNumber(i)
-		u := exact.Unit(exact.Draw(r.task.Seed, purposeOversample, r.task.Round, uint64(row)))
-		if u < chance {
+		if draws.unit(row, high) < chance {
 			part.Sampled = append(part.Sampled, Drawn{Row: row, Point: p.At(i, make([]float32, p.d))})
 		}
 	}

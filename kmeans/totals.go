@@ -35,7 +35,7 @@ func (t *Totals) Add(p *Points) {
 		t.Squares[c] = t.Squares[c].Add(square)
 		if p.weights == nil {
 			t.Sums[c] = t.Sums[c].Add(sum)
-			addScaled(&t.Norms, square, 2*p.grid[c])
+			t.Norms.AddInt128(square, 2*p.grid[c])
 		}
 	}
 	if p.weights == nil {
@@ -116,26 +116,9 @@ func (s *Sums) Inertia(c *Centroids, t *Totals, grid []int, unit float64) float6
 		weight := s.Weight(j)
 		for col := range s.D {
 			v := float64(c.Values[j*s.D+col])
-			addTimes(&sum, s.Values[j*s.D+col], float64(-2*v), grid[col])
-			addTimes(&sum, weight, float64(v*v), 0)
+			sum.AddScaled(-2*v, s.Values[j*s.D+col], grid[col])
+			sum.AddScaled(float64(v*v), weight, 0)
 		}
 	}
 	return sum.Float64() * unit
 }
-
-// addTimes adds v·2^exp·x exactly, v in limbs that are exact in float64.
-func addTimes(sum *exact.Sum, v exact.Int128, x float64, exp int) {
-	negative := v.Sign() < 0
-	if negative {
-		v, x = v.Neg(), -x
-	}
-	const limb = 1<<32 - 1
-	parts := [4]uint64{v.Lo & limb, v.Lo >> 32, uint64(v.Hi) & limb, uint64(v.Hi) >> 32}
-	for i, part := range parts {
-		if part != 0 {
-			sum.AddProduct(math.Ldexp(float64(part), exp+32*i), x)
-		}
-	}
-}
-
-func addScaled(sum *exact.Sum, v exact.Int128, exp int) { addTimes(sum, v, 1, exp) }

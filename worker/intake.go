@@ -30,6 +30,7 @@ type intake struct {
 	partial *wire.Partial
 
 	batch rows
+	fault *rowError // under the policy fail: the first row of the batch that cannot be used
 }
 
 // rows is a batch of a partition's rows as a round sees it.
@@ -48,6 +49,10 @@ type wants struct{ features, weight, ids bool }
 // newIntake resolves the columns by name.
 func newIntake(source dataset.Source, in *wire.Input, part partition.Partition, dropped []int64, w wants) (*intake, error) {
 	k := &intake{source: source, in: in, part: part, dropped: dropped, id: -1, weight: -1, partial: &wire.Partial{}}
+	if in.BadRows == wire.BadRowsQuarantine {
+		// Any column can make a row bad, and a row that is set aside must be so in every round alike.
+		w = wants{features: true, weight: true, ids: true}
+	}
 	add := func(name string, as dataset.As) (int, error) {
 		column := source.Schema().Index(name)
 		if column < 0 {
@@ -94,11 +99,12 @@ func (k *intake) each(ctx context.Context, visit func(b *rows) error) error {
 		if err != nil {
 			return err
 		}
-		if err := k.prepare(block); err != nil {
-			return k.settle(err)
-		}
+		k.prepare(block)
 		if err := visit(&k.batch); err != nil {
 			return k.settle(err)
+		}
+		if k.fault != nil {
+			return k.settle(k.fault)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -136,8 +142,9 @@ type rowError struct {
 
 func (e *rowError) Error() string { return e.err.Error() }
 
-// prepare judges the rows of a block and makes it the batch.
-func (k *intake) prepare(block *dataset.Block) error {
+// prepare judges the rows of a block and makes it the batch; where one cannot be used, the rows before it, since what
+// the visit finds among them comes first.
+func (k *intake) prepare(block *dataset.Block) {
 	b := &k.batch
 	b.first, b.Rows = block.First, block.Rows
 	b.Numeric, b.Numeric32 = b.Numeric[:0], b.Numeric32[:0]
@@ -157,19 +164,18 @@ func (k *intake) prepare(block *dataset.Block) error {
 	clear(b.skip)
 	b.skips = 0
 	k.partial.Intake.Read += int64(block.Rows)
-	if err := k.judge(block); err != nil {
-		return err
-	}
+	k.judge(block)
 	k.leaveOut(b)
-	if err := k.weigh(block); err != nil {
-		return err
+	k.weigh(block)
+	if k.fault != nil {
+		b.Rows = int(k.fault.row - block.First)
+		b.weights = b.weights[:min(len(b.weights), b.Rows)]
 	}
 	b.Skip = nil
 	if b.skips > 0 {
 		b.Skip = b.skip
 	}
 	k.partial.Intake.Kept += int64(block.Rows - b.skips)
-	return nil
 }
 
 func textColumn(v *dataset.Vector) feature.TextColumn {
@@ -180,33 +186,31 @@ func textColumn(v *dataset.Vector) feature.TextColumn {
 	return c
 }
 
-// judge marks bad rows, or reports the first under the policy fail.
-func (k *intake) judge(block *dataset.Block) error {
+// judge marks bad rows, or notes the first under the policy fail.
+func (k *intake) judge(block *dataset.Block) {
 	for i := range block.Bad {
 		bad := &block.Bad[i]
-		if err := k.bad(bad.Index, bad.Place, bad.Reason, bad.Raw); err != nil {
-			return err
-		}
+		k.bad(bad.Index, bad.Place, bad.Reason, bad.Raw)
 	}
 	if k.id >= 0 {
-		if err := k.judgeIDs(); err != nil {
-			return err
-		}
+		k.judgeIDs()
 	}
-	if k.in.BadRows != wire.BadRowsQuarantine || len(k.numeric) == 0 {
-		return nil
+	if k.in.BadRows == wire.BadRowsQuarantine {
+		k.judgeNumbers()
 	}
-	return k.judgeNumbers()
 }
 
-// bad is a row that cannot be used.
-func (k *intake) bad(index int, at fault.Place, reason, raw string) error {
+// bad is a row that cannot be used. Of several things that are wrong with it the first told counts.
+func (k *intake) bad(index int, at fault.Place, reason, raw string) {
 	row := k.batch.first + int64(index)
 	if k.in.BadRows != wire.BadRowsQuarantine {
-		return &rowError{row, fault.Inputf(at, "%s", reason).Do("correct it, or set such rows aside with --bad-rows quarantine")}
+		if k.fault == nil || row < k.fault.row {
+			k.fault = &rowError{row, fault.Inputf(at, "%s", reason).Do("correct it, or set such rows aside with --bad-rows quarantine")}
+		}
+		return
 	}
 	if k.batch.skip[index] {
-		return nil
+		return
 	}
 	k.batch.skip[index] = true
 	k.batch.skips++
@@ -214,10 +218,9 @@ func (k *intake) bad(index int, at fault.Place, reason, raw string) error {
 	if len(k.partial.Bad) <= wire.MaxQuarantined {
 		k.partial.Bad = append(k.partial.Bad, wire.BadRow{Row: row, Place: at, Reason: reason, Raw: raw})
 	}
-	return nil
 }
 
-func (k *intake) judgeIDs() error {
+func (k *intake) judgeIDs() {
 	v := k.batch.ids
 	for i := range k.batch.Rows {
 		missing := v.Missing != nil && v.Missing[i] || v.Int64 == nil && len(v.Text.At(i)) == 0
@@ -226,38 +229,42 @@ func (k *intake) judgeIDs() error {
 		}
 		at := k.source.Locate(k.batch.first + int64(i))
 		at.Column = k.in.ID
-		if err := k.bad(i, at, "the id is missing", ""); err != nil {
-			return err
-		}
+		k.bad(i, at, "the id is missing", "")
 	}
-	return nil
 }
 
 // judgeNumbers finds the numbers that no transform takes, so that their rows go to quarantine with the others.
-func (k *intake) judgeNumbers() error {
+func (k *intake) judgeNumbers() {
 	for j, name := range k.in.Spec.Numeric {
 		log := slices.Contains(k.in.Spec.Log1p, name)
+		limit := k.largest(log)
 		for i := range k.batch.Rows {
 			x := k.number(j, i)
 			reason := ""
 			switch {
 			case math.IsInf(x, 0):
-				reason = "not a finite number"
-			case math.Abs(x) > feature.MaxMagnitude:
-				reason = fmt.Sprintf("%g is too large", x)
+				reason = fmt.Sprintf("%g: not a finite number", x)
+			case math.Abs(x) > limit:
+				reason = fmt.Sprintf("%g: too large", x)
 			case log && x <= -1:
-				reason = fmt.Sprintf("%g has no log1p: values must be above -1", x)
+				reason = fmt.Sprintf("%g: log1p needs values above -1", x)
 			default:
 				continue
 			}
 			at := k.source.Locate(k.batch.first + int64(i))
 			at.Column = name
-			if err := k.bad(i, at, reason, ""); err != nil {
-				return err
-			}
+			k.bad(i, at, reason, "")
 		}
 	}
-	return nil
+}
+
+// largest is the largest magnitude of a feature. Unscaled values become Points as they are, less a shift between the
+// least and the largest of them: within half of a Point's limit they fit, whatever the other rows are.
+func (k *intake) largest(log bool) float64 {
+	if k.in.Spec.Scale != feature.None || k.in.Spec.Normalize || log {
+		return feature.MaxMagnitude
+	}
+	return float64(feature.Limit(len(k.numeric)+len(k.text))) / 2
 }
 
 func (k *intake) number(j, i int) float64 {
@@ -283,11 +290,11 @@ func (k *intake) leaveOut(b *rows) {
 }
 
 // weigh checks the weights and keeps the largest.
-func (k *intake) weigh(block *dataset.Block) error {
+func (k *intake) weigh(block *dataset.Block) {
 	b := &k.batch
 	b.weights = b.weights[:0]
 	if k.weight < 0 {
-		return nil
+		return
 	}
 	v := &block.Columns[k.weight]
 	for i := range b.Rows {
@@ -306,13 +313,10 @@ func (k *intake) weigh(block *dataset.Block) error {
 			}
 			at := k.source.Locate(b.first + int64(i))
 			at.Column = k.in.Weight
-			if err := k.bad(i, at, reason, ""); err != nil {
-				return err
-			}
+			k.bad(i, at, reason, "")
 			w = 0
 		}
 		b.weights = append(b.weights, w)
 		k.partial.Largest = max(k.partial.Largest, w)
 	}
-	return nil
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,7 +69,8 @@ func (e *Engine) readOne(ctx context.Context, t *wire.Task, id int) (*wire.Parti
 	in := t.Input
 	duplicates := in.ID != "" && in.Duplicates == wire.DuplicatesFail
 	want := wants{
-		features: t.Kind != wire.Keys,
+		// A row that is left out for a missing value does not count among the ids either.
+		features: t.Kind != wire.Keys || in.Spec.Missing == feature.Drop,
 		weight:   t.Kind == wire.Statistics || t.Kind == wire.Load || t.Kind == wire.Label,
 		// Bad ids are judged in the rounds that count; the ids themselves are kept by Keys, Load and Label.
 		ids: t.Kind == wire.Keys || t.KeepIDs || t.Kind == wire.Load && duplicates,
@@ -127,14 +129,36 @@ func (e *Engine) readStatistics(ctx context.Context, k *intake) error {
 func (e *Engine) readKeys(ctx context.Context, k *intake, id int) error {
 	var ids dataset.IDs
 	var numbers []int64
+	var keep []bool
 	err := e.visit(ctx, k, func(b *rows) error {
-		numbers = appendIDs(&ids, numbers, b, nil)
+		keep = b.complete(keep, k.in.Spec.Missing)
+		numbers = appendIDs(&ids, numbers, b, keep)
 		return nil
 	})
 	if err != nil || k.partial.Fault != nil {
 		return err
 	}
 	return e.config.IDs.Put(id, &ids, numbers)
+}
+
+// complete says which rows are not left out for a missing value; nil: all. It may use scratch.
+func (b *rows) complete(scratch []bool, policy feature.Missing) []bool {
+	if policy != feature.Drop {
+		return nil
+	}
+	keep := slices.Grow(scratch[:0], b.Rows)[:b.Rows]
+	for i := range keep {
+		keep[i] = true
+		for j := range b.Numeric {
+			x := b.Numeric32[j]
+			keep[i] = keep[i] && !(x != nil && x[i] != x[i] || x == nil && math.IsNaN(b.Numeric[j][i]))
+		}
+		for j := range b.Text {
+			missing := b.Text[j].Missing
+			keep[i] = keep[i] && !(missing != nil && missing(i))
+		}
+	}
+	return keep
 }
 
 // appendIDs takes the ids and row numbers of the rows that count.
@@ -174,7 +198,8 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 // points reads a partition into Points, and its ids where they are wanted: for equal ones to be found, or for labels.
 func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, id int) (*kmeans.Points, *dataset.IDs, error) {
 	var ids *dataset.IDs
-	if k.id >= 0 {
+	duplicates := t.Input.Duplicates == wire.DuplicatesFail
+	if k.id >= 0 && (t.KeepIDs || duplicates) {
 		ids = new(dataset.IDs)
 	}
 	var numbers []int64
@@ -184,6 +209,9 @@ func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, id int) (*
 	}
 	err = e.visit(ctx, k, func(r *rows) error {
 		applied, err := b.add(r)
+		for k.setAside(err) {
+			applied, err = b.add(r)
+		}
 		if err != nil {
 			return err
 		}
@@ -196,10 +224,25 @@ func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, id int) (*
 	if err != nil || k.partial.Fault != nil {
 		return nil, nil, err
 	}
-	if ids != nil && t.Input.Duplicates == wire.DuplicatesFail {
+	if ids != nil && duplicates {
 		err = e.config.IDs.Put(id, ids, numbers)
 	}
 	return b.points, ids, err
+}
+
+// setAside takes a row whose Point is too large into quarantine, which cannot be told before the transform is known.
+func (k *intake) setAside(err error) bool {
+	var value *feature.ValueError
+	if k.in.BadRows != wire.BadRowsQuarantine || !errors.As(err, &value) || value.Row < 0 || value.Column == "" || math.IsNaN(value.Value) {
+		return false
+	}
+	b := &k.batch
+	at := k.source.Locate(b.first + int64(value.Row))
+	at.Column = value.Column
+	k.bad(value.Row, at, value.Problem(), "")
+	b.Skip = b.skip
+	k.partial.Intake.Kept--
+	return true
 }
 
 // count adds what the transforms did to the rows.

@@ -60,7 +60,6 @@ func TestModelsThatAreDamaged(t *testing.T) {
 			badInput{name: name + ", check", files: files, args: []string{"check", "a.csv", "--model", "m.json"}, say: say},
 			badInput{name: name + ", start", files: files, args: []string{"+", "--init", "m.json"}, say: say})
 	}
-	add("newer version", ofVersion(t, good, "2"), "version 2", "upgrade")
 	add("version 0", ofVersion(t, good, "0"), "version 0")
 	for _, keep := range []int{1, 3, 20, 60, 120, len(good) / 2, len(good) - 1, len(good) - 2} {
 		add(fmt.Sprintf("cut to %d of %d", keep, len(good)), good[:keep])
@@ -78,6 +77,8 @@ func TestModelsThatAreDamaged(t *testing.T) {
 	runBad(t, cases)
 	// Where truncation or another version is the matter, the words say so.
 	runBad(t, []badInput{
+		{name: "newer version", files: map[string]string{"a.csv": four, "m.json": ofVersion(t, good, "2")}, args: assignA,
+			say: []string{"m.json: ", "version 2", "upgrade coterie"}, bare: true},
 		{name: "cut in half", files: map[string]string{"a.csv": four, "m.json": good[:len(good)/2]}, args: assignA, say: []string{"m.json: ", "truncated"}},
 		{name: "not there", files: a(four), args: assignA, say: []string{"m.json: "}},
 		{name: "a folder", files: a(four), setup: func(t *testing.T) { folder(t, "m.json") }, args: assignA, say: []string{"m.json: ", "folder"}},
@@ -144,7 +145,7 @@ func TestLookupsThatCannotBeAnswered(t *testing.T) {
 		{name: "segment that is no number", files: files(labels + "9,x,1\n"), args: append(ids, "9"), say: []string{"l.csv: line 4, column segment: ", `"x"`}},
 		{name: "not a labels file", files: files(four), args: append(ids, "1"), say: []string{"l.csv: ", `"segment"`}},
 		{name: "no labels file", files: map[string]string{"m.json": model}, args: append(ids, "1"), say: []string{"l.csv: ", "does not exist"}},
-		{name: "labels without ids", files: files(labels), args: ids[:len(ids)-1], code: 2, say: []string{"--labels", "--id"}},
+		{name: "labels without ids", files: files(labels), args: ids[:len(ids)-1], code: 2, say: []string{"lookup: ", "--labels", "--id"}},
 		{name: "ids without labels", files: files(labels), args: []string{"lookup", "--model", "m.json", "--id", "7"}, code: 2, say: []string{"--id", "--labels"}},
 		{name: "nothing to look up", files: files(labels), args: []string{"lookup", "--model", "m.json"}, code: 2, say: []string{"lookup: "}},
 		{name: "unknown feature", files: files(labels), args: append(values, "age=1,spent=2"), code: 2, say: []string{"--values: ", `"spent"`, "spend"}},

@@ -175,6 +175,25 @@ func TestKindsAreSettledOverAllTextFiles(t *testing.T) {
 	}
 }
 
+func TestEveryFileReadsWithTheSettledKind(t *testing.T) {
+	dir := folderOf(t, map[string]string{"1.csv": "n,day\n1,\n", "2.csv": "day,n\n2024-01-01,2\n"})
+	s := sources(t, Options{}, dir)
+	r, err := s.Read(context.Background(), 0, 2, []dataset.Field{{Column: 1, As: dataset.AsTime}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for n, want := range []int64{0, 1704067200000000} {
+		b, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := &b.Columns[0]; len(v.Micros) != 1 || v.Micros[0] != want || (v.Missing != nil) != (n == 0) {
+			t.Errorf("file %d holds %+v, want the time %d", n+1, v, want)
+		}
+	}
+}
+
 func TestFormatsMix(t *testing.T) {
 	dir := t.TempDir()
 	p, c := filepath.Join(dir, "1.parquet"), filepath.Join(dir, "2.csv")

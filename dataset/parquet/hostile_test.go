@@ -79,7 +79,7 @@ func TestDamagedFilesAreRefusedOrRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := 0
-		for range 150 {
+		for range 40 {
 			data := bytes.Clone(whole)
 			for range 1 + random.IntN(3) {
 				data[random.IntN(len(data))] ^= byte(1 + random.IntN(255))

@@ -40,7 +40,7 @@ func newWorker(p *plan, into *store) *worker {
 	w := &worker{plan: p, store: into}
 	w.last = noFrom
 	w.fields = []dataset.Field{
-		{Column: c.customer, As: dataset.AsID}, {Column: c.invoice, As: dataset.AsID}, {Column: c.date, As: p.dateAs},
+		{Column: c.customer, As: dataset.AsID}, {Column: c.invoice, As: dataset.AsID}, {Column: c.date, As: dataset.AsText},
 		{Column: c.price, As: asDecimal(p.src, c.price)},
 	}
 	if c.quantity >= 0 {
@@ -147,14 +147,7 @@ func (w *worker) decimal(row int64, i, cell, column int) (decimal, error) {
 
 // date reads the line's date.
 func (w *worker) date(row int64, i int) (int64, error) {
-	cell := &w.cells[cellDate]
-	if cell.vector.Micros != nil {
-		if cell.isMissing(i) {
-			return 0, w.missing(row, w.plan.columns.date)
-		}
-		return cell.vector.Micros[i], nil
-	}
-	text, missing := cell.text(i)
+	text, missing := w.cells[cellDate].text(i)
 	if missing {
 		return 0, w.missing(row, w.plan.columns.date)
 	}
@@ -229,15 +222,12 @@ type reader struct {
 	scratch []byte
 }
 
-// isMissing tells what the file says about a cell.
-func (r *reader) isMissing(i int) bool { return r.vector.Missing != nil && r.vector.Missing[i] }
-
 // text is cell i without surrounding blanks, valid until the next call; missing cells are those that the file marks
 // and the texts "", NA, null and NaN in any case.
 func (r *reader) text(i int) (text []byte, missing bool) {
 	v := r.vector
 	switch {
-	case r.isMissing(i):
+	case v.Missing != nil && v.Missing[i]:
 		return nil, true
 	case v.Int64 != nil:
 		r.scratch = strconv.AppendInt(r.scratch[:0], v.Int64[i], 10)
@@ -246,8 +236,6 @@ func (r *reader) text(i int) (text []byte, missing bool) {
 		return r.float(v.Float64[i], 64)
 	case v.Float32 != nil:
 		return r.float(float64(v.Float32[i]), 32)
-	case v.Micros != nil:
-		return nil, true // no column of ids or numbers comes this way
 	}
 	text = bytes.TrimSpace(v.Text.At(i))
 	return text, missingText(text)

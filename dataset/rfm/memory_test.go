@@ -12,11 +12,10 @@ import (
 type memory struct {
 	schema dataset.Schema
 	cells  [][]string             // by row
-	typed  map[int]dataset.Vector // by column: whole columns of Int64, Float64, Float32 or Micros
+	typed  map[int]dataset.Vector // by column: whole columns of Int64, Float64 or Float32
 	cuts   int64                  // rows between cuts
 	block  int                    // rows in a Block
 	bad    map[int64]string       // rows that the reader calls bad
-	asked  func(fields []dataset.Field)
 }
 
 func table(header []string, cells [][]string) *memory {
@@ -46,9 +45,6 @@ func (m *memory) Cuts() []int64 {
 }
 
 func (m *memory) Read(ctx context.Context, first, rows int64, fields []dataset.Field) (dataset.Reader, error) {
-	if m.asked != nil {
-		m.asked(fields)
-	}
 	return &memoryReader{m: m, ctx: ctx, at: first, end: first + rows, fields: fields}, nil
 }
 
@@ -100,9 +96,6 @@ func cut(v dataset.Vector, from, to int64) dataset.Vector {
 	}
 	if v.Float32 != nil {
 		v.Float32 = v.Float32[from:to]
-	}
-	if v.Micros != nil {
-		v.Micros = v.Micros[from:to]
 	}
 	if v.Missing != nil {
 		v.Missing = v.Missing[from:to]

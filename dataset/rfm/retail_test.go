@@ -1,19 +1,25 @@
 package rfm
 
 import (
-	"compress/gzip"
-	"encoding/csv"
+	"context"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/open"
+	"github.com/coterie-project/coterie/dataset/synth"
 )
 
 // TestOnlineRetailGivesThePublishedFigures reads the UCI "Online Retail" table (D. Chen, 2015) from the gzipped CSV
 // file that COTERIE_RETAIL names, and is skipped without it.
 func TestOnlineRetailGivesThePublishedFigures(t *testing.T) {
-	m := retail(t)
+	src := retail(t)
 	for _, threads := range []int{1, 2} {
-		r := run(t, m, Options{AsOf: "2011-12-10", Threads: threads})
+		r, err := Run(context.Background(), src, Options{AsOf: "2011-12-10", Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if want := (Dropped{135_080, 8_905, 0, 40, 0}); r.Dropped != want || r.RowsRead != 541_909 || r.RowsUsed != 397_884 || r.Customers != 4_338 {
 			t.Errorf("got %d read, %d used, %d customers, %s", r.RowsRead, r.RowsUsed, r.Customers, r.Dropped)
 		}
@@ -32,7 +38,11 @@ func TestOnlineRetailGivesThePublishedFigures(t *testing.T) {
 			t.Errorf("sums: got %d, %d, %v, want 399354, 18532, 8911407.904", recency, frequency, money.float64())
 		}
 	}
-	if r := run(t, m, Options{}); !r.AsOf.Equal(time.Date(2011, 12, 10, 0, 0, 0, 0, time.UTC)) {
+	r, err := Run(context.Background(), src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.AsOf.Equal(time.Date(2011, 12, 10, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("as-of by default: got %v, want 2011-12-10", r.AsOf)
 	}
 }
@@ -49,36 +59,51 @@ func decimalOf(t *testing.T, x float64) amount {
 	return product(d, decimal{mantissa: 1})
 }
 
-// retail reads the table of COTERIE_RETAIL into memory.
-func retail(t testing.TB) *memory {
+// retail opens the table of COTERIE_RETAIL.
+func retail(t testing.TB) dataset.Source {
 	name := os.Getenv("COTERIE_RETAIL")
 	if name == "" {
 		t.Skip("COTERIE_RETAIL names no file")
 	}
-	file, err := os.Open(name)
+	src, err := open.Sources(context.Background(), []string{name}, open.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
+	t.Cleanup(func() { src.Close() })
+	return src
+}
+
+func TestMadeTransactionsBecomeCustomers(t *testing.T) {
+	src, err := synth.Open("synth://transactions?rows=100000&seed=4")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, err := csv.NewReader(unzipped).ReadAll()
-	if err != nil {
-		t.Fatal(err)
+	var results []*Result
+	for _, threads := range []int{1, 2, 4} {
+		r, err := Run(context.Background(), src, Options{Threads: threads, Returns: "net"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, r)
 	}
-	m := table(cells[0], cells[1:])
-	m.block, m.cuts = 8192, 65536
-	return m
+	r := results[0]
+	for _, other := range results[1:] {
+		same(t, "threads", r, other)
+	}
+	if r.RowsRead != 100_000 || r.RowsUsed+r.Dropped.Total() != r.RowsRead || r.Customers < 500 || r.Dropped.MissingCustomer < 20_000 {
+		t.Errorf("got %d read, %d used, %d customers, %s", r.RowsRead, r.RowsUsed, r.Customers, r.Dropped)
+	}
+	if want := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); !r.AsOf.Equal(want) {
+		t.Errorf("as-of: got %v, want %v", r.AsOf, want)
+	}
 }
 
 func BenchmarkOnlineRetail(b *testing.B) {
-	m := retail(b)
+	src := retail(b)
 	for b.Loop() {
-		if _, err := Run(b.Context(), m, Options{Threads: 1}); err != nil {
+		if _, err := Run(b.Context(), src, Options{Threads: 1}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(m.Rows())*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+	b.ReportMetric(float64(src.Rows())*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }

@@ -152,7 +152,6 @@ type plan struct {
 	columns  columns
 	dates    func(text []byte) (micros int64, ok bool)
 	dateForm string // for messages
-	dateAs   dataset.As
 	prefix   []byte // nil: nothing is cancelled
 	net      bool
 	window   time.Duration

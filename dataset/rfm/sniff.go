@@ -10,25 +10,19 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
-// chooseDates decides how the date column is read: by the given format, as the file's own timestamps, or by the form
-// that its first texts have.
+// chooseDates decides how the texts of the date column are read: by the given format, or by the form that the first
+// of them have. A file's own timestamps come as ISO texts. They are asked for as text too, since a text file may take
+// a column for timestamps, and would then refuse a line whose date nobody needs.
 func (p *plan) chooseDates(ctx context.Context, format string) error {
-	column := &p.src.Schema().Columns[p.columns.date]
-	switch {
-	case format != "":
-		l, err := parseLayout(format)
-		if err != nil {
-			return fault.Usagef("--date-format %s: it %v", format, err).Do("write it as for strptime: %%Y-%%m-%%d %%H:%%M")
-		}
-		p.dates, p.dateForm, p.dateAs = l.parse, "of the form "+format, dataset.AsText
-		return nil
-	case column.Kind == dataset.Time:
-		p.readAs(yearFirst)
-		p.dateAs = dataset.AsTime
-		return nil
+	if format == "" {
+		return p.sniffDates(ctx)
 	}
-	p.dateAs = dataset.AsText
-	return p.sniffDates(ctx)
+	l, err := parseLayout(format)
+	if err != nil {
+		return fault.Usagef("--date-format %s: it %v", format, err).Do("write it as for strptime: %%Y-%%m-%%d %%H:%%M")
+	}
+	p.dates, p.dateForm = l.parse, "of the form "+format
+	return nil
 }
 
 // readAs makes f the form of the date column.
@@ -41,7 +35,7 @@ func (p *plan) readAs(f form) {
 // days and months as numbers, the first day above 12. A text in no known form settles nothing here: whether its line
 // is needed is found when the lines are read.
 func (p *plan) sniffDates(ctx context.Context) error {
-	r, err := p.src.Read(ctx, 0, p.src.Rows(), []dataset.Field{{Column: p.columns.date, As: p.dateAs}})
+	r, err := p.src.Read(ctx, 0, p.src.Rows(), []dataset.Field{{Column: p.columns.date, As: dataset.AsText}})
 	if err != nil {
 		return err
 	}

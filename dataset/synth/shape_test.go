@@ -71,11 +71,11 @@ func moments(x []float64) (mean, deviation float64) {
 }
 
 func TestUniformFillsTheUnitCube(t *testing.T) {
-	src := open(t, "synth://uniform?rows=200000&d=3")
+	src := open(t, "synth://uniform?rows=100000&d=3")
 	for c := 1; c <= 3; c++ {
 		x := floats(t, src, c)
 		mean, deviation := moments(x)
-		if math.Abs(mean-0.5) > 0.003 || math.Abs(deviation-math.Sqrt(1./12)) > 0.003 {
+		if math.Abs(mean-0.5) > 0.004 || math.Abs(deviation-math.Sqrt(1./12)) > 0.003 {
 			t.Errorf("x%d: mean %v, deviation %v", c-1, mean, deviation)
 		}
 		for _, v := range x {
@@ -126,7 +126,7 @@ func TestBlobsLieAroundTheirCentres(t *testing.T) {
 }
 
 func TestCustomersHaveGroupsThatCanBeFound(t *testing.T) {
-	src := open(t, "synth://customers?rows=50000&seed=1")
+	src := open(t, "synth://customers?rows=20000&seed=1")
 	var columns [9][]float64
 	for _, c := range []int{customerID, age, income, recencyDays, frequency, monetary, trueSegment} {
 		columns[c] = floats(t, src, c)
@@ -159,18 +159,18 @@ func TestCustomersHaveGroupsThatCanBeFound(t *testing.T) {
 		}
 	}
 	for g, n := range counts {
-		if share := n / 50000; math.Abs(share-groups[g].share) > 0.01 {
+		if share := n / 20000; math.Abs(share-groups[g].share) > 0.01 {
 			t.Errorf("group %d has a share of %v, want %v", g, share, groups[g].share)
 		}
 	}
-	if share := float64(found) / 50000; share < 0.8 || share > 0.99 {
+	if share := float64(found) / 20000; share < 0.8 || share > 0.99 {
 		t.Errorf("%v of customers are nearest to their own group, want most but not all", share)
 	}
 }
 
 func TestTransactionsLookLikeATill(t *testing.T) {
-	const rows = 200_000
-	src := open(t, "synth://transactions?rows=200000&seed=1")
+	const rows = 100_000
+	src := open(t, "synth://transactions?rows=100000&seed=1")
 	var missing, cancelled, free float64
 	lines, money := map[string]int{}, map[string]float64{}
 	facts, last := map[string]string{}, ""
@@ -192,7 +192,7 @@ func TestTransactionsLookLikeATill(t *testing.T) {
 		if p == 0 {
 			free++
 		}
-		if c[1] < last || c[1] < "2025-01-01" || c[1] > "2025-12-31 18:00:00" {
+		if c[1] < last || c[1] < "2025-01-01" || c[1] > "2025-12-31T18:00:00Z" {
 			t.Fatalf("time %s after %s", c[1], last)
 		}
 		last = c[1]
@@ -223,7 +223,7 @@ func TestTransactionsLookLikeATill(t *testing.T) {
 	for _, m := range money {
 		total, top = total+m, max(top, m)
 	}
-	if mean := total / float64(len(money)); len(money) < 1000 || top < 15*mean {
+	if mean := total / float64(len(money)); len(money) < 500 || top < 15*mean {
 		t.Errorf("%d customers, the best spends %v, the mean %v: no heavy tail", len(money), top, mean)
 	}
 }

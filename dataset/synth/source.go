@@ -5,9 +5,9 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/table/decimal"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
@@ -138,17 +138,17 @@ func (s *scratch) as(as dataset.As, c *dataset.Column, raw *dataset.Vector, n in
 	return dataset.Vector{Text: s.text, Missing: raw.Missing}
 }
 
-// appendCell writes a number or a time as a file would hold it: the shortest text that means the same.
+// appendCell writes a number or a time as a file would hold it.
 func appendCell(dst []byte, raw *dataset.Vector, i int) []byte {
 	switch {
 	case raw.Int64 != nil:
 		return strconv.AppendInt(dst, raw.Int64[i], 10)
 	case raw.Float32 != nil:
-		return strconv.AppendFloat(dst, float64(raw.Float32[i]), 'g', -1, 32)
+		return decimal.AppendFloat(dst, float64(raw.Float32[i]), 32)
 	case raw.Float64 != nil:
-		return strconv.AppendFloat(dst, raw.Float64[i], 'f', -1, 64)
+		return decimal.AppendFloat(dst, raw.Float64[i], 64)
 	default:
-		return time.UnixMicro(raw.Micros[i]).UTC().AppendFormat(dst, time.DateTime)
+		return decimal.AppendTime(dst, raw.Micros[i])
 	}
 }
 

@@ -69,6 +69,12 @@ func ToGrid(x, shift float64, gridExp int) float32 {
 func ToGridSlice(dst []float32, x []float64, shift float64, gridExp int) {
 	g := newGrid(gridExp)
 	dst = dst[:len(x)]
+	if shift == 0 { // nothing to round but once: standardised columns
+		for i, v := range x {
+			dst[i] = g.near(v)
+		}
+		return
+	}
 	for i, v := range x {
 		dst[i] = g.near(toOdd(twoSum(v, -shift)))
 	}
@@ -87,7 +93,7 @@ func newGrid(e int) grid {
 
 // near rounds y to the nearest multiple of the grid and of float32's last bit.
 func (g *grid) near(y float64) float32 {
-	if y < g.fine && y > -g.fine {
+	if math.Abs(y) < g.fine { // rare, and so foretold well
 		y += g.magic
 		y -= g.magic
 	}

@@ -3,7 +3,8 @@ package exact
 import "math"
 
 // Normal is a draw from the standard normal distribution made of two independent draws of 64 bits: G. E. P. Box,
-// M. E. Muller, "A note on the generation of random normal deviates", 1958. It reaches to ±8.6.
+// M. E. Muller, "A note on the generation of random normal deviates", 1958. It reaches to ±8.6, is never
+// 0, and lies within 1e−14 of the formula's value; every rounding is written out, so that its bits are the same everywhere.
 func Normal(u1, u2 uint64) float64 {
 	radius := math.Sqrt(-2 * Log(Unit(u1)))
 	return float64(radius * cosTurn(u2))

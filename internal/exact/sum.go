@@ -27,7 +27,7 @@ const (
 	hasNaN
 )
 
-// of classifies a value that is not finite.
+// note remembers a value that is not finite.
 func (s *special) note(x float64) {
 	switch {
 	case x > 0:

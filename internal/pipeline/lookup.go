@@ -165,7 +165,7 @@ func lookupIDs(ctx context.Context, m *model.Model, path string, ids []string) (
 	var found []Found
 	for _, id := range ids {
 		if wanted[id] == nil {
-			return nil, fault.Inputf(fault.In(path), "there is no id %q", id)
+			return nil, fault.Inputf(fault.In(path), "there is no id %q", id).Do("ids are compared as they are written, zeros in front included")
 		}
 		found = append(found, *wanted[id])
 	}
@@ -187,15 +187,16 @@ func scanLabels(ctx context.Context, m *model.Model, source dataset.Source, fiel
 		if err != nil {
 			return err
 		}
+		if len(block.Bad) > 0 { // its cells are blank: the id looked for may be one of them
+			bad := block.Bad[0]
+			return fault.Inputf(bad.Place, "%s", bad.Reason).Do("give the labels as assign wrote them")
+		}
 		for i := range block.Rows {
 			id = appendID(id[:0], &block.Columns[0], i)
 			if _, want := wanted[string(id)]; !want {
 				continue
 			}
-			one, err := labelled(m, string(id), block, i)
-			if err != nil {
-				return err
-			}
+			one := labelled(m, string(id), block, i)
 			if one == nil {
 				return fault.Inputf(source.Locate(block.First+int64(i)), "the segment is not one of the model's %d", m.K).
 					Do("give the labels that were written with this model")
@@ -213,15 +214,10 @@ func appendID(dst []byte, v *dataset.Vector, i int) []byte {
 }
 
 // labelled is one row of a labels file; nil if its segment is not the model's.
-func labelled(m *model.Model, id string, block *dataset.Block, i int) (*Found, error) {
-	for _, bad := range block.Bad {
-		if bad.Index == i {
-			return nil, fault.Inputf(bad.Place, "%s", bad.Reason)
-		}
-	}
+func labelled(m *model.Model, id string, block *dataset.Block, i int) *Found {
 	j := numberAt(&block.Columns[1], i)
 	if !(j >= 0 && j < float64(m.K)) {
-		return nil, nil
+		return nil
 	}
 	found := &Found{ID: &id, Segment: int(j), Name: m.Segments[int(j)].Name, Distance: numberAt(&block.Columns[2], i),
 		Because: []segment.Because{}}
@@ -231,7 +227,7 @@ func labelled(m *model.Model, id string, block *dataset.Block, i int) (*Found, e
 			found.SecondSegment, found.SecondDistance = &second, &distance
 		}
 	}
-	return found, nil
+	return found
 }
 
 func numberAt(v *dataset.Vector, i int) float64 {

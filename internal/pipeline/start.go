@@ -84,7 +84,7 @@ func startFields(path string, schema *dataset.Schema, spec *feature.Spec) ([]dat
 func appendStart(start *kmeans.Centroids, block *dataset.Block, s dataset.Source, spec *feature.Spec, t *feature.Transform) error {
 	if len(block.Bad) > 0 {
 		bad := block.Bad[0]
-		return fault.Inputf(bad.Place, "%s", bad.Reason)
+		return fault.Inputf(bad.Place, "%s", bad.Reason).Do("correct it: every starting centroid needs a value for each feature")
 	}
 	b := feature.Batch{Rows: block.Rows}
 	for i := range block.Columns {
@@ -94,7 +94,7 @@ func appendStart(start *kmeans.Centroids, block *dataset.Block, s dataset.Source
 			if row := firstMissing(v, block.Rows); row >= 0 {
 				at := s.Locate(block.First + int64(row))
 				at.Column = spec.Numeric[i]
-				return fault.Inputf(at, "a starting centroid lacks a value")
+				return fault.Inputf(at, "a starting centroid lacks a value").Do("fill it in, in the units of the input")
 			}
 			continue
 		}
@@ -168,7 +168,8 @@ func startFromModel(path string, k int, t *feature.Transform) (*kmeans.Centroids
 		}
 		point, err := t.Forward(mapped)
 		if err != nil {
-			return nil, fault.Inputf(fault.In(path), "centroid %d cannot be placed: %v", j, err)
+			return nil, fault.Inputf(fault.In(path), "centroid %d cannot be placed: %v", j, err).
+				Do("start from a model of similar data, or with --init k-means-parallel")
 		}
 		start.Values = append(start.Values, point...)
 	}

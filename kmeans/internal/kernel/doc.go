@@ -14,7 +14,8 @@
 // chain. Where loops are tiled over dimensions, a tile continues the accumulators of the tile before. The
 // nearest centroid is the first one, in ascending order, whose distance is strictly smaller than that of
 // all before it: ties go to the lowest index. A distance that overflows is +Inf and never wins over
-// another; a point that is infinitely far from all centroids belongs to the first.
+// another; a point that is infinitely far from all centroids belongs to the first. Coordinates are finite:
+// whoever makes Points sees to that.
 //
 // # What it does not do
 //

@@ -148,7 +148,7 @@ func (v isa) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register) {
 	ADDQ(hiStride, group)
 	CMPQ(group, hiEnd)
 	JNE(LabelRef(label("hi%d", s)))
-	if s > 1 {
+	if 2*s > v.low+1 { // smaller groups come alone: from low+1 centroids on, sizes are above half of low
 		CMPQ(group, loEnd)
 		JEQ(LabelRef(label("store%d", s)))
 		Label(label("lo%d", s))
