@@ -295,5 +295,12 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 			args: []string{"fit", "a.parquet", "-k", "2", "-o", "model.json"}, say: []string{"a.parquet: ", "permission"}},
 		{name: "folder", setup: func(t *testing.T) { folder(t, "d", "a.csv"); lock("d")(t) },
 			args: []string{"fit", "d", "-k", "2", "-o", "model.json"}, say: []string{"d: ", "permission"}},
+		{name: "model", files: map[string]string{"a.csv": four, "m.json": "x"}, setup: lock("m.json"), args: assignA, say: []string{"m.json: ", "permission"}},
+		{name: "no right to write", files: a(four), setup: func(t *testing.T) {
+			folder(t, "d")
+			if err := os.Chmod("d", 0o500); err != nil {
+				t.Fatal(err)
+			}
+		}, args: []string{"fit", "a.csv", "-k", "2", "-o", "model.json", "--labels", "d/l.csv"}, code: 1, say: []string{"d/l.csv: ", "permission"}},
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/spool"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
@@ -316,7 +317,7 @@ func checkBig(t *testing.T, table *Table, rows int) {
 }
 
 func TestCompressedFilesAndStreams(t *testing.T) {
-	const rows = 150_000
+	const rows = 50_000
 	text := bigText(rows)
 	for name, packed := range pack(t, text) {
 		t.Run(name, func(t *testing.T) {
@@ -341,6 +342,33 @@ func TestCompressedFilesAndStreams(t *testing.T) {
 		})
 	}
 	checkBig(t, open(t, "plain.csv", string(text)), rows)
+}
+
+func TestALongStreamIsIndexedWhileItComes(t *testing.T) {
+	const rows = 550_000
+	text := bigText(rows)
+	if len(text) < maxRecord+4*sniffBytes {
+		t.Fatalf("%d bytes are too few", len(text))
+	}
+	for _, memory := range []int64{2 << 20, 1 << 40} {
+		dir := t.TempDir()
+		table, err := OpenStream(context.Background(), bytes.NewReader(text), Options{Name: "in", SpoolDir: dir, Budget: spool.NewBudget(memory)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, table, rows-2, 2, dataset.AsID); table.Rows() != rows || got[1] != fmt.Sprint(rows-1) {
+			t.Errorf("%d rows that end with %v", table.Rows(), got)
+		}
+		plain := open(t, "t.csv", string(text))
+		if diff := cmp.Diff(plain.index, table.index, cmp.AllowUnexported(index{}, cut{})); diff != "" {
+			t.Errorf("the index differs from that of a file (-file +stream):\n%s", diff)
+		}
+		table.Close()
+	}
+	bad := append(bytes.Clone(text), "1,\"2\n"...)
+	if _, err := OpenStream(context.Background(), bytes.NewReader(bad), Options{Name: "in"}); fault.Code(err) != 3 {
+		t.Errorf("got %v, want an input error", err)
+	}
 }
 
 func TestPiecesGiveTheSameRows(t *testing.T) {

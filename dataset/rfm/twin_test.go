@@ -22,15 +22,16 @@ type twinRow struct {
 	cancelledReturns, negativeReturns int64
 }
 
-// twin computes a result from cells customer, invoice, ISO date, quantity, price.
-func twin(cells [][]string, asOf string, window time.Duration, net bool) (rows []*twinRow, d Dropped, used int64, day time.Time) {
-	type line struct {
-		customer, invoice string
-		at                time.Time
-		quantity, price   *big.Rat
-		back, cancelled   bool
-	}
-	var kept []line
+// twinLine is a line that passed the first four tests.
+type twinLine struct {
+	customer, invoice string
+	at                time.Time
+	quantity, price   *big.Rat
+	back, cancelled   bool
+}
+
+// twinLines puts cells customer, invoice, ISO date, quantity, price through the first four tests.
+func twinLines(cells [][]string, net bool, d *Dropped) (kept []twinLine) {
 	for _, c := range cells {
 		customer := strings.TrimSpace(c[0])
 		switch strings.ToLower(customer) {
@@ -57,8 +58,38 @@ func twin(cells [][]string, asOf string, window time.Duration, net bool) (rows [
 		if err != nil {
 			panic(err)
 		}
-		kept = append(kept, line{customer, c[1], at, q.Abs(q), p, cancelled || strings.HasPrefix(c[3], "-"), cancelled})
+		kept = append(kept, twinLine{customer, c[1], at, q.Abs(q), p, cancelled || strings.HasPrefix(c[3], "-"), cancelled})
 	}
+	return kept
+}
+
+// book adds a line to its customer.
+func (r *twinRow) book(l twinLine) {
+	value := new(big.Rat).Mul(l.quantity, l.price)
+	if l.back {
+		r.money.Sub(r.money, value)
+		r.items.Sub(r.items, l.quantity)
+		if l.cancelled {
+			r.cancelledReturns++
+		} else {
+			r.negativeReturns++
+		}
+		return
+	}
+	r.money.Add(r.money, value)
+	r.items.Add(r.items, l.quantity)
+	if len(r.invoices) == 0 || l.at.UnixMicro() < r.First {
+		r.First = l.at.UnixMicro()
+	}
+	if len(r.invoices) == 0 || l.at.UnixMicro() > r.Last {
+		r.Last = l.at.UnixMicro()
+	}
+	r.invoices[l.invoice] = true
+}
+
+// twin computes a result.
+func twin(cells [][]string, asOf string, window time.Duration, net bool) (rows []*twinRow, d Dropped, used int64, day time.Time) {
+	kept := twinLines(cells, net, &d)
 	if asOf != "" {
 		day, _ = time.Parse(time.DateOnly, asOf)
 	} else {
@@ -80,26 +111,7 @@ func twin(cells [][]string, asOf string, window time.Duration, net bool) (rows [
 			r = &twinRow{ID: l.customer, invoices: map[string]bool{}, money: new(big.Rat), items: new(big.Rat)}
 			by[l.customer] = r
 		}
-		value := new(big.Rat).Mul(l.quantity, l.price)
-		if l.back {
-			r.money.Sub(r.money, value)
-			r.items.Sub(r.items, l.quantity)
-			if l.cancelled {
-				r.cancelledReturns++
-			} else {
-				r.negativeReturns++
-			}
-			continue
-		}
-		r.money.Add(r.money, value)
-		r.items.Add(r.items, l.quantity)
-		if len(r.invoices) == 0 || l.at.UnixMicro() < r.First {
-			r.First = l.at.UnixMicro()
-		}
-		if len(r.invoices) == 0 || l.at.UnixMicro() > r.Last {
-			r.Last = l.at.UnixMicro()
-		}
-		r.invoices[l.invoice] = true
+		r.book(l)
 	}
 	for _, r := range by {
 		if len(r.invoices) == 0 {
@@ -118,6 +130,12 @@ func twin(cells [][]string, asOf string, window time.Duration, net bool) (rows [
 		rows = append(rows, r)
 	}
 	twinSort(rows)
+	twinScores(rows)
+	return rows, d, used, day
+}
+
+// twinScores counts who is worse.
+func twinScores(rows []*twinRow) {
 	for _, r := range rows {
 		var behind [3]int64
 		for _, o := range rows {
@@ -130,7 +148,6 @@ func twin(cells [][]string, asOf string, window time.Duration, net bool) (rows [
 		n := int64(len(rows))
 		r.RScore, r.FScore, r.MScore = 1+5*behind[0]/n, 1+5*behind[1]/n, 1+5*behind[2]/n
 	}
-	return rows, d, used, day
 }
 
 // twinSort sorts as numbers if every id reads as one and prints back the same.

@@ -9,6 +9,7 @@ import (
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/embedded"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/store"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/model"
@@ -190,30 +191,50 @@ func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, w
 
 // write makes the model and writes everything.
 func (f *fit) write(ctx context.Context, result *coordinator.FitResult) (*FitOutcome, error) {
-	r := f.request
 	m := f.model(result)
 	outcome := &FitOutcome{Model: m, Digest: m.Digest(), Columns: m.Width(), Intake: result.Intake}
-	// The labels are complete under their temporary name; the model can still fail, and then neither appears.
-	if r.Data.BadRowsOut != "" {
-		if err := writeBadRows(r.Data.BadRowsOut, result.Bad); err != nil {
-			return nil, err
-		}
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := f.commit(m, result.Bad); err != nil {
+		return nil, err
+	}
+	outcome.Seconds = f.watch.seconds()
+	return outcome, nil
+}
+
+// commit makes everything appear. What can still fail for lack of room is written under temporary names first: if
+// anything does, nothing appears.
+func (f *fit) commit(m *model.Model, bad []wire.BadRow) error {
+	r := f.request
+	data, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	var pending *store.Pending
 	if r.Model != "" {
-		if err := model.WriteFile(r.Model, m); err != nil {
-			return nil, err
+		if pending, err = store.Create(r.Model); err != nil {
+			return err
+		}
+		defer pending.Abort()
+		if _, err := pending.Write(data); err != nil {
+			return err
+		}
+	}
+	if r.Data.BadRowsOut != "" {
+		if err := writeBadRows(r.Data.BadRowsOut, bad); err != nil {
+			return err
 		}
 	}
 	if r.Labels != "" {
 		if err := f.labels.Commit(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	outcome.Seconds = f.watch.seconds()
-	return outcome, nil
+	if pending != nil {
+		return pending.Commit()
+	}
+	return nil
 }
 
 func (f *fit) model(result *coordinator.FitResult) *model.Model {
