@@ -87,7 +87,7 @@ func (s *Strings) Len() int { return max(len(s.Offsets)-1, 0) }
 // an infinite number, a NUL byte. Its cells in the Block are NaN or empty. Whether it is an error or goes to
 // quarantine is for the caller to say.
 type BadRow struct {
-	Index  int    // row within the Block
+	Index  int // row within the Block
 	Place  fault.Place
 	Reason string // "not a number: \"abc\""
 	Raw    string // the record as it stands in the file, where the format has such a thing

@@ -288,6 +288,14 @@ func TestOutputIsCheckedBeforeTheWork(t *testing.T) {
 	if err := checkStdout(true, "-"); fault.Code(err) != 2 {
 		t.Errorf("--json with -o -: got %v, want exit code 2", err)
 	}
+	for _, twice := range [][]string{{"-", "", "-"}, {"a.csv", "./a.csv"}} {
+		if err := checkStdout(false, twice...); fault.Code(err) != 2 {
+			t.Errorf("outputs %q: got %v, want exit code 2", twice, err)
+		}
+	}
+	if err := checkStdout(true, "a.csv", "", "b.csv", ""); err != nil {
+		t.Errorf("two files: got %v, want no error", err)
+	}
 }
 
 func TestVersionDocument(t *testing.T) {

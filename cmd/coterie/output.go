@@ -57,19 +57,21 @@ func addJSON(cmd *cobra.Command, to *bool) {
 	cmd.Flags().BoolVar(to, "json", false, "print the result as one JSON document on standard output")
 }
 
-// checkStdout refuses two results on standard output.
+// checkStdout refuses two results on standard output, and two in the same file. An empty path is no output.
 func checkStdout(asJSON bool, outputs ...string) error {
-	users := 0
+	taken := make(map[string]bool)
 	for _, path := range outputs {
-		if path == stdio {
-			users++
+		switch {
+		case path == "":
+			continue
+		case path == stdio && asJSON:
+			return fault.Usagef("--json and an output of %q both want standard output", stdio).Do("write to a file")
+		case taken[filepath.Clean(path)] && path == stdio:
+			return fault.Usagef("two outputs of %q both want standard output", stdio).Do("write one to a file")
+		case taken[filepath.Clean(path)]:
+			return fault.Usagef("two outputs want the file %q", path).Do("give each its own")
 		}
-	}
-	if asJSON && users > 0 {
-		return fault.Usagef("--json and an output of %q both want standard output", stdio).Do("write to a file")
-	}
-	if users > 1 {
-		return fault.Usagef("two outputs of %q both want standard output", stdio).Do("write one to a file")
+		taken[filepath.Clean(path)] = true
 	}
 	return nil
 }

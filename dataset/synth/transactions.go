@@ -49,24 +49,24 @@ func newTill(seed uint64, rows int64) *till {
 
 // The columns of transactions.
 const (
-	invoiceNo = iota
+	buyerID = iota
+	invoiceNo
+	invoiceDate
+	quantity
+	unitPrice
 	stockCode
 	description
-	quantity
-	invoiceDate
-	unitPrice
-	buyerID
 	country
 )
 
 func (*till) columns() []dataset.Column {
 	text := func(name string) dataset.Column { return dataset.Column{Name: name, Kind: dataset.Text} }
 	return []dataset.Column{
-		invoiceNo: text("InvoiceNo"), stockCode: text("StockCode"), description: text("Description"),
-		quantity:    {Name: "Quantity", Kind: dataset.Number, Integer: true},
-		invoiceDate: {Name: "InvoiceDate", Kind: dataset.Time},
-		unitPrice:   {Name: "UnitPrice", Kind: dataset.Number},
-		buyerID:     text("CustomerID"), country: text("Country"),
+		buyerID: text("customer"), invoiceNo: text("invoice"),
+		invoiceDate: {Name: "date", Kind: dataset.Time},
+		quantity:    {Name: "quantity", Kind: dataset.Number, Integer: true},
+		unitPrice:   {Name: "price", Kind: dataset.Number},
+		stockCode:   text("stock_code"), description: text("description"), country: text("country"),
 	}
 }
 

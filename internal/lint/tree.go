@@ -131,10 +131,12 @@ func (t Tree) sources() ([]*source, error) {
 	return all, nil
 }
 
-// foreign says whether a folder is test data or belongs to a module of its own, which keeps its own rules.
+// foreign says whether a folder is test data, is hidden from the go command by its name, or belongs to a module of
+// its own, which keeps its own rules.
 func (t Tree) foreign(folder string) bool {
 	for ; folder != "."; folder = path.Dir(folder) {
-		if _, own := t[folder+"/go.mod"]; own || path.Base(folder) == "testdata" {
+		base := path.Base(folder)
+		if _, own := t[folder+"/go.mod"]; own || base == "testdata" || strings.HasPrefix(base, "_") {
 			return true
 		}
 	}
