@@ -80,9 +80,14 @@ func (a *Assigner) Update(p *Points, lo, hi int, labels []uint16, fresh bool, ac
 func (a *Assigner) relabel(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, s *Scratch) {
 	if fresh {
 		for i := lo; i < hi; i++ {
-			to := s.index[i-lo]
-			labels[i] = uint16(to)
-			acc.move(p, i, none, int(to))
+			labels[i] = uint16(s.index[i-lo])
+		}
+		i := lo
+		for ; p.weights == nil && i+kernel.Lanes <= hi; i += kernel.Lanes {
+			acc.moveBlock(p, i/kernel.Lanes, (*[kernel.Lanes]int32)(s.index[i-lo:]))
+		}
+		for ; i < hi; i++ {
+			acc.move(p, i, none, int(s.index[i-lo]))
 		}
 		return
 	}

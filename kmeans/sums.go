@@ -132,22 +132,46 @@ func (a *Accumulator) move(p *Points, i, from, to int) {
 		a.fold()
 	}
 	a.moves++
-	d := p.d
-	into := a.pending[to*d : to*d+d]
 	a.touched[to] = true
+	into := a.pending[to*p.d:][:p.d]
 	units := p.units[:len(into)]
+	lane := p.blocks[base:]
 	if from == none {
 		for t := range into {
-			into[t] += int64(float64(p.blocks[base+t*kernel.Lanes]) * units[t])
+			into[t] += int64(float64(lane[t*kernel.Lanes]) * units[t])
 		}
 		return
 	}
 	a.touched[from] = true
-	out := a.pending[from*d : from*d+d][:len(into)]
+	out := a.pending[from*p.d:][:len(into)]
 	for t := range into {
-		v := int64(float64(p.blocks[base+t*kernel.Lanes]) * units[t])
+		v := int64(float64(lane[t*kernel.Lanes]) * units[t])
 		into[t] += v
 		out[t] -= v
+	}
+}
+
+// moveBlock puts all rows of a block into the clusters of index: what move does one by one, with the values walked in the
+// order in which they lie.
+func (a *Accumulator) moveBlock(p *Points, block int, index *[kernel.Lanes]int32) {
+	if a.moves > MaxPoints-kernel.Lanes {
+		a.fold()
+	}
+	a.moves += kernel.Lanes
+	a.moved += kernel.Lanes
+	var rows [kernel.Lanes]int
+	for l, j := range index {
+		rows[l] = int(j) * p.d
+		a.sums.Counts[j]++
+		a.touched[j] = true
+	}
+	values := p.blocks[block*p.d*kernel.Lanes:]
+	for t, unit := range p.units {
+		lanes := (*[kernel.Lanes]float32)(values[t*kernel.Lanes:])
+		into := a.pending[t:]
+		for l, v := range lanes {
+			into[rows[l]] += int64(float64(v) * unit)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package kmeans
 import (
 	"math"
 	"math/big"
-	"math/bits"
 
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/kmeans/internal/kernel"
@@ -56,24 +55,41 @@ func (t *Totals) addWeighted(p *Points, i int, w int64) {
 	}
 }
 
+// exactRows is how many rows float64 lanes take before they are emptied: values of at most 2^39 units, and halves of
+// squares of at most 2^39 units each, stay exact in 53 bits.
+const exactRows = 1 << 14
+
 // columnTotals is Σ value and Σ value² of column c in grid units.
+//
+// The square of a float32 is exact in float64, but a sum of squares is not: each is cut into a high part, a multiple of
+// 2^39 squared units, and the rest. Both halves and the values themselves add up exactly in float64 for exactRows.
 func columnTotals(p *Points, c int) (sum, square exact.Int128) {
-	var s int64
-	var hi, lo uint64
 	unit := p.units[c]
-	for b := 0; b*kernel.Lanes < p.n; b++ {
-		lanes := min(kernel.Lanes, p.n-b*kernel.Lanes)
-		for _, x := range p.blocks[(b*p.d+c)*kernel.Lanes:][:lanes] {
-			v := int64(float64(x) * unit)
-			s += v
-			u := uint64(max(v, -v))
-			h, l := bits.Mul64(u, u)
-			var carry uint64
-			lo, carry = bits.Add64(lo, l, 0)
-			hi += h + carry
+	// Adding and subtracting this rounds a number below 2^52 of its units to a multiple of 2^39.
+	const cut = 1.5 * (1 << 52) * (1 << 39)
+	for from := 0; from < p.n; from += exactRows {
+		to := min(from+exactRows, p.n)
+		var values, high, low [4]float64
+		for b := from / kernel.Lanes; b*kernel.Lanes < to; b++ {
+			// Padding rows are zero and add nothing.
+			lanes := (*[kernel.Lanes]float32)(p.blocks[(b*p.d+c)*kernel.Lanes:])
+			for i := 0; i < kernel.Lanes; i += 4 {
+				for l := range 4 {
+					v := float64(lanes[i+l]) * unit
+					s := float64(v * v)
+					h := float64(s+cut) - cut
+					values[l] += v
+					high[l] += h
+					low[l] += s - h
+				}
+			}
+		}
+		for l := range 4 {
+			sum = sum.AddInt64(int64(values[l]))
+			square = square.AddInt64(int64(low[l])).Add(exact.MulInt64(int64(high[l]*0x1p-39), 1<<39))
 		}
 	}
-	return exact.FromInt64(s), exact.Int128{Hi: int64(hi), Lo: lo}
+	return sum, square
 }
 
 // Merge adds o's rows.

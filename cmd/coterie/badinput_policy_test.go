@@ -124,6 +124,28 @@ func TestQuarantineTakesPointsThatAreTooLarge(t *testing.T) {
 	}
 }
 
+// TestAssignSetsAsideWhatItsModelCannotTake has values that only the model's scaling makes too large.
+func TestAssignSetsAsideWhatItsModelCannotTake(t *testing.T) {
+	for _, scale := range []string{"standard", "robust", "minmax"} {
+		enter(t)
+		write(t, "a.csv", "id,x\n1,1\n2,2\n4,9\n")
+		fitDone(t, "a.csv", "-k", "2", "-o", "m.json", "--scale", scale)
+		write(t, "b.csv", "id,x\n1,1\n2,1e39\n3,2\n4,-1e100\n5,9\n")
+		got := coterie("assign", "b.csv", "--model", "m.json", "-o", "l.csv", "--bad-rows", "quarantine", "--bad-rows-out", "bad.csv", "--json")
+		var doc assignDocument
+		if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || doc.Rows != 3 || doc.Left == nil || *doc.Left != (leftOut{Bad: 2}) {
+			t.Fatalf("--scale %s: got %+v, want 3 rows and 2 bad ones", scale, got)
+		}
+		if diff := cmp.Diff([]string{"1", "3", "5"}, idsOf(t, "l.csv")); diff != "" {
+			t.Errorf("--scale %s: ids (-want +got):\n%s", scale, diff)
+		}
+		bad := records(t, "bad.csv")
+		if len(bad) != 3 || bad[1][2] != "3" || !strings.Contains(bad[1][4], "1e+39") || bad[2][2] != "5" || !strings.Contains(bad[2][4], "-1e+100") {
+			t.Errorf("--scale %s: got the bad rows %q, want lines 3 and 5 with their values", scale, bad)
+		}
+	}
+}
+
 func TestQuarantineOfEveryRowIsAnError(t *testing.T) {
 	runBad(t, []badInput{
 		{name: "fit", files: a("id,x\n,1\n,2\n"), args: []string{"+", "--bad-rows", "quarantine", "--bad-rows-out", "bad.csv"}, say: []string{"a.csv: ", "no rows", "--bad-rows"}},
