@@ -28,8 +28,9 @@ func NewTotals(d int) *Totals {
 // Add takes every row of p. Squares of 39-bit values fit 78 bits, so 128 bits hold 2^49 rows.
 func (t *Totals) Add(p *Points) {
 	t.Rows += int64(p.n)
+	sums, squares := columnTotals(p)
 	for c := range t.D {
-		sum, square := columnTotals(p, c)
+		sum, square := sums[c], squares[c]
 		t.Plain[c] = t.Plain[c].Add(sum)
 		t.Squares[c] = t.Squares[c].Add(square)
 		if p.weights == nil {
@@ -59,37 +60,50 @@ func (t *Totals) addWeighted(p *Points, i int, w int64) {
 // squares of at most 2^39 units each, stay exact in 53 bits.
 const exactRows = 1 << 14
 
-// columnTotals is Σ value and Σ value² of column c in grid units.
+// columnSum is Σ value and Σ value² of some rows of one column in grid units, in four lanes.
 //
 // The square of a float32 is exact in float64, but a sum of squares is not: each is cut into a high part, a multiple of
 // 2^39 squared units, and the rest. Both halves and the values themselves add up exactly in float64 for exactRows.
-func columnTotals(p *Points, c int) (sum, square exact.Int128) {
-	unit := p.units[c]
+type columnSum struct{ values, high, low [4]float64 }
+
+// add takes a block's lanes of one column. Padding rows are zero and add nothing.
+func (s *columnSum) add(lanes *[kernel.Lanes]float32, unit float64) {
 	// Adding and subtracting this rounds a number below 2^52 of its units to a multiple of 2^39.
 	const cut = 1.5 * (1 << 52) * (1 << 39)
-	for from := 0; from < p.n; from += exactRows {
-		to := min(from+exactRows, p.n)
-		var values, high, low [4]float64
-		for b := from / kernel.Lanes; b*kernel.Lanes < to; b++ {
-			// Padding rows are zero and add nothing.
-			lanes := (*[kernel.Lanes]float32)(p.blocks[(b*p.d+c)*kernel.Lanes:])
-			for i := 0; i < kernel.Lanes; i += 4 {
-				for l := range 4 {
-					v := float64(lanes[i+l]) * unit
-					s := float64(v * v)
-					h := float64(s+cut) - cut
-					values[l] += v
-					high[l] += h
-					low[l] += s - h
-				}
-			}
-		}
+	for i := 0; i < kernel.Lanes; i += 4 {
 		for l := range 4 {
-			sum = sum.AddInt64(int64(values[l]))
-			square = square.AddInt64(int64(low[l])).Add(exact.MulInt64(int64(high[l]*0x1p-39), 1<<39))
+			v := float64(lanes[i+l]) * unit
+			square := float64(v * v)
+			high := float64(square+cut) - cut
+			s.values[l] += v
+			s.high[l] += high
+			s.low[l] += square - high
 		}
 	}
-	return sum, square
+}
+
+// columnTotals is Σ value and Σ value² of every column in grid units. Blocks are walked in the order in which they lie.
+func columnTotals(p *Points) (sums, squares []exact.Int128) {
+	sums, squares = make([]exact.Int128, p.d), make([]exact.Int128, p.d)
+	lanes := make([]columnSum, p.d)
+	for from := 0; from < p.n; from += exactRows {
+		to := min(from+exactRows, p.n)
+		for b := from / kernel.Lanes; b*kernel.Lanes < to; b++ {
+			block := p.blocks[b*p.d*kernel.Lanes:]
+			for c := range lanes {
+				lanes[c].add((*[kernel.Lanes]float32)(block[c*kernel.Lanes:]), p.units[c])
+			}
+		}
+		for c := range lanes {
+			for l := range 4 {
+				sums[c] = sums[c].AddInt64(int64(lanes[c].values[l]))
+				high := exact.MulInt64(int64(lanes[c].high[l]*0x1p-39), 1<<39)
+				squares[c] = squares[c].AddInt64(int64(lanes[c].low[l])).Add(high)
+			}
+			lanes[c] = columnSum{}
+		}
+	}
+	return sums, squares
 }
 
 // Merge adds o's rows.
