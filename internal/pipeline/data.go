@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"io"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -40,8 +42,15 @@ type Engine struct {
 	Silent bool
 }
 
+// garbagePercent is how much garbage may lie beside what is held before it is collected. What is held is the matrix, so
+// the usual 100 % would double the memory; there is little to walk, so that collecting sooner costs nearly nothing.
+const garbagePercent = 15
+
 // threads is the number of threads to use, and makes the runtime keep to it.
 func (e *Engine) threads() int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	if e.Threads > 0 {
 		runtime.GOMAXPROCS(e.Threads)
 		return e.Threads

@@ -44,7 +44,7 @@ const (
 )
 
 // part is a run of consecutive centroids, in hi groups of size and then lo groups of size-1: group sizes
-// differ by one at most, so that no lane is wasted on padding. Where d is over a tile, the part is laid
+// differ by one at most, so that no work is wasted on padding. Where d is over a tile, the part is laid
 // out tile after tile; within a tile, group after group; a group is its size numbers (int32 bits), then
 // for each dimension of the tile its size coordinates.
 type part struct {

@@ -97,7 +97,7 @@ func (v isa) lowTile(size int) (tile, running, [2]reg.Register) {
 		index: [2]reg.Register{v.vec(n + 2), v.vec(n + 3)},
 	}
 	g := tile{isa: v, size: size, x: [2]reg.Register{v.vec(n + 4), v.vec(n + 5)}, c: v.vec(n + 6)}
-	g.diffs = []reg.Register{v.vec(n + 7)}
+	g.diff = v.vec(n + 7)
 	return g, r, [2]reg.Register{v.vec(n + 7), v.vec(n + 4)}
 }
 
@@ -192,7 +192,7 @@ func (v isa) highTile(size int) (tile, running, [2]reg.Register) {
 	}
 	n := 2 * v.high
 	g := tile{isa: v, size: size, x: [2]reg.Register{v.vec(n), v.vec(n + 1)}, c: v.vec(n + 2)}
-	g.diffs = []reg.Register{v.vec(n + 3)}
+	g.diff = v.vec(n + 3)
 	r := running{
 		best:  [2]reg.Register{v.vec(n), v.vec(n)},
 		index: [2]reg.Register{v.vec(n + 1), v.vec(n + 1)},

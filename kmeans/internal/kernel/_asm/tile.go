@@ -12,10 +12,10 @@ import (
 // 2·size accumulators stay in registers.
 type tile struct {
 	isa
-	size  int
-	x     [2]reg.Register
-	c     reg.Register
-	diffs []reg.Register
+	size int
+	x    [2]reg.Register
+	c    reg.Register
+	diff reg.Register
 }
 
 // acc is the accumulator of centroid j and point vector i.
@@ -35,13 +35,15 @@ func (v isa) points(base, stride reg.Register, t, i int) Mem {
 
 // step adds one coordinate: points at x0 and x1, the group's coordinates from c on. The first one starts
 // the chain: fma(diff, diff, 0) is the rounded square. The explicit broadcast serves both vectors; with
-// broadcasts embedded in VSUBPS the load ports, not the multipliers, would be the limit.
+// broadcasts embedded in VSUBPS the load ports, not the multipliers, would be the limit. Both differences
+// come before both products, the second in the place of the broadcast: so neighbours in the program go to
+// execution units of the same kind, which processors with separate adders spread better.
 func (g tile) step(x0, x1, c Mem, first bool) {
 	VMOVUPS(x0, g.x[0])
 	VMOVUPS(x1, g.x[1])
 	for j := range g.size {
 		VBROADCASTSS(c.Offset(4*j), g.c)
-		diffs := [2]reg.Register{g.diffs[0], g.c}
+		diffs := [2]reg.Register{g.diff, g.c}
 		for i, diff := range diffs {
 			VSUBPS(g.c, g.x[i], diff)
 		}
@@ -71,8 +73,7 @@ func (g tile) update(r running, numbers Mem, i0, i1 int, masks [2]reg.Register) 
 	}
 }
 
-// load reads what is known of point vector i from best and index (pointers), making indexes relative to
-// base; store writes them back.
+// load reads what is known of point vector i from memory; store writes it back.
 func (v isa) load(r running, i int, best, index reg.Register) {
 	VMOVUPS(at(best, v.bytes()*i), r.best[i])
 	VMOVUPS(at(index, v.bytes()*i), r.index[i])
