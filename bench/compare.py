@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sklearn
 from sklearn.cluster import KMeans
-from sklearn.preprocessing import StandardScaler
 
 ITERATIONS = 20
 PASSES = [("10M × 4, k = 8", 10_000_000, 4, 8, 5.0), ("10M × 8, k = 8", 10_000_000, 8, 8, 5.0),
@@ -51,7 +50,7 @@ def one_pass(o, name, n, d, k, goal):
     np.save(data, x)
     np.save(first, start)
     ours, theirs = [], []
-    for _ in range(o.repeat):
+    for _ in range(o.repeat if n > 1_000_000 else 3 * o.repeat):
         model = os.path.join(o.data, "model.json")
         _, doc = coterie(o.coterie, "fit", data, "-k", k, "--scale", "none", "--init", first, "--max-iter", ITERATIONS, "--tol", 0,
                          "--algorithm", "lloyd", "--threads", o.threads, "-o", model)
@@ -106,13 +105,23 @@ pq.write_table(pa.table({"id": np.arange(len(x)), "segment": fit.labels_}), sys.
 '''
 
 
+# Runs a command and prints its seconds and its peak memory. It is a process of its own, since a child's peak memory
+# counts from the memory of the process that it was forked from.
+TIMER = """
+import os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.perf_counter() - begun, usage.ru_maxrss * 1024, status)
+"""
+
+
 def timed(command):
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
+    out = subprocess.run([sys.executable, "-c", TIMER, *command], check=True, capture_output=True, text=True).stdout
+    seconds, peak, status = out.split()[-3:]
+    if status != "0":
         raise SystemExit(f"{command} failed")
-    return time.perf_counter() - begun, usage.ru_maxrss * 1024
+    return float(seconds), int(peak)
 
 
 def small(o):

@@ -72,7 +72,7 @@ func (s *columnSum) add(lanes *[kernel.Lanes]float32, unit float64) {
 	const cut = 1.5 * (1 << 52) * (1 << 39)
 	for i := 0; i < kernel.Lanes; i += 4 {
 		for l := range 4 {
-			v := float64(lanes[i+l]) * unit
+			v := float64(float64(lanes[i+l]) * unit)
 			square := float64(v * v)
 			high := float64(square+cut) - cut
 			s.values[l] += v

@@ -54,7 +54,7 @@ func openError(at fault.Place, err error) error {
 	if errors.As(err, &path) {
 		err = path.Err // the place names the file already
 	}
-	e := fault.Inputf(at, "the model cannot be read")
+	e := fault.Inputf(at, "the model cannot be read").Do("check the path and its rights")
 	e.Err = err
 	return e
 }

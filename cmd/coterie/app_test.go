@@ -392,7 +392,7 @@ func TestNearestKnowsSlipsFromOtherWords(t *testing.T) {
 	words := []string{"features", "seed", "scale", "k", "fit", "max-iter"}
 	for word, want := range map[string]string{"feature": "features", "sede": "seed", "sclae": "scale", "max_iter": "max-iter", "maxiter": "max-iter",
 		"fti": "fit", "cluster": "", "x": "", "SEED": "seed", "profile": ""} {
-		if got := nearest(word, words); got != want {
+		if got := fault.Nearest(word, words); got != want {
 			t.Errorf("nearest(%q): got %q, want %q", word, got, want)
 		}
 	}

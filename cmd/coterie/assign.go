@@ -59,7 +59,12 @@ func (f *assignFlags) run(ctx context.Context, app *App, args []string) error {
 	if err := checkOutput("-o", f.output, tables...); err != nil {
 		return err
 	}
-	if err := checkStdout(f.json, f.output); err != nil {
+	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--bad-rows-out", f.data.badRowsOut}} {
+		if err := checkNotInput(out.flag, out.path, append(args, f.model)...); err != nil {
+			return err
+		}
+	}
+	if err := checkStdout(f.json, f.output, f.data.badRowsOut); err != nil {
 		return err
 	}
 	reporter := app.reporter()

@@ -36,7 +36,7 @@ func newCompletionCommand(app *App) *cobra.Command {
 			err = root.GenPowerShellCompletionWithDesc(&script)
 		default:
 			refused := fault.Usagef("SHELL: %q is none of bash, zsh, fish, powershell", args[0])
-			if near := nearest(args[0], shells); near != "" {
+			if near := fault.Nearest(args[0], shells); near != "" {
 				refused = refused.Do("did you mean %q?", near)
 			}
 			return refused

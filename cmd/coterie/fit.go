@@ -83,6 +83,11 @@ func (f *fitFlags) run(ctx context.Context, app *App, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--labels", f.labels}, {"--bad-rows-out", f.data.badRowsOut}} {
+		if err := checkNotInput(out.flag, out.path, append(args, f.init)...); err != nil {
+			return err
+		}
+	}
 	reporter := app.reporter()
 	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
 		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
@@ -97,6 +102,9 @@ func (f *fitFlags) run(ctx context.Context, app *App, args []string) error {
 	doc := fitDocument{Rows: m.Rows, Columns: outcome.Columns, K: m.K, Iterations: m.Iterations, Converged: m.Converged,
 		Inertia: m.Inertia, Counts: m.Counts, Seconds: outcome.Seconds, Model: f.output, Digest: outcome.Digest,
 		Left: leftOutOf(&outcome.Intake)}
+	if f.labels == stdio {
+		return nil // the labels are there
+	}
 	return app.answer(f.json, doc, func(w io.Writer) { writeFit(w, f, outcome) })
 }
 
@@ -112,7 +120,7 @@ func (f *fitFlags) check() error {
 			return err
 		}
 	}
-	if err := checkStdout(f.json, f.output, f.labels); err != nil {
+	if err := checkStdout(f.json, f.output, f.labels, f.data.badRowsOut); err != nil {
 		return err
 	}
 	switch kmeans.Init(f.init) {

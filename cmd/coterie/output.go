@@ -97,3 +97,17 @@ func (app *App) answer(asJSON bool, document any, text func(io.Writer)) error {
 
 // grouped renders a count with thousands apart: 1,234,567.
 func grouped(n int64) string { return progress.Count(n) }
+
+// checkNotInput refuses an output that would replace a file that is read.
+func checkNotInput(flag, path string, inputs ...string) error {
+	out, err := os.Stat(path)
+	if path == stdio || path == "" || err != nil {
+		return nil // nothing is there to be replaced
+	}
+	for _, input := range inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(in, out) && in.Mode().IsRegular() {
+			return fault.Usagef("%s: %q is also read by this command", flag, path).Do("give another file name")
+		}
+	}
+	return nil
+}

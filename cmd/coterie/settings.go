@@ -105,7 +105,7 @@ func (app *App) fromFile(cmd *cobra.Command, taken map[string]bool) error {
 
 func (app *App) unknownKey(cmd *cobra.Command, key *yaml.Node, known []string) error {
 	err := fault.Usagef("%s: line %d: unknown key %q for %s", app.config, key.Line, key.Value, cmd.CommandPath())
-	if near := nearest(key.Value, known); near != "" {
+	if near := fault.Nearest(key.Value, known); near != "" {
 		return err.Do("did you mean %q?", near)
 	}
 	return err.Do("the keys are the flags of %s without their dashes", cmd.CommandPath())

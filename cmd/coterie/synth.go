@@ -63,7 +63,7 @@ func newSynthCommand(app *App) *cobra.Command {
 
 // open checks the flags and gives the table to write.
 func (o *synthFlags) open(cmd *cobra.Command, kind string) (dataset.Source, error) {
-	if near := nearest(kind, synth.Kinds()); near != "" && near != kind {
+	if near := fault.Nearest(kind, synth.Kinds()); near != "" && near != kind {
 		return nil, fault.Usagef("KIND: %q is none of %s", kind, strings.Join(synth.Kinds(), ", ")).Do("did you mean %q?", near)
 	}
 	if cmd.Flags().Changed("spread") && o.spread == 0 {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -96,7 +95,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	err := fault.Usagef("unknown command %q", args[0])
-	if near := nearest(args[0], names); near != "" {
+	if near := fault.Nearest(args[0], names); near != "" {
 		return err.Do("did you mean %q?", near)
 	}
 	return err.Do("coterie --help lists the commands")
@@ -136,7 +135,7 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 		}
 	}
 	err := fault.Usagef("unknown flag %s for %s", name, cmd.CommandPath())
-	if near := nearest(unknown.GetSpecifiedName(), flagNames(cmd)); near != "" && unknown.GetSpecifiedShortnames() == "" {
+	if near := fault.Nearest(unknown.GetSpecifiedName(), flagNames(cmd)); near != "" && unknown.GetSpecifiedShortnames() == "" {
 		return err.Do("did you mean --%s?", near)
 	}
 	return err.Do("%s --help lists the flags", cmd.CommandPath())
@@ -182,43 +181,4 @@ func complaint(f *pflag.Flag, cause error) string {
 	default:
 		return fmt.Sprintf("is refused: %v", cause)
 	}
-}
-
-// nearest is the candidate that a mistyped word was probably meant to be, or "". A transposition counts as one slip;
-// of two equally near the one with the same first letter is taken.
-func nearest(word string, candidates []string) string {
-	word = strings.ToLower(word)
-	best, slips := "", 2+len(word)/4
-	for _, c := range candidates {
-		d := distance(word, strings.ToLower(c))
-		sameStart := d == slips && best != "" && word != "" && best[0] != word[0] && c[0] == word[0]
-		if (d < slips || sameStart) && d < len(c) {
-			best, slips = c, d
-		}
-	}
-	return best
-}
-
-// distance is the number of insertions, deletions, substitutions and transpositions of neighbours that turn a into b
-// (Damerau 1964, in the form where no part is edited twice).
-func distance(a, b string) int {
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range rows[1] {
-		rows[1][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		older, old, now := rows[(i+2)%3], rows[i%3], rows[(i+1)%3]
-		now[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			now[j] = min(old[j]+1, now[j-1]+1, old[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				now[j] = min(now[j], older[j-2]+1)
-			}
-		}
-	}
-	return rows[(len(a)+1)%3][len(b)]
 }

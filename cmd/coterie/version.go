@@ -18,10 +18,6 @@ var (
 	revision string
 )
 
-// arithmetic names the rules by which numbers become bits: two programs with the same arithmetic give the same bits
-// for the same input. It changes only when those rules do.
-const arithmetic = "1"
-
 // versionDocument is the result of version --json.
 type versionDocument struct {
 	Version    string   `json:"version"`
@@ -71,7 +67,7 @@ func newVersionCommand(app *App) *cobra.Command {
 		Short: "Print the version and what this machine can do",
 		Args:  exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			v := versionDocument{version(), commit(), runtime.Version(), kmeans.Tier(), kmeans.Tiers(), arithmetic}
+			v := versionDocument{version(), commit(), runtime.Version(), kmeans.Tier(), kmeans.Tiers(), kmeans.Arithmetic}
 			return app.answer(asJSON, v, func(w io.Writer) {
 				fmt.Fprintf(w, "coterie %s\ncommit      %s\ngo          %s\nkernel      %s (of %s)\narithmetic  %s\n",
 					v.Version, v.Commit, v.Go, v.Kernel, strings.Join(v.Kernels, ", "), v.Arithmetic)

@@ -79,6 +79,10 @@ func (h *header) checkSize(size int64) error {
 		return fmt.Errorf("the header gives %d×%d values of %d bytes, the file has %d bytes of data",
 			h.rows, h.cols, h.dtype.size, have)
 	}
+	if h.rows > 0 && h.rows*width != have {
+		return fmt.Errorf("the header gives %d×%d values of %d bytes, the file has %d bytes of data: some would be left out",
+			h.rows, h.cols, h.dtype.size, have)
+	}
 	return nil
 }
 

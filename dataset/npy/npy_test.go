@@ -127,8 +127,8 @@ func TestInfiniteNumbersAreBadRows(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	want := []string{
-		"0 testdata/inf.npy: row 0, column x1: not a finite number",
-		"2 testdata/inf.npy: row 2, column x0: not a finite number",
+		"0 testdata/inf.npy: row 0, column x1: not a finite number: \"+Inf\"",
+		"2 testdata/inf.npy: row 2, column x0: not a finite number: \"-Inf\"",
 	}
 	if diff := cmp.Diff(want, bad); diff != "" {
 		t.Error(diff)

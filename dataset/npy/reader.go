@@ -105,8 +105,8 @@ func (r *reader) fill(v *dataset.Vector, f dataset.Field, n, width int) {
 		for i, b := range r.bits {
 			v.Float64[i] = d.float64(b)
 			if math.IsInf(v.Float64[i], 0) {
+				r.bad(i, f.Column, notFinite(v.Float64[i] < 0))
 				v.Float64[i] = math.NaN()
-				r.bad(i, f.Column, notFinite)
 			}
 		}
 	case f.As == dataset.AsID && d.kind != 'f':
@@ -123,13 +123,19 @@ func (r *reader) fill(v *dataset.Vector, f dataset.Field, n, width int) {
 	}
 }
 
-const notFinite = "not a finite number"
+// notFinite is the reason for which an infinite number of that sign is bad.
+func notFinite(negative bool) string {
+	if negative {
+		return `not a finite number: "-Inf"`
+	}
+	return `not a finite number: "+Inf"`
+}
 
 func (r *reader) refuseInfinite32(values []float32, column int) {
 	for i, x := range values {
 		if math.Float32bits(x)<<1 == 0xff<<24 {
 			values[i] = float32(math.NaN())
-			r.bad(i, column, notFinite)
+			r.bad(i, column, notFinite(x < 0))
 		}
 	}
 }
@@ -196,7 +202,7 @@ func (r *reader) texts(v *dataset.Vector, f dataset.Field, d dtype) {
 		case d.kind == 'i':
 			t.Data = strconv.AppendInt(t.Data, d.int64(b), 10)
 		case math.IsInf(d.float64(b), 0):
-			r.bad(i, f.Column, notFinite)
+			r.bad(i, f.Column, notFinite(d.float64(b) < 0))
 		case math.IsNaN(d.float64(b)):
 			if v.Missing == nil {
 				v.Missing = make([]bool, len(r.bits))

@@ -157,7 +157,11 @@ func folder(path string, depth int) ([]item, error) {
 	}
 	entries, err := os.ReadDir(path) // sorted by name
 	if err != nil {
-		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be listed", Err: err}
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err // the place names the folder already
+		}
+		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be listed", Err: err, Remedy: "change its rights"}
 	}
 	var files, folders []string
 	for _, e := range entries {

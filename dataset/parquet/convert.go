@@ -26,7 +26,16 @@ type badValue struct {
 	reason string
 }
 
-const notFinite = "not a finite number"
+// notFinite is the reason for which an infinite number is bad.
+func notFinite(text string) string { return fmt.Sprintf("not a finite number: %q", text) }
+
+// infinity is the text of an infinite number with that sign bit.
+func infinity(negative bool) string {
+	if negative {
+		return "-Inf"
+	}
+	return "+Inf"
+}
 
 // convert turns the raw values of n rows into what the field asks for.
 func (c *column) convert(as dataset.As, kind *dataset.Column, n int) (dataset.Vector, []badValue) {
@@ -73,7 +82,7 @@ func (c *column) float32s(n int) (dataset.Vector, []badValue) {
 	for i, w := range c.w32[:n] {
 		if w<<1 == 0xff<<24 {
 			c.w32[i] = nan32
-			bad = append(bad, badValue{i, notFinite})
+			bad = append(bad, badValue{i, notFinite(infinity(w>>31 != 0))})
 		}
 	}
 	return dataset.Vector{Float32: floats32(c.w32[:n])}, bad
@@ -129,7 +138,7 @@ func (c *column) storedFloat64s(n int) (dataset.Vector, []badValue) {
 	for i, w := range c.w64[:n] {
 		if w<<1 == 0x7ff<<53 {
 			c.w64[i] = nan64
-			bad = append(bad, badValue{i, notFinite})
+			bad = append(bad, badValue{i, notFinite(infinity(w>>63 != 0))})
 		}
 	}
 	return dataset.Vector{Float64: floats64(c.w64[:n])}, bad
@@ -208,7 +217,7 @@ func parseNumber(cell []byte) (float64, string) {
 		case "", "na", "n/a", "nan", "null", "none":
 			return math.NaN(), ""
 		case "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity":
-			return 0, notFinite
+			return 0, notFinite(string(cell))
 		}
 	}
 	for _, b := range cell {
@@ -218,7 +227,7 @@ func parseNumber(cell []byte) (float64, string) {
 	}
 	v, err := strconv.ParseFloat(string(cell), 64)
 	if math.IsInf(v, 0) {
-		return 0, notFinite
+		return 0, notFinite(string(cell))
 	}
 	if err != nil {
 		return 0, notNumber(cell)

@@ -166,7 +166,7 @@ func TestNumbersInTexts(t *testing.T) {
 	}{
 		{"1.5", "", 1.5}, {" -2e3 ", "", -2000}, {"+7", "", 7}, {"", "", math.NaN()}, {"N/A", "", math.NaN()},
 		{"0x10", `not a number: "0x10"`, 0}, {"1_000", `not a number: "1_000"`, 0}, {"abc", `not a number: "abc"`, 0},
-		{"1e999", notFinite, 0}, {"-Inf", notFinite, 0}, {"--1", `not a number: "--1"`, 0},
+		{"1e999", notFinite("1e999"), 0}, {"-Inf", notFinite("-Inf"), 0}, {"--1", `not a number: "--1"`, 0},
 	} {
 		got, reason := parseNumber([]byte(c.text))
 		if reason != c.reason || reason == "" && got != c.want && !(math.IsNaN(got) && math.IsNaN(c.want)) {

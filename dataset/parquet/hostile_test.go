@@ -245,7 +245,7 @@ func TestErrorsNameFileColumnAndRemedy(t *testing.T) {
 		{"encrypted", openError(write("p.parquet", "PARE....\x04\x00\x00\x00PARE")),
 			folder + "/p.parquet: encrypted Parquet is not supported (write it without encryption)"},
 		{"missing", openError(folder + "/none.parquet"),
-			folder + "/none.parquet: cannot be read: no such file or directory"},
+			folder + "/none.parquet: cannot be read: no such file or directory (check the path and its rights)"},
 		{"duplicate", openError(write("d.parquet", string(twice))),
 			folder + "/d.parquet: column i64: two columns have this name (rename one of them)"},
 	} {

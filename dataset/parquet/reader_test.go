@@ -79,7 +79,7 @@ func TestBadRowsAreNamedOnceAndEmptied(t *testing.T) {
 	for _, bad := range b.Bad {
 		got = append(got, fmt.Sprintf("%d %s: %s", bad.Index, strings.TrimPrefix(bad.Place.String(), bad.Place.File), bad.Reason))
 	}
-	want := []string{"0 : row 0, column b: not a finite number", "1 : row 1, column a: not a finite number",
+	want := []string{"0 : row 0, column b: not a finite number: \"+Inf\"", "1 : row 1, column a: not a finite number: \"-Inf\"",
 		"2 : row 2, column c: a NUL byte in a text"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

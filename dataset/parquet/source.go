@@ -56,7 +56,7 @@ func Open(ctx context.Context, path string) (_ dataset.Source, err error) {
 }
 
 func unreadable(path string, err error) error {
-	e := fault.Inputf(fault.In(path), "cannot be read")
+	e := fault.Inputf(fault.In(path), "cannot be read").Do("check the path and its rights")
 	var pathError *os.PathError
 	if errors.As(err, &pathError) {
 		err = pathError.Err

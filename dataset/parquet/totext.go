@@ -93,7 +93,7 @@ func (c *column) appendText(dst []byte, i int) ([]byte, string) {
 
 func finite(dst []byte, v float64, size int) ([]byte, string) {
 	if math.IsInf(v, 0) {
-		return dst, notFinite
+		return dst, notFinite(infinity(v < 0))
 	}
 	return decimal.AppendFloat(dst, v, size), ""
 }

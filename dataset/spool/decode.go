@@ -57,7 +57,7 @@ func Decompress(name string, r io.Reader, c Compression) (io.ReadCloser, error) 
 		return nil, source.err
 	}
 	if len(head) == 0 {
-		return nil, fault.Inputf(fault.In(name), "is empty")
+		return nil, fault.Inputf(fault.In(name), "is empty").Do("see what should have written it")
 	}
 	magic := gzipMagic
 	if c == Zstd {

@@ -115,8 +115,8 @@ func (w *npyWriter) Write(b *Batch) error {
 			}
 		}
 		if _, err := w.out.Write(w.row); err != nil {
-			w.err = err
-			return err
+			w.err = store.Explain(w.path, err)
+			return w.err
 		}
 	}
 	w.written += int64(b.Rows)
@@ -192,7 +192,7 @@ func (w *npyWriter) Commit() error {
 // finish writes what is still missing under the pending name.
 func (w *npyWriter) finish() error {
 	if err := w.out.Flush(); err != nil {
-		return err
+		return store.Explain(w.path, err)
 	}
 	if w.known {
 		if w.written != w.rows {
@@ -207,7 +207,7 @@ func (w *npyWriter) finish() error {
 		return fault.Failedf(err, "%s: the temporary file cannot be read", w.path)
 	}
 	_, err := io.CopyBuffer(struct{ io.Writer }{w.file}, struct{ io.Reader }{w.wait}, make([]byte, csvBuffer))
-	return err
+	return store.Explain(w.path, err)
 }
 
 func (w *npyWriter) close() {

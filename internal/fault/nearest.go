@@ -2,13 +2,15 @@ package fault
 
 import "strings"
 
-// Nearest is the candidate that a mistyped word was probably meant to be, in any case, or "". A transposition counts
-// as one slip.
+// Nearest is the candidate that a mistyped word was probably meant to be, or "". A transposition counts as one slip;
+// of two equally near the one with the same first letter is taken.
 func Nearest(word string, candidates []string) string {
 	word = strings.ToLower(word)
-	best, slips := "", 1+len(word)/4
+	best, slips := "", 2+len(word)/4
 	for _, c := range candidates {
-		if d := edits(word, strings.ToLower(c)); d <= slips && d < len(c) && (best == "" || d < slips) {
+		d := edits(word, strings.ToLower(c))
+		sameStart := d == slips && best != "" && word != "" && best[0] != word[0] && c[0] == word[0]
+		if (d < slips || sameStart) && d < len(c) {
 			best, slips = c, d
 		}
 	}

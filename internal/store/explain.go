@@ -18,6 +18,16 @@ func failed(path string, cause error, problem string) *fault.Error {
 	return e
 }
 
+// Explain is what Pending does with an error of the operating system, for those who write a file beside one of theirs.
+// An error that is explained already stays as it is.
+func Explain(path string, err error) error {
+	var known *fault.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return explain(path, err)
+}
+
 // explain turns an error of the operating system around path into one that says what to do. The names of
 // temporary files are left out: the caller does not know them.
 func explain(path string, err error) *fault.Error {

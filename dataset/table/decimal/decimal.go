@@ -1,6 +1,3 @@
-// Package decimal gives numbers, dates and times their one canonical text, the shortest that reads back to the
-// same value. Every text that the product writes into a table, and every number that is read as text, has this
-// form. It knows nothing of tables; packages table and parquet use it.
 package decimal
 
 import (
