@@ -5,7 +5,7 @@ BIN       ?= bin/coterie
 FUZZTIME  ?= 30s
 # The packages where goroutines meet: the race detector runs over these.
 RACE      ?= ./coordinator/... ./worker/... ./internal/embedded/... ./internal/pipeline/... \
-             ./internal/progress/... ./dataset/...
+             ./internal/progress/... ./dataset/... ./cmd/coterie/...
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race lint generate bench fuzz ci clean
