@@ -46,7 +46,8 @@ type Fit struct {
 	largest float64
 	space   *kmeans.Space
 	totals  *kmeans.Totals
-	spread  float64 // mean column variance
+	loading *wire.Task // how partitions are loaded, for who takes them over
+	spread  float64    // mean column variance
 	run     int
 	iter    *kmeans.Iteration
 	have    bool
@@ -142,6 +143,7 @@ func (f *Fit) load(j *Job) []Action {
 	in := f.options.Input
 	task := wire.Task{Kind: wire.Load, Input: in, Transform: f.Result.Transform, Largest: f.largest, K: f.options.K,
 		KeepIDs: f.options.Labels}
+	f.loading = &task
 	return j.openReading(task, func(p *wire.Partial) []Action {
 		if actions := f.takeLoad(j, p); actions != nil {
 			return actions
@@ -207,7 +209,7 @@ func (f *Fit) seedRound(j *Job, seeder *kmeans.Seeder) []Action {
 		}
 		return f.iterate(j, start)
 	}
-	return j.open(wire.Task{Kind: wire.Seed, Seed: task}, j.everything(), func(p *wire.Partial) []Action {
+	return j.open(wire.Task{Kind: wire.Seed, Seed: task, Reload: f.loading}, j.everything(), func(p *wire.Partial) []Action {
 		seeder.Take(p.Seed)
 		return f.seedRound(j, seeder)
 	})
@@ -226,7 +228,7 @@ func (f *Fit) iterate(j *Job, start *kmeans.Centroids) []Action {
 }
 
 func (f *Fit) assign(j *Job) []Action {
-	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids}
+	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids, Reload: f.loading}
 	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeSums(j, p) })
 }
 
@@ -238,7 +240,7 @@ func (f *Fit) takeSums(j *Job, p *wire.Partial) []Action {
 	if len(p.Sums.Empty()) == 0 {
 		return f.update(j, p, nil)
 	}
-	task := wire.Task{Kind: wire.Farthest, Centroids: f.iter.Centroids, K: p.Sums.K}
+	task := wire.Task{Kind: wire.Farthest, Centroids: f.iter.Centroids, K: p.Sums.K, Reload: f.loading}
 	return j.open(task, j.everything(), func(far *wire.Partial) []Action {
 		return f.update(j, p, far.Farthest.Rows())
 	})
@@ -262,7 +264,7 @@ func (f *Fit) update(j *Job, p *wire.Partial, far []kmeans.Far) []Action {
 }
 
 func (f *Fit) score(j *Job) []Action {
-	task := wire.Task{Kind: wire.Score, Centroids: f.iter.Centroids}
+	task := wire.Task{Kind: wire.Score, Centroids: f.iter.Centroids, Reload: f.loading}
 	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeScore(j, p) })
 }
 
@@ -285,7 +287,7 @@ func (f *Fit) takeScore(j *Job, p *wire.Partial) []Action {
 	if !f.options.Labels {
 		return append([]Action{begun}, j.finish()...)
 	}
-	task := wire.Task{Kind: wire.Label, Centroids: f.Result.Centroids, Input: f.options.Input}
+	task := wire.Task{Kind: wire.Label, Centroids: f.Result.Centroids, Input: f.options.Input, Reload: f.loading}
 	return append([]Action{begun}, j.open(task, j.everything(), func(*wire.Partial) []Action { return j.finish() })...)
 }
 

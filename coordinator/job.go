@@ -77,7 +77,7 @@ func (j *Job) Step(e Event) []Action {
 }
 
 func (j *Job) joined(w partition.Worker) []Action {
-	if slices.ContainsFunc(j.workers, func(o partition.Worker) bool { return o.Name == w.Name }) {
+	if j.has(w.Name) {
 		return nil
 	}
 	j.workers = append(j.workers, w)
@@ -92,6 +92,11 @@ func (j *Job) joined(w partition.Worker) []Action {
 	}
 	j.plan, j.started = plan, true
 	return j.program.start(j)
+}
+
+// has says whether a worker has joined and is not lost.
+func (j *Job) has(name string) bool {
+	return slices.ContainsFunc(j.workers, func(w partition.Worker) bool { return w.Name == name })
 }
 
 func compareNames(a, b string) int {
@@ -179,7 +184,8 @@ func (j *Job) answered(a *wire.Answer) []Action {
 		return []Action{Refused{Worker: a.Worker, Err: ErrStale}}
 	}
 	if a.Err != nil {
-		if a.Epoch != j.task.Epoch || a.Round != j.task.Round {
+		// Who was lost has been replaced: its troubles are not the job's.
+		if a.Epoch != j.task.Epoch || a.Round != j.task.Round || !j.has(a.Worker) {
 			return []Action{Refused{Worker: a.Worker, Err: ErrStale}}
 		}
 		return j.fail(a.Err)

@@ -1,9 +1,11 @@
 package coordinator
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/exact"
@@ -247,6 +249,65 @@ func TestJobEndsWhenNobodyIsLeft(t *testing.T) {
 	}
 	if actions := j.Step(Cancelled{errors.New("late")}); actions != nil {
 		t.Errorf("after the end: got %v, want nothing", actions)
+	}
+}
+
+func TestAnErrorOfALostWorkerDoesNotEndTheJob(t *testing.T) {
+	w := newTown(t, 4)
+	j, _ := w.fit(2)
+	of := func(worker string) *wire.Answer {
+		for _, s := range w.pending {
+			if s.Worker == worker {
+				return &wire.Answer{Epoch: 1, Round: s.Task.Round, Worker: worker, Covered: s.Task.Partitions, Err: errors.New("disk gone")}
+			}
+		}
+		t.Fatalf("worker %s was asked for nothing", worker)
+		return nil
+	}
+	w.take(j.Step(WorkerLost{"b"}))
+	w.take(j.Step(Answered{of("b")}))
+	if w.done || w.refused != 1 {
+		t.Fatalf("after the error of a lost worker: ended %v (%v), %d answers refused, want 1 and a job that goes on", w.done, w.ended, w.refused)
+	}
+	w.take(j.Step(Answered{of("a")}))
+	if !w.done || w.ended == nil {
+		t.Error("the error of a worker that is there did not end the job")
+	}
+}
+
+// broken is a Transport whose every Send fails, the third one for the context's sake.
+type broken struct {
+	events chan Event
+	cancel context.CancelFunc
+	sends  int
+}
+
+func (b *broken) Events() <-chan Event { return b.events }
+func (b *broken) Send(context.Context, string, *wire.Task) error {
+	if b.sends++; b.sends == 3 {
+		b.cancel()
+	}
+	return errors.New("line cut")
+}
+
+func TestRunEndsWhereTheLastWorkerAndTheContextAreLostTogether(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := newTown(t, 4)
+	j, _, err := NewFit(Config{Manifest: w.manifest, Workers: 2, Epoch: 1, Window: 2},
+		FitOptions{Input: testInput(), K: 3, Init: kmeans.InitParallel, Runs: 1, MaxIterations: 5})
+	w.must(err)
+	b := &broken{events: make(chan Event, 2), cancel: cancel}
+	b.events <- WorkerJoined{partition.Worker{Name: "a"}}
+	b.events <- WorkerJoined{partition.Worker{Name: "b"}}
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, j, b, func(Action) {}) }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Run goes on after the job has ended")
 	}
 }
 

@@ -41,7 +41,9 @@ func carryOut(ctx context.Context, j *Job, t Transport, actions []Action, observ
 			switch {
 			case err == nil:
 			case ctx.Err() != nil: // not the worker's fault
-				actions = j.Step(Cancelled{Reason: ctx.Err()})
+				if !j.Ended() { // or else the end is among the actions
+					actions = j.Step(Cancelled{Reason: ctx.Err()})
+				}
 			default:
 				observe(Refused{Worker: action.Worker, Err: fmt.Errorf("send: %w", err)})
 				actions = append(actions, j.Step(WorkerLost{Name: action.Worker})...)

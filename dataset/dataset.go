@@ -2,6 +2,8 @@ package dataset
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"github.com/coterie-project/coterie/internal/fault"
 )
@@ -99,6 +101,22 @@ type Block struct {
 	Rows    int
 	Columns []Vector // in the order of the Fields asked for
 	Bad     []BadRow // ascending Index, at most one for each row
+}
+
+// SettleBad sorts Bad by Index, keeps one reason for each row, the one that was found first, and leaves no number
+// in such a row: for Readers that find bad cells column by column.
+func (b *Block) SettleBad() {
+	slices.SortStableFunc(b.Bad, func(x, y BadRow) int { return x.Index - y.Index })
+	b.Bad = slices.CompactFunc(b.Bad, func(x, y BadRow) bool { return x.Index == y.Index })
+	for i := range b.Columns {
+		for _, bad := range b.Bad {
+			if v := &b.Columns[i]; v.Float32 != nil {
+				v.Float32[bad.Index] = float32(math.NaN())
+			} else if v.Float64 != nil {
+				v.Float64[bad.Index] = math.NaN()
+			}
+		}
+	}
 }
 
 // Reader walks a range of rows. Next returns io.EOF after the last Block.

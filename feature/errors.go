@@ -71,13 +71,15 @@ func (e *SpecError) Error() string {
 // The reasons and remedies that several places give.
 const (
 	reasonMissing   = "no value"
-	remedyMissing   = "fill it in, or choose another way with missing values: mean, median, indicator or drop"
+	remedyMissing   = "fill it in, or fit with --missing mean, median, indicator or drop"
 	reasonInfinite  = "not a finite number"
 	remedyInfinite  = "correct it or leave it empty"
 	reasonLog1p     = "log1p needs values above -1"
 	remedyLog1p     = "correct it, or take the column without log1p"
 	reasonTooLarge  = "too large for float32: its squared distance would overflow"
 	remedyTooLarge  = "scale or remove it"
+	reasonTooClose  = "the values lie so close together that their squared distances vanish in float32"
+	remedyTooClose  = "scale the columns (standard, minmax), or give them in smaller units"
 	reasonZeroRow   = "a row of zeros has no direction"
 	remedyZeroRow   = "remove it, or use the Euclidean metric"
 	reasonNoRows    = "there are no rows"

@@ -31,6 +31,9 @@ func Fit(spec *Spec, s *Statistics, q *QuantileSearch) (*Transform, error) {
 	for c := range s.texts {
 		t.Categorical = append(t.Categorical, fitCategorical(spec, s, c))
 	}
+	if err := t.wideEnough(extents); err != nil {
+		return nil, err
+	}
 	t.placeNumeric(extents)
 	if t.Pending {
 		t.eachGrid(func(g *Grid) { *g = Grid{} })
@@ -97,6 +100,24 @@ func (t *Transform) fitOutputs() error {
 
 // extent is the least, the mean and the greatest value of a column after scaling.
 type extent struct{ least, mean, greatest float64 }
+
+// leastRange is the range that the widest column must have, unless all are constant: below it the squared distances of
+// its rows, at the resolution of their Points, would leave the range of float32 and be rounded to 0.
+const leastRange = 0x1p-50
+
+// wideEnough refuses rows that differ by too little. Columns of 0 and 1 and normalised rows are wide enough.
+func (t *Transform) wideEnough(extents []extent) error {
+	widest, at := 0.0, 0
+	for j, e := range extents {
+		if r := e.greatest - e.least; r > widest {
+			widest, at = r, j
+		}
+	}
+	if widest == 0 || widest >= leastRange || t.Normalize || t.Width() > len(t.Numeric) {
+		return nil
+	}
+	return &ValueError{Row: NoRow, Column: t.Numeric[at].Name, Value: math.NaN(), Reason: reasonTooClose, Remedy: remedyTooClose}
+}
 
 // placeNumeric sets the grids of the numeric columns. Where a mean lies so far out that values would be beyond the limit,
 // it does so because of some of them: with a shift of 0 Apply names these, not their neighbours.

@@ -41,6 +41,7 @@ func TestScalingIsThatOfTheHandComputedTable(t *testing.T) {
 		{"robust, mean filled in", Robust, Mean, false, []float64{1, nan, 9, 2, nan}, 4, 2},     // 1 2 4 4 9
 		{"robust, median filled in", Robust, Median, false, []float64{1, nan, 9, 2, nan}, 2, 1}, // 1 2 2 2 9: no spread
 		{"robust, median between two", Robust, Median, false, []float64{1, nan, 9, nan, nan}, 5, 1},
+		{"standard, tiny", Standard, Fail, false, []float64{0, 0x1p-700}, 0x1p-701, 0x1p-701}, // the variance underflows
 		{"minmax, log1p", MinMax, Fail, true, []float64{0, 1, 3}, 0, log(3)},
 		{"robust, log1p", Robust, Fail, true, []float64{3, 1, 0, 7, 15}, log(3), log(7) - log(1)},
 		{"minmax, log1p of the raw mean", MinMax, Mean, true, []float64{3, nan, 5}, log(3), log(5) - log(3)},
@@ -244,6 +245,7 @@ func TestFitRefusesWhatItCannotFit(t *testing.T) {
 		{"no values", Spec{Numeric: x, Scale: None, Missing: Mean}, one(nan, nan), "x", reasonNoValues},
 		{"no values, median", Spec{Numeric: x, Scale: Robust, Missing: Median}, one(nan, nan), "x", reasonNoValues},
 		{"all dropped", Spec{Numeric: x, Scale: None, Missing: Drop}, one(nan, nan), "", "each of the 2 rows lacks a value and was dropped"},
+		{"squares that vanish", Spec{Numeric: x, Scale: None, Missing: Fail}, one(0, 1e-22, 3e-22), "x", reasonTooClose},
 		{"no levels", Spec{Categorical: []string{"c"}, Scale: None, Missing: Mean},
 			&Batch{Rows: 1, Text: []TextColumn{texts("∅")}}, "c", reasonNoValues},
 	}

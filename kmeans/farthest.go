@@ -17,9 +17,11 @@ type Far struct {
 	Point    []float32
 }
 
-// compareFar orders the farthest first, then by the Point's bits, then by row number.
+// compareFar orders the farthest first, then by the Point's bits, then the heaviest, then by row number: of rows with
+// equal Points the number may decide only where it makes no difference to any sum.
 func compareFar(a, b Far) int {
-	return cmp.Or(cmp.Compare(b.Distance, a.Distance), compareBits(a.Point, b.Point), cmp.Compare(a.Row, b.Row))
+	return cmp.Or(cmp.Compare(b.Distance, a.Distance), compareBits(a.Point, b.Point), cmp.Compare(b.Weight, a.Weight),
+		cmp.Compare(a.Row, b.Row))
 }
 
 func compareBits(a, b []float32) int {
@@ -28,8 +30,8 @@ func compareBits(a, b []float32) int {
 	})
 }
 
-// Farthest keeps the `limit` farthest distinct Points of positive weight; of equal Points the one with the lowest
-// row number. Merging gives the same list in any order.
+// Farthest keeps the `limit` farthest distinct Points of positive weight; of equal Points the heaviest, and of
+// those the one with the lowest row number. Merging gives the same list in any order.
 type Farthest struct {
 	limit int
 	rows  []Far // sorted by compareFar after compact

@@ -53,6 +53,24 @@ func TestADonorKeepsSomeWeight(t *testing.T) {
 	}
 }
 
+// Rows of equal Points and different weights: which of them refills a cluster changes the donor's mean, so that it must
+// not hang on their order.
+func TestRefillDoesNotDependOnTheOrderOfWeightedRows(t *testing.T) {
+	values, weights := []float32{0, 1, 10, 10, 10, 2}, []float64{4, 4, 1, 3, 2, 5}
+	start := []float32{1, 5000}
+	want := fitRows(t, values, 1, weights, start, Options{MaxIterations: 1})
+	if want.Centroids.Values[1] != 10 {
+		t.Fatalf("centroids: got %v, want the second one refilled with 10", want.Centroids.Values)
+	}
+	for shift := 1; shift < len(values); shift++ {
+		v := append(slices.Clone(values[shift:]), values[:shift]...)
+		w := append(slices.Clone(weights[shift:]), weights[:shift]...)
+		if got := fitRows(t, v, 1, w, start, Options{MaxIterations: 1}); !got.Centroids.Equal(want.Centroids) {
+			t.Errorf("rows turned by %d: got %v, want %v", shift, got.Centroids.Values, want.Centroids.Values)
+		}
+	}
+}
+
 func TestAWeightCountsARowAsManyTimes(t *testing.T) {
 	once := []float32{0, 1, 5, 6, 6.5, 20}
 	weights := []float64{1, 3, 2, 1, 4, 1}

@@ -18,6 +18,10 @@ const MaxClusters = 1 << 16
 // WeightOne is the fixed-point weight of the heaviest row: weights are integers in units of its 2^-40th part.
 const WeightOne = 1 << 40
 
+// ErrValue is a number that no Point or weight can be: not finite, so large that its squared distance would overflow, or a
+// weight below 0.
+var ErrValue = errors.New("unusable value")
+
 // ErrShape is a matrix, weight or centroid slice of the wrong size.
 var ErrShape = errors.New("wrong shape")
 
@@ -187,9 +191,13 @@ func (p *Points) span(lo, hi int) ([]float32, int) {
 
 // PointsFromRows makes Points of a row-major n×d matrix; a convenience for tests, examples and small sets. The
 // values are rounded to the grid that their own range asks for, without a shift. weights is nil or n numbers ≥ 0.
+// The errors are ErrShape and ErrValue.
 func PointsFromRows(values []float32, n, d int, weights []float64) (*Points, error) {
 	if d < 1 || n < 1 || len(values) != n*d || (weights != nil && len(weights) != n) {
 		return nil, fmt.Errorf("%w: %d values for %d×%d, %d weights", ErrShape, len(values), n, d, len(weights))
+	}
+	if err := usable(values, d, weights); err != nil {
+		return nil, err
 	}
 	grid := make([]int, d)
 	columns := make([][]float32, d)
@@ -214,6 +222,22 @@ func PointsFromRows(values []float32, n, d int, weights []float64) (*Points, err
 		fixed = FixedWeights(nil, weights, maxOf(weights))
 	}
 	return p, p.Append(columns, n, 0, nil, fixed)
+}
+
+// usable refuses what would overflow or is no number.
+func usable(values []float32, d int, weights []float64) error {
+	limit := math.Sqrt(math.MaxFloat32/float64(d)) / 2
+	for i, v := range values {
+		if !(math.Abs(float64(v)) <= limit) {
+			return fmt.Errorf("%w: %g in row %d, column %d", ErrValue, v, i/d, i%d)
+		}
+	}
+	for i, w := range weights {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return fmt.Errorf("%w: weight %g of row %d", ErrValue, w, i)
+		}
+	}
+	return nil
 }
 
 func maxOf(x []float64) float64 {

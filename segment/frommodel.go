@@ -9,7 +9,9 @@ import (
 )
 
 // FromModel is what a model alone knows of its segments: centroids led back to the units of the input, and counts. The
-// base's mean is the mean of the centroids weighted by their counts. An effect is measured in standard deviations of the
+// base's mean is that of the centroids weighted by their counts, in the scaled space, led back in the same way: of a
+// column without log1p it is the mean, and with log1p the geometric mean of 1 + x less 1, as that is what the centroids
+// of such a column are too; the column is marked Typical, so that nobody takes it for an average. An effect is measured in standard deviations of the
 // base where the model knows them: of standardised columns, in the scaled space, and of shares. Elsewhere it is measured
 // in the spread between the segments, since a model does not keep the spread within them. With log1p a centroid lies
 // near the geometric mean, so that no value share can be told from it.
@@ -20,12 +22,16 @@ func FromModel(m *model.Model) *Summary {
 	for i := range centroids {
 		centroids[i] = m.CentroidInput(i)
 	}
+	middle := m.Transform.Inverse(meanPoint(m))
 	for j := range s.Columns {
 		var base exact.Moments
 		for i := range centroids {
 			base.AddRepeated(centroids[i][j], m.Counts[i])
 		}
 		mean, spread := momentsOf(&base)
+		if s.Columns[j].Typical {
+			mean = middle[j]
+		}
 		s.Base.append(mean, math.NaN(), 0)
 		scaled := standardised(m, j)
 		for i := range centroids {
@@ -49,6 +55,21 @@ func FromModel(m *model.Model) *Summary {
 	}
 	s.setValueShares(total, worth)
 	return s
+}
+
+// meanPoint is the mean of the centroids weighted by their counts, length d, in the space of the Points.
+func meanPoint(m *model.Model) []float32 {
+	point := make([]float32, m.Width())
+	for j := range point {
+		var all exact.Moments
+		for i := range m.K {
+			all.AddRepeated(float64(m.Centroid(i)[j]), m.Counts[i])
+		}
+		if all.N > 0 {
+			point[j] = float32(all.Mean())
+		}
+	}
+	return point
 }
 
 // standardised is how far each centroid lies from the base's mean in the scaled space of numeric column j, where the
@@ -76,7 +97,7 @@ func modelColumns(m *model.Model) []Column {
 		columns = append(columns, Column{Name: input + "=" + level, Input: input, Level: level, Share: true})
 	}
 	for j := range t.Numeric {
-		columns = append(columns, Column{Name: t.Numeric[j].Name, Input: t.Numeric[j].Name})
+		columns = append(columns, Column{Name: t.Numeric[j].Name, Input: t.Numeric[j].Name, Typical: t.Numeric[j].Log1p})
 	}
 	for j := range t.Numeric {
 		if t.Numeric[j].Indicator != nil {

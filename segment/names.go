@@ -105,6 +105,9 @@ func (s *Summary) phrase(segment, j int) string {
 	c, g := s.Columns[j], &s.Segments[segment]
 	words, _ := spoken(c.Input)
 	words = strings.ToLower(fit(words, nameWord))
+	if words == "monetary" {
+		words = "spending" // the word of the trade is nobody else's
+	}
 	if c.Share {
 		words += " " + fit(plain(c.Level), nameWord)
 		switch {

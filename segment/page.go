@@ -60,7 +60,7 @@ type pageView struct {
 
 type segmentView struct {
 	Index, Swatch          int
-	ID, Name               string
+	Name                   string
 	Count                  string
 	Share, ValueShare      string
 	SharePart, ValuePart   float64 // per cent, for the bars
@@ -132,7 +132,7 @@ func (s *Summary) lead() string {
 
 func (s *Summary) segmentView(i int) segmentView {
 	g := &s.Segments[i]
-	v := segmentView{Index: i, Swatch: swatch(i), ID: fit(plain(g.ID), maxLabel), Name: fit(plain(g.Name), maxLabel),
+	v := segmentView{Index: i, Swatch: swatch(i), Name: fit(plain(g.Name), maxLabel),
 		Count: count(g.Count), Share: percent(g.Share), ValueShare: percent(g.ValueShare),
 		SharePart: part(g.Share), ValuePart: part(g.ValueShare), Apart: fit(s.SetsApart(i), 4*maxLabel)}
 	if v.Name == "" {

@@ -120,14 +120,24 @@ func TestModelAloneGivesTheBaseAsWeightedMean(t *testing.T) {
 	m := fitted(t, 5000)
 	s := FromModel(m)
 	for j, c := range s.Columns {
+		there, back := func(x float64) float64 { return x }, func(x float64) float64 { return x }
+		if typical := j < len(m.Transform.Numeric) && m.Transform.Numeric[j].Log1p; typical != c.Typical {
+			t.Errorf("%s: typical is %t, want %t", c.Name, c.Typical, typical)
+		} else if typical { // the mean of logarithms, led back, is no average
+			there, back = math.Log1p, math.Expm1
+		}
 		want := 0.0
 		for i := range m.K {
-			want += m.CentroidInput(i)[j] * float64(m.Counts[i])
+			want += there(m.CentroidInput(i)[j]) * float64(m.Counts[i])
 		}
-		want /= float64(m.Rows)
-		if math.Abs(s.Base.Mean[j]-want) > 1e-9*math.Abs(want) {
+		want = back(want / float64(m.Rows))
+		if math.Abs(s.Base.Mean[j]-want) > 1e-6*math.Abs(want) {
 			t.Errorf("%s: base mean %v, want %v", c.Name, s.Base.Mean[j], want)
 		}
+	}
+	var text strings.Builder
+	if err := s.Table(&text, 0); err != nil || strings.Contains(text.String(), "average") || !strings.Contains(text.String(), "typically recency") {
+		t.Errorf("the table takes what is typical for an average:\n%s", text.String())
 	}
 	if s.Value >= 0 {
 		t.Error("a value share was told from logarithms")

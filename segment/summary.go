@@ -14,6 +14,9 @@ type Column struct {
 	Input string // the input column that it belongs to; equals Name for numeric columns
 	Level string // the level of a categorical input; "" for numeric columns
 	Share bool   // true for a level of a categorical input: means are shares of rows, 0..1
+	// Typical is true where a model's centroid of logarithms was led back: Mean then holds a geometric mean, which lies
+	// below the average, often far below.
+	Typical bool
 }
 
 // Group is the figures of one segment, or of the whole base. Slices have one entry for each Column of the

@@ -58,10 +58,13 @@ func (s *Summary) tableTotal() []string {
 	return row
 }
 
-// averages is the whole base in words, for the last line.
+// averages is the whole base in words, for the last line; "typically" where logarithms were averaged.
 func (s *Summary) averages() []string {
 	parts := []string{"on average"}
 	for j, c := range s.Columns {
+		if c.Typical {
+			parts[0] = "typically"
+		}
 		if !c.Share && !math.IsNaN(s.Base.Mean[j]) && len(parts) <= apartParts {
 			words, unit := spoken(c.Name)
 			parts = append(parts, strings.TrimSpace(words+" "+rough(s.Base.Mean[j])+" "+unit))

@@ -97,10 +97,13 @@ func (s *Summary) apart(segment int) []string {
 func (s *Summary) against(segment, j int) string {
 	c, mean, base := s.Columns[j], s.Segments[segment].Mean[j], s.Base.Mean[j]
 	if roleOf(c.Name) == roleMonetary && !c.Share {
-		return "spends " + rough(mean) + times(mean, base)
+		return "spends " + rough(mean) + c.times(mean, base)
 	}
 	if c.Share {
 		return c.label() + " " + percent(mean) + " against " + percent(base)
+	}
+	if math.Abs(mean) < 1e-6*math.Abs(base) {
+		mean = 0 // what the rounding of a centroid leaves of it
 	}
 	words, unit := spoken(c.Name)
 	if unit != "" {
@@ -115,13 +118,16 @@ func (s *Summary) against(segment, j int) string {
 
 // times is how often the base's mean goes into the segment's; below a half, where the factor reads badly, it
 // is a percentage.
-func times(mean, base float64) string {
-	ratio := mean / base
+func (c Column) times(mean, base float64) string {
+	ratio, middle := mean/base, "the average"
+	if c.Typical {
+		middle = "what is typical"
+	}
 	switch {
 	case !(base > 0) || !(mean > 0) || math.IsInf(ratio, 0):
 		return " against " + rough(base)
 	case ratio < 0.95:
-		return ", " + percent(ratio) + " of the average"
+		return ", " + percent(ratio) + " of " + middle
 	}
-	return ", " + number(math.Round(ratio*10)/10) + " × the average"
+	return ", " + number(math.Round(ratio*10)/10) + " × " + middle
 }

@@ -31,15 +31,20 @@ func (e *Engine) cohortFor(list []*holding, k int) (c *cohort, fresh bool) {
 			return c, false
 		}
 	}
-	e.cohorts = slices.DeleteFunc(e.cohorts, func(c *cohort) bool {
-		return slices.ContainsFunc(c.ids, func(id int) bool { return slices.Contains(ids, id) })
-	})
+	e.dissolve(ids)
 	for _, h := range list {
 		h.labels = make([]uint16, h.points.Rows())
 	}
 	c = &cohort{ids: ids, k: k, sums: kmeans.NewSums(k, list[0].points.Columns(), weighted)}
 	e.cohorts = append(e.cohorts, c)
 	return c, true
+}
+
+// dissolve forgets the cohorts that hold any of these partitions.
+func (e *Engine) dissolve(ids []int) {
+	e.cohorts = slices.DeleteFunc(e.cohorts, func(c *cohort) bool {
+		return slices.ContainsFunc(c.ids, func(id int) bool { return slices.Contains(ids, id) })
+	})
 }
 
 // accumulators gives every thread an empty accumulator of the shape of s.

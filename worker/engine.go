@@ -106,6 +106,9 @@ func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	}
 	e.pass.Lock()
 	defer e.pass.Unlock()
+	if err := e.ensure(ctx, t); err != nil {
+		return nil, err
+	}
 	switch t.Kind {
 	case wire.Keys, wire.Statistics, wire.Quantiles, wire.Directions, wire.Load:
 		return e.read(ctx, t)
@@ -121,6 +124,33 @@ func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	default:
 		return nil, fmt.Errorf("worker: unknown task %q", t.Kind)
 	}
+}
+
+// ensure loads those of a task's partitions that are not held: the worker has taken them over. The caller has the pass.
+func (e *Engine) ensure(ctx context.Context, t *wire.Task) error {
+	missing := e.notHeld(t.Partitions)
+	if len(missing) == 0 || t.Reload == nil {
+		return nil
+	}
+	reload := *t.Reload
+	reload.Partitions = missing
+	p, err := e.read(ctx, &reload)
+	if err == nil && p.Fault != nil {
+		err = p.Fault.Err
+	}
+	return err
+}
+
+func (e *Engine) notHeld(ids []int) []int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var missing []int
+	for _, id := range ids {
+		if e.held[id] == nil {
+			missing = append(missing, id)
+		}
+	}
+	return missing
 }
 
 // holdings are the partitions of a task, all of which must be held.

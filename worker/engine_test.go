@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"context"
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/coterie-project/coterie/internal/wire"
@@ -92,5 +94,41 @@ func TestATaskForAPartitionThatIsNotHeldIsAnError(t *testing.T) {
 	}
 	if _, err := NewEngine(Config{}); err == nil {
 		t.Error("no threads: no error")
+	}
+}
+
+func TestAPassThatWasCutShortLeavesNoHalfSums(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		fresh, c := holdingEngine(t, threads)
+		want := assignTo(t, fresh, c, 0, 1, 2)
+		e, _ := holdingEngine(t, threads)
+		other := &kmeans.Centroids{K: 3, D: 2, Values: []float32{90, 1, 2, 40, 30, 30}}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := e.Do(ctx, &wire.Task{Kind: wire.Iterate, Centroids: other, Partitions: []int{0, 1, 2}}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("cancelled: got %v", err)
+		}
+		got := assignTo(t, e, c, 0, 1, 2)
+		if !got.Fresh || !equalSums(got.Sums, want.Sums) {
+			t.Errorf("%d threads: after a pass cut short: fresh %v, got %v, want %v", threads, got.Fresh, got.Sums, want.Sums)
+		}
+	}
+}
+
+func TestLabelsUnderCosineAreOneMinusCos(t *testing.T) {
+	p, err := kmeans.PointsFromRows([]float32{1, 0, 0.6, 0.8}, 2, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := &wire.Task{Kind: wire.Label, Detail: true, Centroids: &kmeans.Centroids{K: 2, D: 2, Values: []float32{0, 1, 1, 0}}}
+	for _, cosine := range []bool{true, false} {
+		l := labelRows(task, &holding{points: p}, &wire.Partial{}, cosine)
+		first, second := 0.2, 0.4 // cos 0.8 to the nearest, 0.6 to the second
+		if !cosine {
+			first, second = math.Sqrt(0.4), math.Sqrt(0.8)
+		}
+		if math.Abs(float64(l.Distance[1])-first) > 1e-6 || math.Abs(float64(l.SecondDistance[1])-second) > 1e-6 || l.Segment[1] != 0 || l.Second[1] != 1 {
+			t.Errorf("cosine %v: got %v and %v, want %v and %v", cosine, l.Distance[1], l.SecondDistance[1], first, second)
+		}
 	}
 }

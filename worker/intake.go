@@ -30,6 +30,7 @@ type intake struct {
 	partial *wire.Partial
 
 	batch rows
+	keep  []bool    // scratch of weigh
 	fault *rowError // under the policy fail: the first row of the batch that cannot be used
 }
 
@@ -289,7 +290,8 @@ func (k *intake) leaveOut(b *rows) {
 	}
 }
 
-// weigh checks the weights and keeps the largest.
+// weigh checks the weights and keeps the largest of the rows that count: it is the unit of all the others, and a row
+// that is dropped for a missing value must not decide it.
 func (k *intake) weigh(block *dataset.Block) {
 	b := &k.batch
 	b.weights = b.weights[:0]
@@ -297,6 +299,10 @@ func (k *intake) weigh(block *dataset.Block) {
 		return
 	}
 	v := &block.Columns[k.weight]
+	complete := b.complete(k.keep, k.in.Spec.Missing)
+	if complete != nil {
+		k.keep = complete
+	}
 	for i := range b.Rows {
 		w := 0.0
 		switch {
@@ -317,6 +323,8 @@ func (k *intake) weigh(block *dataset.Block) {
 			w = 0
 		}
 		b.weights = append(b.weights, w)
-		k.partial.Largest = max(k.partial.Largest, w)
+		if complete == nil || complete[i] {
+			k.partial.Largest = max(k.partial.Largest, w)
+		}
 	}
 }

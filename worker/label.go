@@ -12,6 +12,9 @@ import (
 
 // label labels partitions and hands them to the sink, in order. Rows that are not held are read for it and forgotten.
 func (e *Engine) label(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	if err := e.ensureForLabels(ctx, t); err != nil {
+		return nil, err
+	}
 	whole := &wire.Partial{}
 	for _, id := range t.Partitions {
 		p, labels, err := e.labelOne(ctx, t, id)
@@ -27,6 +30,16 @@ func (e *Engine) label(ctx context.Context, t *wire.Task) (*wire.Partial, error)
 		whole.Merge(p)
 	}
 	return whole, nil
+}
+
+// ensureForLabels is ensure for tasks that run side by side: only who has something to load waits for the others.
+func (e *Engine) ensureForLabels(ctx context.Context, t *wire.Task) error {
+	if t.Reload == nil || len(e.notHeld(t.Partitions)) == 0 {
+		return nil
+	}
+	e.pass.Lock()
+	defer e.pass.Unlock()
+	return e.ensure(ctx, t)
 }
 
 func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Partial, *Labels, error) {

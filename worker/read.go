@@ -25,6 +25,9 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		lowest atomic.Int64 // partitions above this are not worth reading any more
 	)
 	lowest.Store(int64(len(e.config.Manifest.Partitions)))
+	if t.Kind == wire.Load {
+		e.dissolve(t.Partitions) // what is loaded again has no labels
+	}
 	for _, id := range t.Partitions {
 		if !e.acquire(ctx) {
 			break

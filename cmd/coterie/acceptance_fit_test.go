@@ -187,6 +187,20 @@ func TestCategoriesBecomeColumns(t *testing.T) {
 	}
 }
 
+func TestAFeatureThatIsCategoricalIsEncoded(t *testing.T) {
+	enter(t)
+	write(t, "a.csv", "id,x,colour,size\n1,1,red,L\n2,2,blue,S\n3,3,red,L\n4,4,blue,L\n")
+	for _, c := range []struct {
+		features string
+		want     []string
+	}{{"colour", []string{"colour=blue", "colour=red"}}, {"colour,x", []string{"x", "colour=blue", "colour=red"}}} {
+		fitDone(t, "a.csv", "-k", "2", "-o", "m.json", "--features", c.features, "--categorical", "colour")
+		if diff := cmp.Diff(c.want, readModel(t, "m.json").Transform.Outputs()); diff != "" {
+			t.Errorf("--features %s: columns (-want +got):\n%s", c.features, diff)
+		}
+	}
+}
+
 func TestMissingValuesAreCounted(t *testing.T) {
 	const rows = "id,x,y\n1,1,5\n2,,6\n3,3,\n4,9,1\n"
 	for _, c := range []struct {

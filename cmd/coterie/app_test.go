@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -415,6 +416,8 @@ func TestASignalEndsTheProgram(t *testing.T) {
 		p.began = func() {
 			fmt.Println("ready")
 			<-ctx.Done()
+			fmt.Println("ending")
+			time.Sleep(50 * time.Millisecond) // the orderly end, in which a second signal falls
 		}
 		p.err = context.Canceled
 		got := runWith(ctx, nil, "probe", "x")
@@ -432,12 +435,13 @@ func TestASignalEndsTheProgram(t *testing.T) {
 	}
 	var text strings.Builder
 	buffer := make([]byte, 4096)
-	sent := false
+	sent := 0
 	for {
 		n, err := out.Read(buffer)
 		text.Write(buffer[:n])
-		if !sent && strings.Contains(text.String(), "ready") {
-			sent = true
+		// Twice, as timeout(1) does: the second must not cut the orderly end short.
+		if sent < 2 && strings.Contains(text.String(), []string{"ready", "ending"}[sent]) {
+			sent++
 			if err := command.Process.Signal(os.Interrupt); err != nil {
 				t.Skipf("this system has no such signal: %v", err)
 			}

@@ -129,6 +129,7 @@ func TestStartsThatDoNotFit(t *testing.T) {
 		{name: "model of other features", files: map[string]string{"a.csv": four, "m.json": other}, args: []string{"+", "--init", "m.json"},
 			say: []string{"m.json: ", "features", "spend"}},
 		{name: "model of another k", files: three, args: []string{"+", "--init", "m.json"}, say: []string{"m.json: ", "3 centroids", "k is 2"}},
+		{name: "file that is not there", files: a(four), args: []string{"+", "--init", "starts.csv"}, say: []string{"starts.csv: ", "does not exist", "--init"}},
 		{name: "neither a file nor a way", files: a(four), args: []string{"+", "--init", "kmeans"}, code: 2, say: []string{"--init: ", `"kmeans"`, "k-means++"}, bare: true},
 	})
 }
@@ -152,7 +153,7 @@ func TestLookupsThatCannotBeAnswered(t *testing.T) {
 		{name: "value left out", files: files(labels), args: append(values, "age=1"), code: 2, say: []string{"--values: ", "spend"}},
 		{name: "value not a number", files: files(labels), args: append(values, "age=1,spend=much"), code: 2, say: []string{"--values: ", `"much"`}, bare: true},
 		{name: "value infinite", files: files(labels), args: append(values, "age=1,spend=inf"), code: 2, say: []string{"--values: ", `"inf"`}, bare: true},
-		{name: "value too large", files: files(labels), args: append(values, "age=1,spend=1e300"), code: 2, say: []string{"--values: ", "1e+300"}},
+		{name: "value too large", files: files(labels), args: append(values, "age=1,spend=1e300"), code: 2, say: []string{"--values: ", "1e+300", "correct the value"}},
 		{name: "twice", files: files(labels), args: append(values, "age=1,age=2"), code: 2, say: []string{"--values: ", `"age=2"`}, bare: true},
 		{name: "not name=value", files: files(labels), args: append(values, "age"), code: 2, say: []string{"--values: ", `"age"`}, bare: true},
 	})

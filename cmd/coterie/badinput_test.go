@@ -279,6 +279,8 @@ func TestMoreClustersThanPoints(t *testing.T) {
 	same := "id,x,y\n1,5,5\n2,5,5\n3,5,5\n"
 	runBad(t, []badInput{
 		{name: "k above the rows", files: a(four), args: []string{"+", "-k", "5"}, say: []string{"a.csv: ", "k = 5", "4 rows"}},
+		{name: "k above the rows and above any", files: a(four), args: []string{"+", "-k", "100000"}, say: []string{"a.csv: ", "k = 100000", "4 rows"}},
+		{name: "k above the rows, plan", files: a(four), args: []string{"plan", "a.csv", "-k", "100000"}, say: []string{"a.csv: ", "k = 100000", "4 rows"}},
 		{name: "k above the distinct rows", files: a("id,x\n1,1\n2,1\n3,2\n4,2\n"), args: []string{"+", "-k", "3"}, say: []string{"a.csv: ", "k = 3", "2 distinct"}},
 		{name: "constant data", files: a(same), say: []string{"a.csv: ", "k = 2", "1 distinct"}},
 		{name: "constant data unscaled", files: a(same), args: []string{"+", "--scale", "none"}, say: []string{"a.csv: ", "k = 2", "1 distinct"}},

@@ -68,11 +68,6 @@ func (d *dataFlags) check() error {
 	if d.weight != "" && d.weight == d.id {
 		return fault.Usagef("--weight: %q is also the --id", d.weight)
 	}
-	for _, name := range d.categorical {
-		if slices.Contains(d.features, name) {
-			return fault.Usagef("--categorical: %q is also in --features", name).Do("name it in one of them")
-		}
-	}
 	if d.badRowsOut == "" {
 		return nil
 	}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +63,7 @@ func newFitCommand(app *App) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
 	}
 	flags := cmd.Flags()
-	flags.VarP(newWhole(&f.k, 0, 1, kmeans.MaxClusters), "clusters", "k", "how many segments to find")
+	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments to find")
 	flags.StringVarP(&f.output, "output", "o", "", "where the model goes: `FILE`.json")
 	flags.StringVar(&f.init, "init", string(kmeans.InitParallel),
 		"how to start: k-means-parallel, k-means++, random, or a `FILE` with k rows of centroids in the units of the input")
@@ -127,7 +130,11 @@ func (f *fitFlags) check() error {
 	case kmeans.InitParallel, kmeans.InitPlusPlus, kmeans.InitRandom:
 		return nil
 	}
-	if _, err := os.Stat(f.init); err != nil {
+	_, err := os.Stat(f.init)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(f.init) != "":
+		return fault.Inputf(fault.In(f.init), "does not exist").Do("check the path of --init")
+	case err != nil:
 		return fault.Usagef("--init: %q is neither k-means-parallel, k-means++ or random, nor a file", f.init)
 	}
 	return nil

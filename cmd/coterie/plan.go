@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
 	"github.com/coterie-project/coterie/internal/pipeline"
-	"github.com/coterie-project/coterie/kmeans"
 )
 
 // planFlags are those of coterie plan.
@@ -32,7 +32,7 @@ func newPlanCommand(app *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
 	}
 	flags := cmd.Flags()
-	flags.VarP(newWhole(&f.k, 0, 1, kmeans.MaxClusters), "clusters", "k", "how many segments")
+	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments")
 	flags.Var(newWhole(&f.workers, 1, 1, 1<<20), "workers", "`W` workers, each like this machine")
 	f.data.bind(cmd)
 	bindThreads(cmd, &f.threads)

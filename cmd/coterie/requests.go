@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coterie-project/coterie/internal/pipeline"
@@ -9,9 +10,11 @@ import (
 	"github.com/coterie-project/coterie/internal/wire"
 )
 
-// request is the flags as the pipeline takes them.
+// request is the flags as the pipeline takes them. A feature that is also categorical is encoded, and is no number:
+// to name all of them in --features is the one way to cluster on categories alone.
 func (d *dataFlags) request(files []string) pipeline.Data {
-	return pipeline.Data{Files: files, ID: d.id, Features: d.features, Weight: d.weight, Categorical: d.categorical,
+	features := slices.DeleteFunc(slices.Clone(d.features), func(name string) bool { return slices.Contains(d.categorical, name) })
+	return pipeline.Data{Files: files, ID: d.id, Features: features, Weight: d.weight, Categorical: d.categorical,
 		Log1p: d.log1p, Scale: d.scale, Missing: d.missing, BadRows: d.badRows, BadRowsOut: d.badRowsOut,
 		Duplicates: d.duplicates}
 }

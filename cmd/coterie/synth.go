@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -94,10 +95,27 @@ func (o *synthFlags) run(cmd *cobra.Command, app *App, kind string) error {
 	if o.output == stdio {
 		return nil
 	}
+	app.tellNameless(source.Schema(), o.output)
 	document := synthDocument{source.Rows(), len(source.Schema().Columns)}
 	return app.answer(o.json, document, func(w io.Writer) {
 		fmt.Fprintf(w, "%s rows × %d columns in %s\n", grouped(document.Rows), document.Columns, o.output)
 	})
+}
+
+// tellNameless says which columns of an .npy file are not to be clustered on: it holds no names, and a fit would take
+// the id and the group for features.
+func (app *App) tellNameless(schema *dataset.Schema, path string) {
+	if app.quiet || !strings.EqualFold(filepath.Ext(path), ".npy") {
+		return
+	}
+	var parts []string
+	for i, c := range schema.Columns {
+		if c.Name == "id" || c.Name == "true_segment" {
+			parts = append(parts, fmt.Sprintf("%s becomes x%d", c.Name, i))
+		}
+	}
+	fmt.Fprintf(app.Stderr, "coterie: an .npy file holds no column names: %s (name the others with --features when you cluster)\n",
+		strings.Join(parts, " and "))
 }
 
 // copyTable writes all rows of a source to path. The rows are read by threads goroutines (0: one for each core) and

@@ -68,7 +68,7 @@ func TestRFMSaysWhatIsWrong(t *testing.T) {
 		{[]string{in, "-o", out, "--as-of", "1 Feb"}, 2, `--as-of: "1 Feb" is not a day`},
 		{[]string{in, "-o", out, "--window", "-3d"}, 2, "--window -3d"},
 		{[]string{in, "-o", out, "--returns", "keep"}, 2, `--returns: "keep" is none of drop, net`},
-		{[]string{in, "-o", out, "--customer", "nobody"}, 2, "--customer nobody"},
+		{[]string{in, "-o", out, "--customer", "nobody"}, 3, `--customer: there is no column "nobody"`},
 		{[]string{in, "-o", filepath.Join(folder, "no", "c.csv")}, 1, filepath.Join(folder, "no")},
 		{[]string{filepath.Join(folder, "none.csv"), "-o", out}, 3, "none.csv"},
 		{[]string{damaged, "-o", out}, 3, "damaged.csv: line 4, column UnitPrice"},
@@ -155,6 +155,18 @@ func TestSynthSaysWhatIsWrong(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(folder); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestAnNpyOfMadeRowsSaysWhereIdAndGroupAre: the file holds no names, and a fit takes every column.
+func TestAnNpyOfMadeRowsSaysWhereIdAndGroupAre(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.npy")
+	got := coterie("synth", "blobs", "-n", "5", "-d", "2", "-o", file, "--json")
+	if want := "id becomes x0 and true_segment becomes x3 "; got.code != 0 || !strings.Contains(got.stderr, want) {
+		t.Errorf("got %+v, want %q on standard error", got, want)
+	}
+	if got := coterie("synth", "blobs", "-n", "5", "-d", "2", "-o", file, "--quiet"); got.code != 0 || got.stderr != "" {
+		t.Errorf("--quiet: got %+v, want nothing on standard error", got)
 	}
 }
 

@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -592,55 +589,6 @@ func TestMissingIsForEachBlock(t *testing.T) {
 			if want := i == 5*n; got != want {
 				t.Errorf("block %d, row %d: missing %v, want %v", n, i, got, want)
 			}
-		}
-	}
-}
-
-func TestNumbersOfAnyLengthAgreeWithStrconv(t *testing.T) {
-	random := rand.New(rand.NewPCG(5, 6))
-	for range 200_000 {
-		text := make([]byte, 1+random.IntN(22))
-		for i := range text {
-			text[i] = '0' + byte(random.IntN(10))
-		}
-		if point := random.IntN(2 * len(text)); point < len(text) && len(text) > 1 {
-			text[point] = '.'
-		}
-		want, err := strconv.ParseFloat(string(text), 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, what := parseNumber(text); what != isNumber || got != want {
-			t.Fatalf("%q is %v (%d), want %v", text, got, what, want)
-		}
-		// What lies behind the line in the buffer is not part of it.
-		n := random.IntN(len(text) + 1)
-		if _, end, ok := scanNumber(text[:n], 0, ','); ok && end != n {
-			t.Fatalf("%q of %q ends at %d", text[:n], text, end)
-		}
-	}
-}
-
-func TestNumbersAreTheNearestFloat64(t *testing.T) {
-	for text, want := range map[string]float64{
-		"0": 0, "-0": math.Copysign(0, -1), "12345678901234567890": 12345678901234567890, "0.1": 0.1, ".5": .5, "5.": 5, "+7": 7, " 8\t": 8,
-		"9007199254740993": 9007199254740993, "1e22": 1e22, "1E-5": 1e-5, "123456789.123456789": 123456789.123456789,
-		"0.30000000000000004": 0.30000000000000004, "4.9e-324": 4.9e-324, "1e-400": 0, "1.7976931348623157e308": math.MaxFloat64,
-		"00000000000000000000001.5": 1.5, "18446744073709551621": 18446744073709551621, "184467440737095516.21": 184467440737095516.21, "12345678": 12345678, "1234567.8": 1234567.8,
-	} {
-		got, what := parseNumber([]byte(text))
-		if what != isNumber || math.Float64bits(got) != math.Float64bits(want) {
-			t.Errorf("%q is %v (%d), want %v", text, got, what, want)
-		}
-	}
-	for text, want := range map[string]outcome{
-		"": isMissing, "NA": isMissing, "n/a": isMissing, "NaN": isMissing, "NULL": isMissing, "none": isMissing, "  ": isMissing,
-		"inf": isNotFinite, "-Infinity": isNotFinite, "1e309": isNotFinite,
-		"-": isNotNumber, ".": isNotNumber, "1e": isNotNumber, "1 2": isNotNumber, "0x1": isNotNumber, "1_000": isNotNumber, "--1": isNotNumber,
-		"-nan": isNotNumber, "1\x00": isNotNumber, "1,5": isNotNumber,
-	} {
-		if _, what := parseNumber([]byte(text)); what != want {
-			t.Errorf("%q is outcome %d, want %d", text, what, want)
 		}
 	}
 }

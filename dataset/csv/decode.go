@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/number"
 )
 
 // shape is how a column's cells are kept.
@@ -150,7 +151,7 @@ func (d *decoder) decodePlain(record []byte, n int) bool {
 		}
 		end, done := 0, false
 		if t.plain != nil {
-			t.plain[n], end, done = scanNumber(record, pos, delim)
+			t.plain[n], end, done = number.Scan(record, pos, delim)
 		}
 		if !done {
 			if end = bytes.IndexByte(record[pos:], delim); end < 0 {
@@ -198,11 +199,11 @@ func (d *decoder) cell(t *target, text []byte, n int) bool {
 				b.mark(n, d.rows)
 			}
 		case asNumber:
-			value, what := parseNumber(text)
+			value, what := number.Parse(text)
 			b.numbers[n] = value
-			if what == isNotNumber {
+			if what == number.NotNumber {
 				reason = "not a number"
-			} else if what == isNotFinite {
+			} else if what == number.NotFinite {
 				reason = "not a finite number"
 			}
 		case asFlag:
@@ -211,7 +212,7 @@ func (d *decoder) cell(t *target, text []byte, n int) bool {
 			micros, ok := parseTime(text)
 			b.micros[n] = micros
 			if !ok {
-				if isMissingName(trimSpaces(text)) {
+				if number.IsMissingName(bytes.TrimSpace(text)) {
 					b.mark(n, d.rows)
 				} else {
 					reason = "not a date"
@@ -235,9 +236,9 @@ func (b *builder) flag(text []byte, n int) (reason string) {
 		}
 		return ""
 	}
-	value, what := parseNumber(text)
+	value, what := number.Parse(text)
 	b.numbers[n] = value
-	if what == isNotNumber || what == isNotFinite {
+	if what == number.NotNumber || what == number.NotFinite {
 		return "neither true nor false"
 	}
 	return ""

@@ -5,9 +5,7 @@ import (
 	"context"
 	stdcsv "encoding/csv"
 	"io"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,41 +102,6 @@ func checkIndex(t *testing.T, table *Table, text []byte) {
 			t.Fatalf("segments of %d bytes give %d newlines, want %d", size, newlines, want)
 		}
 	}
-}
-
-// FuzzNumber compares with strconv: the same value wherever both see a decimal number.
-func FuzzNumber(f *testing.F) {
-	for _, seed := range []string{"1.5", "-0", "12345678901234567890", "1e400", "9007199254740993", ".5e-3", "123456789.12345678", "0x1p4", "1_0"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		// In a buffer with digits behind it, as a cell has.
-		buffer := append([]byte(text), ",99999999999"...)
-		got, what := parseNumber(buffer[:len(text)])
-		want, err := strconv.ParseFloat(text, 64)
-		lower := strings.ToLower(text)
-		if err == nil && !strings.ContainsAny(lower, "xpn_i") { // not hexadecimal, grouped, infinite or NaN
-			if what != isNumber || math.Float64bits(got) != math.Float64bits(want) {
-				t.Fatalf("%q is %v (%d), want %v", text, got, what, want)
-			}
-		} else if what == isNumber {
-			if trimmed, err := strconv.ParseFloat(strings.Trim(text, " \t"), 64); err != nil || math.Float64bits(got) != math.Float64bits(trimmed) {
-				t.Fatalf("%q is %v, but strconv says %v", text, got, err)
-			}
-		}
-		value, end, ok := scanNumber(buffer, 0, ',')
-		if ok && (end > len(text) || math.Float64bits(value) != math.Float64bits(mustFloat(t, text[:end]))) {
-			t.Fatalf("%q scans as %v up to %d", text, value, end)
-		}
-	})
-}
-
-func mustFloat(t *testing.T, text string) float64 {
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		t.Fatalf("%q is scanned as a number: %v", text, err)
-	}
-	return v
 }
 
 // FuzzTime compares with time.Parse on the forms that both know.

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/number"
 )
 
 // sampleBytes bounds the sample of a file with very long records.
@@ -44,11 +45,11 @@ func (t *Tally) Kind() dataset.Kind {
 }
 
 func (t *Tally) see(cell []byte) {
-	_, what := parseNumber(cell)
-	if what == isMissing {
+	_, what := number.Parse(cell)
+	if what == number.Missing {
 		return
 	}
-	if what == isNumber {
+	if what == number.Finite {
 		t.Numbers++
 	}
 	if t.Bools == t.Present { // one cell that is none settles it
@@ -103,4 +104,16 @@ func tally(ctx context.Context, src io.ReaderAt, l *layout, end int64, rows int)
 		}
 	}
 	return tallies, nil
+}
+
+// parseBool reads true or false in any case.
+func parseBool(cell []byte) (value, ok bool) {
+	cell = bytes.TrimSpace(cell)
+	switch len(cell) { // of equal length no letter beyond ASCII is equal
+	case len("true"):
+		return true, bytes.EqualFold(cell, []byte("true"))
+	case len("false"):
+		return false, bytes.EqualFold(cell, []byte("false"))
+	}
+	return false, false
 }

@@ -1,10 +1,12 @@
 package csv
 
+import "bytes"
+
 // parseTime reads an ISO 8601 date or timestamp, YYYY-MM-DD[(T| )HH:MM[:SS[.fraction]][zone]] with the zone as Z,
 // ±HH, ±HHMM or ±HH:MM, into microseconds since 1970-01-01 UTC. Without a zone it is UTC. Digits beyond
 // microseconds are dropped. Written out here because time.Parse allocates and needs a layout for each form.
 func parseTime(cell []byte) (micros int64, ok bool) {
-	c := cursor{b: trimSpaces(cell), ok: true}
+	c := cursor{b: bytes.TrimSpace(cell), ok: true}
 	year := c.number(4)
 	c.expect('-')
 	month := c.number(2)
@@ -96,7 +98,7 @@ func (c *cursor) fraction() int64 {
 
 // zone reads the rest as an offset from UTC in minutes.
 func (c *cursor) zone() int64 {
-	c.b = trimSpaces(c.b)
+	c.b = bytes.TrimSpace(c.b)
 	if len(c.b) == 0 || c.skip('Z') || c.skip('z') {
 		return 0
 	}

@@ -218,6 +218,27 @@ func TestAChangedFileIsAnError(t *testing.T) {
 	}
 }
 
+func TestAnotherFileOfTheSameSizeAndTimeIsAChange(t *testing.T) {
+	folder := t.TempDir()
+	path, other := filepath.Join(folder, "x.npy"), filepath.Join(folder, "y.npy")
+	when := time.Now()
+	for _, p := range []string{path, other} {
+		if err := os.WriteFile(p, []byte(file("{'descr': '<f4', 'fortran_order': False, 'shape': (9,), }", 36)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(p, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, path)
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(context.Background(), 0, 1, nil); fault.Code(err) != 3 || !strings.Contains(err.Error(), "has changed") {
+		t.Errorf("got %v, want a change", err)
+	}
+}
+
 // FuzzHeader holds the header's parser to memory in proportion to its input, and its shape to the file.
 func FuzzHeader(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.npy")

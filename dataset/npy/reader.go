@@ -73,7 +73,7 @@ func (r *reader) next() error {
 		r.fill(&b.Columns[i], f, n, int(width))
 	}
 	if len(b.Bad) > 0 {
-		settle(b)
+		b.SettleBad()
 	}
 	r.row += int64(n)
 	return nil
@@ -212,21 +212,6 @@ func (r *reader) texts(v *dataset.Vector, f dataset.Field, d dtype) {
 			t.Data = decimal.AppendFloat(t.Data, d.float64(b), 8*d.size)
 		}
 		t.Offsets = append(t.Offsets, len(t.Data))
-	}
-}
-
-// settle keeps one reason for each bad row, the one of the first field, and leaves no number in such a row.
-func settle(b *dataset.Block) {
-	slices.SortStableFunc(b.Bad, func(x, y dataset.BadRow) int { return x.Index - y.Index })
-	b.Bad = slices.CompactFunc(b.Bad, func(x, y dataset.BadRow) bool { return x.Index == y.Index })
-	for i := range b.Columns {
-		for _, bad := range b.Bad {
-			if v := &b.Columns[i]; v.Float32 != nil {
-				v.Float32[bad.Index] = float32(math.NaN())
-			} else if v.Float64 != nil {
-				v.Float64[bad.Index] = math.NaN()
-			}
-		}
 	}
 }
 

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
@@ -19,7 +19,7 @@ import (
 type source struct {
 	path   string
 	size   int64
-	mtime  time.Time
+	info   fs.FileInfo // as it was when it was opened
 	header header
 	schema dataset.Schema
 }
@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (dataset.Source, error) {
 	if info.IsDir() {
 		return nil, fault.Inputf(fault.In(path), "is a folder, not an .npy file")
 	}
-	s := &source{path: path, size: info.Size(), mtime: info.ModTime()}
+	s := &source{path: path, size: info.Size(), info: info}
 	head := make([]byte, min(s.size, maxHeader+12))
 	if n, err := file.ReadAt(head, 0); n < len(head) {
 		if err == io.EOF {
@@ -128,7 +128,7 @@ func (s *source) pinned(file *os.File) error {
 	if err != nil {
 		return unreadable(s.path, err)
 	}
-	if info.Size() != s.size || !info.ModTime().Equal(s.mtime) {
+	if !os.SameFile(info, s.info) || info.Size() != s.size || !info.ModTime().Equal(s.info.ModTime()) {
 		return fault.Inputf(fault.In(s.path), "has changed since it was opened").
 			Do("leave the file alone until the run has ended, then start again")
 	}

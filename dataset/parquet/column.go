@@ -22,6 +22,7 @@ type column struct {
 	levels     hybrid
 	values     values
 	dictionary dictionary
+	passed     *passedDictionary // not loaded yet, since no page has needed it
 	page       []byte // the open page, decompressed
 	dictBytes  []byte
 
@@ -44,6 +45,14 @@ func (c *column) open(file io.ReaderAt, k *chunk) {
 	c.pages.reset(file, k)
 	c.codec, c.chunkLeft, c.left = k.codec, k.values, 0
 	c.dictionary.reset()
+	c.passed = nil
+}
+
+// passedDictionary is where a dictionary lies that was passed over on the way to a row in the middle: the pages there
+// are often plain, the dictionary having grown too large.
+type passedDictionary struct {
+	at   int64
+	head pageHeader
 }
 
 // read decodes the next n values, at most BlockRows.
@@ -114,7 +123,7 @@ func (c *column) skip(n int64) error {
 }
 
 // nextPage opens the next page with values, unless it has at most skip values: such a page is passed over, which
-// shows in chunkLeft. A dictionary on the way is loaded.
+// shows in chunkLeft. A dictionary on the way is loaded, or, while rows are passed over, remembered.
 func (c *column) nextPage(skip int64) error {
 	if c.chunkLeft <= 0 {
 		return errRest
@@ -128,6 +137,12 @@ func (c *column) nextPage(skip int64) error {
 	}
 	h := &c.pages.head
 	switch {
+	case h.typ == format.DictionaryPage && (c.dictionary.loaded || c.passed != nil):
+		return errors.New("a second dictionary")
+	case h.typ == format.DictionaryPage && skip > 0:
+		c.passed = &passedDictionary{c.pages.pos, *h}
+		c.pages.skip()
+		return nil
 	case h.typ == format.DictionaryPage:
 		return c.loadDictionary(h)
 	case !h.isData():
@@ -146,7 +161,9 @@ func (c *column) nextPage(skip int64) error {
 
 func (c *column) openPage(h *pageHeader) error {
 	if isDictionary(h.encoding) && !c.dictionary.loaded {
-		return errors.New("a page needs a dictionary that is not there")
+		if err := c.goBackForDictionary(); err != nil {
+			return err
+		}
 	}
 	body, err := c.pages.body()
 	if err != nil {
@@ -223,10 +240,20 @@ func (c *column) splitV2(h *pageHeader, body []byte) ([]byte, error) {
 	return data, err
 }
 
-func (c *column) loadDictionary(h *pageHeader) error {
-	if c.dictionary.loaded {
-		return errors.New("a second dictionary")
+// goBackForDictionary loads the dictionary that was passed over.
+func (c *column) goBackForDictionary() error {
+	if c.passed == nil {
+		return errors.New("a page needs a dictionary that is not there")
 	}
+	here, head := c.pages.pos, c.pages.head
+	c.pages.pos, c.pages.head = c.passed.at, c.passed.head
+	err := c.loadDictionary(&c.pages.head)
+	c.pages.pos, c.pages.head = here, head
+	c.passed = nil
+	return err
+}
+
+func (c *column) loadDictionary(h *pageHeader) error {
 	if h.encoding != format.Plain && h.encoding != format.PlainDictionary {
 		return fmt.Errorf("a dictionary in the encoding %v is not supported", h.encoding)
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"strconv"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/number"
 	"github.com/coterie-project/coterie/dataset/table/decimal"
 )
 
@@ -208,29 +208,14 @@ func (c *column) parseFloat64(out []float64) (bad []badValue) {
 	return bad
 }
 
-// parseNumber accepts decimal numbers with an optional exponent and the names of a missing value, as in CSV files:
-// Go's hexadecimal floats and underscores are not data.
+// parseNumber reads a text as text files are read.
 func parseNumber(cell []byte) (float64, string) {
-	cell = bytes.TrimSpace(cell)
-	if len(cell) <= len("-infinity") {
-		switch string(bytes.ToLower(cell)) {
-		case "", "na", "n/a", "nan", "null", "none":
-			return math.NaN(), ""
-		case "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity":
-			return 0, notFinite(string(cell))
-		}
-	}
-	for _, b := range cell {
-		if (b < '0' || b > '9') && b != '.' && b != '-' && b != '+' && b != 'e' && b != 'E' {
-			return 0, notNumber(cell)
-		}
-	}
-	v, err := strconv.ParseFloat(string(cell), 64)
-	if math.IsInf(v, 0) {
-		return 0, notFinite(string(cell))
-	}
-	if err != nil {
-		return 0, notNumber(cell)
+	v, what := number.Parse(cell)
+	switch what {
+	case number.NotFinite:
+		return v, notFinite(string(bytes.TrimSpace(cell)))
+	case number.NotNumber:
+		return v, notNumber(bytes.TrimSpace(cell))
 	}
 	return v, ""
 }

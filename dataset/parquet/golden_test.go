@@ -83,9 +83,9 @@ func render(v *dataset.Vector, i int) string {
 	case v.Missing != nil && v.Missing[i]:
 		return "missing"
 	case v.Float32 != nil:
-		return number(float64(v.Float32[i]))
+		return bitsOf(float64(v.Float32[i]))
 	case v.Float64 != nil:
-		return number(v.Float64[i])
+		return bitsOf(v.Float64[i])
 	case v.Int64 != nil:
 		return fmt.Sprint(v.Int64[i])
 	case v.Micros != nil:
@@ -94,7 +94,7 @@ func render(v *dataset.Vector, i int) string {
 	return string(v.Text.At(i))
 }
 
-func number(v float64) string {
+func bitsOf(v float64) string {
 	if math.IsNaN(v) {
 		return "missing"
 	}
@@ -155,7 +155,7 @@ func TestGoldenFilesReadAsTheirWriterMeant(t *testing.T) {
 				w := want[c.Name]
 				if w.Number != nil {
 					got := collect(t, s, dataset.Field{Column: i, As: dataset.AsNumber}, 0, s.Rows())
-					compare(t, c.Name+" as number", got, renderAll(w.Number, number))
+					compare(t, c.Name+" as bitsOf", got, renderAll(w.Number, bitsOf))
 				}
 				if w.Text != nil {
 					got := collect(t, s, dataset.Field{Column: i, As: dataset.AsText}, 0, s.Rows())

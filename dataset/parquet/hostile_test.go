@@ -285,6 +285,31 @@ func TestAChangedFileIsAnError(t *testing.T) {
 	}
 }
 
+func TestAnotherFileOfTheSameSizeAndTimeIsAChange(t *testing.T) {
+	data, err := os.ReadFile("testdata/snappy_dict.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	path, other := filepath.Join(folder, "x.parquet"), filepath.Join(folder, "y.parquet")
+	when := time.Now()
+	for _, p := range []string{path, other} {
+		if err := os.WriteFile(p, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(p, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, path)
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(context.Background(), 0, 1, nil); fault.Code(err) != 3 || !strings.Contains(err.Error(), "has changed since") {
+		t.Errorf("got %v, want a change", err)
+	}
+}
+
 func TestCancellingStopsAReader(t *testing.T) {
 	s := open(t, "testdata/plain_v1.parquet")
 	ctx, cancel := context.WithCancel(context.Background())

@@ -129,18 +129,19 @@ type pages struct {
 	pos, end int64
 	window   []byte // the file's bytes from windowAt
 	windowAt int64
+	least    int64 // bytes to read at a time
 	head     pageHeader
 }
 
 const (
 	readAhead = 64 << 10
-	nextHead  = 1 << 10 // read behind a page, in the hope that the next header is there
+	nextHead  = 1 << 10 // enough for most headers; read behind a page, in the hope that the next header is there
 	maxHeader = 1 << 20 // headers may carry the smallest and largest value of the page
 )
 
 func (p *pages) reset(file io.ReaderAt, c *chunk) {
 	p.file, p.pos, p.end = file, c.offset, c.offset+c.size
-	p.window, p.windowAt = p.window[:0], c.offset
+	p.window, p.windowAt, p.least = p.window[:0], c.offset, readAhead
 }
 
 // ensure gives the n bytes at pos, reading up to ahead bytes more. n lies inside the chunk, which lies inside
@@ -154,7 +155,7 @@ func (p *pages) ensure(n, ahead int64) ([]byte, error) {
 		return p.window[from : from+n], nil
 	}
 	kept := copy(p.window, p.window[from:])
-	size := int(min(max(n+ahead, readAhead), p.end-p.pos))
+	size := int(min(max(n+ahead, p.least), p.end-p.pos))
 	if cap(p.window) < size {
 		grown := make([]byte, size, size+size/8)
 		copy(grown, p.window[:kept])
@@ -185,7 +186,7 @@ func (p *pages) next() error {
 	if left == 0 {
 		return io.EOF
 	}
-	have := min(max(int64(len(p.window))-(p.pos-p.windowAt), 64), left)
+	have := min(max(int64(len(p.window))-(p.pos-p.windowAt), nextHead), left)
 	for {
 		data, err := p.ensure(have, 0)
 		if err != nil {
@@ -203,8 +204,15 @@ func (p *pages) next() error {
 	}
 }
 
-// skip passes over the bytes of the page.
-func (p *pages) skip() { p.pos += int64(p.head.compressed) }
+// skip passes over the bytes of the page. Behind a large page only a header is read, since the page behind it may
+// be passed over too: a start in the middle of a large row group reads a kilobyte of each page before it.
+func (p *pages) skip() {
+	p.pos += int64(p.head.compressed)
+	p.least = readAhead
+	if p.head.compressed > readAhead {
+		p.least = nextHead
+	}
+}
 
 // body is the page's bytes as stored, valid until the next call.
 func (p *pages) body() ([]byte, error) {
@@ -212,7 +220,8 @@ func (p *pages) body() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.skip()
+	p.pos += int64(p.head.compressed)
+	p.least = readAhead
 	if p.head.hasCRC && crc32.ChecksumIEEE(data) != p.head.crc {
 		return nil, errors.New("the page's checksum does not match: the file is damaged")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"sort"
@@ -155,25 +154,10 @@ func (r *reader) fill(n int) error {
 		}
 	}
 	if len(b.Bad) > 0 {
-		settle(b)
+		b.SettleBad()
 	}
 	r.row += int64(n)
 	return nil
-}
-
-// settle keeps one reason for each bad row, the one of the first field, and leaves no number in such a row.
-func settle(b *dataset.Block) {
-	slices.SortStableFunc(b.Bad, func(x, y dataset.BadRow) int { return x.Index - y.Index })
-	b.Bad = slices.CompactFunc(b.Bad, func(x, y dataset.BadRow) bool { return x.Index == y.Index })
-	for i := range b.Columns {
-		for _, bad := range b.Bad {
-			if v := &b.Columns[i]; v.Float32 != nil {
-				v.Float32[bad.Index] = float32(math.NaN())
-			} else if v.Float64 != nil {
-				v.Float64[bad.Index] = math.NaN()
-			}
-		}
-	}
 }
 
 // guard turns what goes wrong in a column into an error with its place. A panic is caught as well: the

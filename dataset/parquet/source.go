@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"time"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
@@ -25,7 +25,7 @@ const (
 type source struct {
 	path   string
 	size   int64
-	mtime  time.Time
+	info   fs.FileInfo // as it was when it was opened
 	tree   *tree
 	footer *footer
 }
@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (_ dataset.Source, err error) {
 	if info.IsDir() {
 		return nil, fault.Inputf(fault.In(path), "is a folder, not a Parquet file")
 	}
-	s := &source{path: path, size: info.Size(), mtime: info.ModTime()}
+	s := &source{path: path, size: info.Size(), info: info}
 	if err := s.load(file); err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (s *source) pinned(file *os.File) error {
 	if err != nil {
 		return unreadable(s.path, err)
 	}
-	if info.Size() != s.size || !info.ModTime().Equal(s.mtime) {
+	if !os.SameFile(info, s.info) || info.Size() != s.size || !info.ModTime().Equal(s.info.ModTime()) {
 		return fault.Inputf(fault.In(s.path), "has changed since it was opened").
 			Do("leave the file alone until the run has ended, then start again")
 	}

@@ -148,7 +148,7 @@ func TestColumnsAreFoundByTheirCommonNames(t *testing.T) {
 		{header: "customer_id,order_id,date,price", err: "3 till.csv: no column is called quantity"},
 		{header: "wer,order_id,date,quantity,price", err: "3 till.csv: no column is called customerid, customer, customerno or the like (name one of wer, "},
 		{header: "WER,order_id,date,quantity,price", o: Options{Customer: "wer"}, want: Roles{"WER", "order_id", "date", "quantity", "price"}},
-		{header: "customer,order_id,date,quantity,price", o: Options{Customer: "cust"}, err: "2 --customer cust: there is no such column (the columns are customer, "},
+		{header: "customer,order_id,date,quantity,price", o: Options{Customer: "cust"}, err: "3 till.csv: --customer: there is no column \"cust\" (did you mean \"customer\"?)"},
 		{header: "customer_id,CustomerID,order_id,date,quantity,price", err: `2 --customer could be column "customer_id" or column "CustomerID" (say which with --customer)`},
 		{header: "customer,order_id,date,quantity,price", o: Options{Price: "quantity"}, err: `2 --quantity and --price both mean column "quantity"`},
 	} {

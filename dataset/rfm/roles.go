@@ -141,16 +141,13 @@ func (f *finder) named(flag, name string) int {
 		}
 	}
 	if found < 0 {
-		f.fail(fault.Usagef("%s %s: there is no such column", flag, name).Do("the columns are %s", f.list()))
+		f.fail(f.unknown(flag, name))
 	}
 	return found
 }
 
 func (f *finder) missing(flag string, names []string) {
-	place := fault.In("")
-	if files := f.src.Names(); len(files) > 0 {
-		place = fault.In(files[0])
-	}
+	place := f.place()
 	f.fail(fault.Inputf(place, "no column is called %s or the like", strings.Join(names[:3], ", ")).
 		Do("name one of %s with %s", f.list(), flag))
 }
@@ -173,6 +170,27 @@ func (f *finder) list() string {
 		names = append(names, f.schema.Columns[i].Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// place is the first file.
+func (f *finder) place() fault.Place {
+	if files := f.src.Names(); len(files) > 0 {
+		return fault.In(files[0])
+	}
+	return fault.In("")
+}
+
+// unknown is the error of a flag whose column is not there.
+func (f *finder) unknown(flag, name string) error {
+	var names []string
+	for i := range f.schema.Columns {
+		names = append(names, f.schema.Columns[i].Name)
+	}
+	err := fault.Inputf(f.place(), "%s: there is no column %q", flag, name)
+	if near := fault.Nearest(name, names); near != "" {
+		return err.Do("did you mean %q?", near)
+	}
+	return err.Do("the columns are %s", f.list())
 }
 
 // distinct refuses one column in two roles.

@@ -121,6 +121,12 @@ func fitTable(t *testing.T, s *table, parts int64, workers, threads int, options
 	if err := coordinator.Run(t.Context(), job, cluster, func(coordinator.Action) {}); err != nil {
 		t.Fatal(err)
 	}
+	return fittedOf(t, s, fit, sink)
+}
+
+// fittedOf collects what a fit gave.
+func fittedOf(t *testing.T, s *table, fit *coordinator.Fit, sink *collected) fitted {
+	t.Helper()
 	r := fit.Result
 	got := fitted{centroids: r.Centroids.Values, inertia: math.Float64bits(r.Inertia), iterations: r.Iterations}
 	for row := range s.Rows() {

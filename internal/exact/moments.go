@@ -52,7 +52,10 @@ func (m *Moments) Mean() float64 { return m.Sum.Mean(m.N) }
 
 // Variance is the population variance (N·Σx² − (Σx)²)/N², computed as a fraction of integers and rounded once, so that
 // a large offset costs no digits; NaN where there are no values.
-func (m *Moments) Variance() float64 {
+func (m *Moments) Variance() float64 { return m.variance(0) }
+
+// variance is Variance times 2^up, rounded once.
+func (m *Moments) variance(up int) float64 {
 	if m.N <= 0 {
 		return math.NaN()
 	}
@@ -66,8 +69,22 @@ func (m *Moments) Variance() float64 {
 	exp := min(sumExp, squaresExp)
 	squares.Lsh(squares, uint(squaresExp-exp))
 	sum.Lsh(sum, uint(sumExp-exp))
-	return roundRatio(squares.Sub(squares, sum), n.Mul(n, n), exp)
+	return roundRatio(squares.Sub(squares, sum), n.Mul(n, n), exp+up)
 }
 
-// StdDev is the square root of Variance, rounded once more.
-func (m *Moments) StdDev() float64 { return math.Sqrt(m.Variance()) }
+// StdDev is the square root of Variance, rounded once more. Where the variance of very small or very large values would
+// leave the range of float64, it is taken at another scale: the deviation itself has its place in that range.
+func (m *Moments) StdDev() float64 {
+	const (
+		least, most = 0x1p-900, 0x1p900
+		half        = 600
+	)
+	variance := m.variance(0)
+	switch {
+	case variance < least:
+		return math.Ldexp(math.Sqrt(m.variance(2*half)), -half)
+	case variance > most:
+		return math.Ldexp(math.Sqrt(m.variance(-2*half)), half)
+	}
+	return math.Sqrt(variance)
+}

@@ -58,8 +58,14 @@ func checkMoments(t interface {
 	if got := m.Variance(); got != want {
 		t.Fatalf("variance = %x, want %x", got, want)
 	}
-	if got := m.StdDev(); got != math.Sqrt(want) {
-		t.Fatalf("standard deviation = %x, want %x", got, math.Sqrt(want))
+	root := new(big.Float).SetPrec(200).SetRat(variance)
+	deviation, _ := root.Sqrt(root).Float64()
+	// Two roundings are within one last bit of one, also where the variance itself has left the range of float64.
+	if got := m.StdDev(); math.Abs(got-deviation) > deviation*0x1p-52+0x1p-1074 {
+		t.Fatalf("standard deviation = %x, want %x", got, deviation)
+	}
+	if ordinary := want > 0x1p-900 && want < 0x1p900; ordinary && m.StdDev() != math.Sqrt(want) {
+		t.Fatalf("standard deviation = %x, want the root of %x", m.StdDev(), want)
 	}
 }
 
@@ -136,6 +142,17 @@ func TestVarianceSurvivesALargeOffset(t *testing.T) {
 	}
 	if got, want := m.Variance(), 2./3; got != want {
 		t.Errorf("variance = %v, want %v", got, want)
+	}
+}
+
+// A column of tiny or huge values has a deviation, even where its variance is 0 or infinite in float64.
+func TestDeviationOutlivesTheVariance(t *testing.T) {
+	for _, unit := range []float64{0x1p-1074, 0x1p-700, 0x1p-500, 1, 0x1p500, 0x1p1000} {
+		var m Moments
+		m.AddSlice([]float64{2 * unit, 4 * unit, 4 * unit, 4 * unit, 5 * unit, 5 * unit, 7 * unit, 9 * unit})
+		if got, want := m.StdDev(), 2*unit; got != want {
+			t.Errorf("deviation in units of %g = %g, want %g", unit, got, want)
+		}
 	}
 }
 

@@ -14,6 +14,11 @@ func Nearest(word string, candidates []string) string {
 			best, slips = c, d
 		}
 	}
+	for _, c := range candidates {
+		if best == "" && len(word) >= 3 && strings.HasPrefix(strings.ToLower(c), word) {
+			best = c // it was cut short
+		}
+	}
 	return best
 }
 

@@ -111,6 +111,9 @@ func (f *fit) run(ctx context.Context) (*FitOutcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkClusters(r.K, f.source); err != nil {
+		return nil, err
+	}
 	f.exchange = newExchange(f.source, f.manifest, f.input.ID)
 	kind := knownIDs
 	if f.input.ID == "" {
@@ -123,6 +126,17 @@ func (f *fit) run(ctx context.Context) (*FitOutcome, error) {
 		return nil, err
 	}
 	return f.write(ctx, result)
+}
+
+// checkClusters refuses a k that no choice of transforms can make possible.
+func checkClusters(k int, s dataset.Source) error {
+	switch {
+	case int64(k) > s.Rows():
+		return fault.Inputf(fault.In(firstName(s)), "k is above the number of rows: k = %d, %d rows", k, s.Rows()).Do("choose a smaller -k")
+	case k > kmeans.MaxClusters:
+		return fault.Usagef("-k: %d is above %d, the most segments that there can be", k, kmeans.MaxClusters).Do("choose a smaller -k")
+	}
+	return nil
 }
 
 // cut makes the manifest for what is read of a source.

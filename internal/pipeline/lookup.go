@@ -102,7 +102,11 @@ func place(m *model.Model, batch *feature.Batch, told map[string]any) (*Found, e
 	var value *feature.ValueError
 	switch {
 	case errors.As(err, &value):
-		return nil, fault.Usagef("--values: %s: %s", value.Column, value.Problem()).Do("the model needs a value for %s", strings.Join(m.Features(), ", "))
+		err := fault.Usagef("--values: %s: %s", value.Column, value.Problem())
+		if _, ok := told[value.Column]; ok {
+			return nil, err.Do("correct the value")
+		}
+		return nil, err.Do("the model needs a value for %s", strings.Join(m.Features(), ", "))
 	case err != nil:
 		return nil, err
 	case applied.Dropped > 0:

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/coterie-project/coterie/dataset"
-	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 )
@@ -81,9 +80,8 @@ func plan(ctx context.Context, r *PlanRequest, source dataset.Source) (*PlanOutc
 	if err != nil {
 		return nil, err
 	}
-	if int64(r.K) > source.Rows() {
-		return nil, fault.Inputf(fault.In(firstName(source)), "k = %d is above the number of rows, %d", r.K, source.Rows()).
-			Do("choose a smaller -k")
+	if err := checkClusters(r.K, source); err != nil {
+		return nil, err
 	}
 	reading, width, err := measureReading(ctx, source, in, manifest.Partitions[0].Rows)
 	if err != nil {

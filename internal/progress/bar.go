@@ -31,8 +31,8 @@ func (b *terminalBar) Phase(name string, total int64) {
 	if b.ended {
 		return
 	}
+	b.drop() // before the meter turns: the bar is drawn a last time, and would show the new phase's numbers
 	b.meter.open(name, total)
-	b.drop()
 	before := decor.Any(func(decor.Statistics) string { return b.meter.now().before() })
 	after := decor.Any(func(decor.Statistics) string { return b.meter.now().after() })
 	var style mpb.BarFillerBuilder = mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]")

@@ -224,6 +224,25 @@ func TestBarShowsPhaseRowsAndIteration(t *testing.T) {
 	b.Close()
 }
 
+func TestBarOfAPhaseNeverShowsTheNextOnesNumbers(t *testing.T) {
+	var out safeBuffer
+	b := newBar(&out, mpb.WithAutoRefresh(), mpb.WithRefreshRate(5*time.Millisecond), mpb.WithWidth(160))
+	for range 20 {
+		b.Phase("read", 1000)
+		b.Add(1000)
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.Close()
+	for _, line := range strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if strings.Contains(line, "=]") && strings.Contains(line, "(0 %)") {
+			t.Fatalf("got a full bar at 0 %%: %q", line)
+		}
+	}
+	if !strings.Contains(out.String(), "=]") {
+		t.Errorf("no full bar was drawn at all:\n%s", out.String())
+	}
+}
+
 func TestNumbersAreWrittenForPeople(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
 		if got := Count(n); got != want {

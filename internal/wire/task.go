@@ -67,4 +67,7 @@ type Task struct {
 	Seed      *kmeans.SeedTask        // Seed
 	Centroids *kmeans.Centroids       // Iterate, Farthest, Score, Label
 	Detail    bool                    // Label: the second nearest too
+	// Reload is the Load task of the job, for rounds over rows that are held: who has just taken a partition over loads it
+	// first.
+	Reload *Task
 }
