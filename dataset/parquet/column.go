@@ -23,7 +23,7 @@ type column struct {
 	values     values
 	dictionary dictionary
 	passed     *passedDictionary // not loaded yet, since no page has needed it
-	page       []byte // the open page, decompressed
+	page       []byte            // the open page, decompressed
 	dictBytes  []byte
 
 	// The Block's values by physical type, nulls included (as zero or empty).

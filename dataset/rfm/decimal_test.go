@@ -2,6 +2,7 @@ package rfm
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/coterie-project/coterie/internal/exact"
@@ -53,21 +54,10 @@ func FuzzDecimals(f *testing.F) {
 		if d.mantissa >= 1e18 || d.scale < 0 || d.scale > maxScale || d.negative && d.mantissa == 0 {
 			t.Fatalf("%q: %+v is outside the limits", text, d)
 		}
-		if want, ok := new(big.Rat).SetString(trim(text)); !ok || d.rat().Cmp(want) != 0 {
+		if want, ok := new(big.Rat).SetString(strings.TrimSpace(text)); !ok || d.rat().Cmp(want) != 0 {
 			t.Fatalf("%q: got %v, want %v", text, d.rat(), want)
 		}
 	})
-}
-
-// trim is the text without blanks around it.
-func trim(text string) string {
-	for len(text) > 0 && (text[0] == ' ' || text[0] >= '\t' && text[0] <= '\r') {
-		text = text[1:]
-	}
-	for len(text) > 0 && (text[len(text)-1] == ' ' || text[len(text)-1] >= '\t' && text[len(text)-1] <= '\r') {
-		text = text[:len(text)-1]
-	}
-	return text
 }
 
 // anyDecimal draws over all mantissas and scales within the limits.
