@@ -41,7 +41,9 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				failed = errors.Join(failed, err)
+				if failed == nil {
+					failed = err // of several threads that meet the same, one says it
+				}
 				lowest.Store(-1)
 				return
 			}

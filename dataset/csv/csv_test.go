@@ -206,6 +206,18 @@ func TestBadRowsHavePlaceAndReason(t *testing.T) {
 	}
 }
 
+func TestAnIDThatIsNotUTF8IsABadRow(t *testing.T) {
+	table := open(t, "t.csv", "id,n\nü,1\nM\xfcller,2\n\"\xff\",3\nz,4\n")
+	want := []string{"ü|1", `!3: id: not UTF-8 text: "M\xfcller"`, `!4: id: not UTF-8 text: "\xff"`, "z|4"}
+	if diff := cmp.Diff(want, read(t, table, 0, 4, dataset.AsID, dataset.AsNumber)); diff != "" {
+		t.Errorf("as ids (-want +got):\n%s", diff)
+	}
+	want = []string{"ü|1", "M\xfcller|2", "\xff|3", "z|4"} // a column of remarks may be read for other reasons
+	if diff := cmp.Diff(want, read(t, table, 0, 4, dataset.AsText, dataset.AsNumber)); diff != "" {
+		t.Errorf("as text (-want +got):\n%s", diff)
+	}
+}
+
 func TestBadRowIsBlankAndRaw(t *testing.T) {
 	table := open(t, "t.csv", "s,n,day\na,1,2024-01-01\nlost,x,2024-01-01\nb,2,2024-01-02\n")
 	r, _ := table.Read(context.Background(), 0, 3, []dataset.Field{{Column: 0, As: dataset.AsText}, {Column: 1, As: dataset.AsNumber}, {Column: 2, As: dataset.AsTime}})

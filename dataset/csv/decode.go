@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/number"
@@ -23,6 +24,7 @@ const (
 // builder collects one column of a Block. Its buffers live as long as the Reader.
 type builder struct {
 	shape   shape
+	id      bool // text that must be UTF-8, or no reader of a Parquet file of labels could decode it
 	numbers []float64
 	micros  []int64
 	data    []byte
@@ -57,6 +59,7 @@ func (d *decoder) prepare(l *layout, fields []dataset.Field, rows int) {
 	byColumn := make([][]*builder, d.columns)
 	for i, f := range fields {
 		b := &d.builders[i]
+		b.id = f.As == dataset.AsID
 		kind := l.schema.Columns[f.Column].Kind
 		switch {
 		case f.As == dataset.AsNumber && kind == dataset.Bool:
@@ -197,6 +200,8 @@ func (d *decoder) cell(t *target, text []byte, n int) bool {
 			b.offsets[n+1] = len(b.data)
 			if len(text) == 0 {
 				b.mark(n, d.rows)
+			} else if b.id && !utf8.Valid(text) {
+				reason = "not UTF-8 text"
 			}
 		case asNumber:
 			value, what := number.Parse(text)

@@ -49,7 +49,7 @@ func (c *column) convert(as dataset.As, kind *dataset.Column, n int) (dataset.Ve
 	case as == dataset.AsTime && kind.Kind == dataset.Time:
 		return c.times(n)
 	}
-	return c.texts(n)
+	return c.texts(as, n)
 }
 
 // missing gives the null flags for a Vector that is not made of numbers.

@@ -206,9 +206,20 @@ func TestInt96TimesBeyondTheRangeAreRefused(t *testing.T) {
 	}
 }
 
+func TestIDsThatAreNotUTF8AreRefusedAndEmptied(t *testing.T) {
+	s := dataset.Strings{Data: []byte("ü\xff\xc3\xbcb"), Offsets: []int{0, 2, 3, 4, 5, 6}} // an ü cut in two is none
+	bad := refuseTexts(&s, true)
+	if len(bad) != 3 || bad[0].index != 1 || bad[0].reason != `not UTF-8 text: "\xff"` || bad[2].index != 3 {
+		t.Errorf("got %+v, want rows 1, 2 and 3", bad)
+	}
+	if want := []int{0, 2, 2, 2, 2, 3}; string(s.Data) != "üb" || !slices.Equal(s.Offsets, want) {
+		t.Errorf("got %q %v, want üb %v", s.Data, s.Offsets, want)
+	}
+}
+
 func TestNULBytesAreRefusedAndEmptied(t *testing.T) {
 	s := dataset.Strings{Data: []byte("ab\x00cd\x00"), Offsets: []int{0, 1, 3, 5, 5, 6}}
-	bad := refuseNUL(&s)
+	bad := refuseTexts(&s, false)
 	if len(bad) != 2 || bad[0].index != 1 || bad[1].index != 4 {
 		t.Errorf("got %+v, want rows 1 and 4", bad)
 	}

@@ -3,18 +3,21 @@ package parquet
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/table/decimal"
 )
 
 // texts gives any column as text. Stored text is passed on as it is; it may not hold a NUL byte, which ends a
-// text in too many of the places where a label or an id goes next.
-func (c *column) texts(n int) (dataset.Vector, []badValue) {
+// text in too many of the places where a label or an id goes next, and an id is UTF-8, or no reader of a Parquet
+// file of labels could decode it.
+func (c *column) texts(as dataset.As, n int) (dataset.Vector, []badValue) {
 	if c.leaf.means == meansText {
-		bad := refuseNUL(&c.text)
+		bad := refuseTexts(&c.text, as == dataset.AsID)
 		return dataset.Vector{Text: c.text, Missing: c.missing(n)}, bad
 	}
 	out := &c.output.text
@@ -110,20 +113,23 @@ func appendUUID(dst, b []byte) []byte {
 	return dst
 }
 
-// refuseNUL empties the texts with a NUL byte and names them.
-func refuseNUL(s *dataset.Strings) (bad []badValue) {
-	if bytes.IndexByte(s.Data, 0) < 0 {
+// refuseTexts empties the texts with a NUL byte, and ids that are not UTF-8, and names them.
+func refuseTexts(s *dataset.Strings, ids bool) (bad []badValue) {
+	if !ids && bytes.IndexByte(s.Data, 0) < 0 {
 		return nil
 	}
 	kept, start := 0, 0
 	for i := range s.Len() {
 		end := s.Offsets[i+1]
-		cell := s.Data[start:end]
+		text := s.Data[start:end]
 		start = end
-		if bytes.IndexByte(cell, 0) >= 0 {
+		switch {
+		case bytes.IndexByte(text, 0) >= 0:
 			bad = append(bad, badValue{i, "a NUL byte in a text"})
-		} else {
-			kept += copy(s.Data[kept:], cell)
+		case ids && !utf8.Valid(text):
+			bad = append(bad, badValue{i, fmt.Sprintf("not UTF-8 text: %q", text[:min(len(text), 60)])})
+		default:
+			kept += copy(s.Data[kept:], text)
 		}
 		s.Offsets[i+1] = kept
 	}
