@@ -5,6 +5,7 @@ import (
 	"context"
 	stdcsv "encoding/csv"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,15 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		defer func() {
+			// The comparison with the other reader and the scans in small segments are in it too.
+			runtime.ReadMemStats(&after)
+			if spent, ceiling := after.TotalAlloc-before.TotalAlloc, uint64(allocationRoom+1024*len(text)); spent > ceiling && !packed(text) {
+				t.Fatalf("%d bytes of text took %d bytes of memory, want at most %d", len(text), spent, ceiling)
+			}
+		}()
 		table, err := OpenStream(context.Background(), bytes.NewReader(text), Options{Name: "fuzz"})
 		if err != nil {
 			return
@@ -70,6 +80,14 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("delimiter %q\nours   %q\ntheirs %q", table.layout.delim, ours, records[1:])
 		}
 	})
+}
+
+// allocationRoom is what reading any file may take: the buffers of the index pass and of one Reader.
+const allocationRoom = 8 << 20
+
+// packed says whether the text is a compressed file, whose contents bound the memory.
+func packed(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\x1f\x8b")) || bytes.HasPrefix(text, []byte("\x28\xb5\x2f\xfd"))
 }
 
 // checkIndex scans the text again in segments of a few bytes, with all the boundaries that large ones seldom have.

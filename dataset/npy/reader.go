@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/dataset/table/decimal"
 	"github.com/coterie-project/coterie/internal/fault"
 )
@@ -49,7 +50,7 @@ func (r *reader) next() error {
 		return err
 	}
 	if r.row == r.end {
-		if err := r.source.pinned(r.file); err != nil {
+		if err := r.source.Unchanged(r.file); err != nil {
 			return err
 		}
 		return io.EOF
@@ -60,9 +61,9 @@ func (r *reader) next() error {
 	r.data = slices.Grow(r.data[:0], n*int(width))[:n*int(width)]
 	if got, err := r.file.ReadAt(r.data, h.data+r.row*width); got < len(r.data) {
 		if err == io.EOF {
-			return fault.Inputf(fault.In(r.source.path), "has changed since it was opened: it is shorter now")
+			return fault.Inputf(fault.In(r.source.Path), "has changed since it was opened: it is shorter now")
 		}
-		return unreadable(r.source.path, err)
+		return pinned.Unreadable(r.source.Path, err)
 	}
 	b := &r.block
 	b.First, b.Rows, b.Bad = r.row, n, b.Bad[:0]
@@ -141,7 +142,7 @@ func (r *reader) refuseInfinite32(values []float32, column int) {
 }
 
 func (r *reader) bad(index, column int, reason string) {
-	place := fault.Place{File: r.source.path, Row: r.row + int64(index), Column: r.source.schema.Columns[column].Name}
+	place := fault.Place{File: r.source.Path, Row: r.row + int64(index), Column: r.source.schema.Columns[column].Name}
 	r.block.Bad = append(r.block.Bad, dataset.BadRow{Index: index, Place: place, Reason: reason})
 }
 

@@ -5,21 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
 // source is one .npy file. It keeps the header, not the file: every Reader opens the file and finds it unchanged
 // or fails.
 type source struct {
-	path   string
-	size   int64
-	info   fs.FileInfo // as it was when it was opened
+	*pinned.File
 	header header
 	schema dataset.Schema
 }
@@ -33,30 +30,20 @@ const remedy = "save it with np.save(path, np.ascontiguousarray(a, dtype=np.floa
 // Open reads the header of the .npy file at path. A file that is damaged, truncated or of a kind that is not read
 // is a fault.Input error that names the file and says what to save instead.
 func Open(ctx context.Context, path string) (dataset.Source, error) {
-	if err := ctx.Err(); err != nil {
+	pin, file, err := pinned.Open(ctx, path, "an .npy file")
+	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	if info.IsDir() {
-		return nil, fault.Inputf(fault.In(path), "is a folder, not an .npy file")
-	}
-	s := &source{path: path, size: info.Size(), info: info}
-	head := make([]byte, min(s.size, maxHeader+12))
+	s := &source{File: pin}
+	head := make([]byte, min(s.Size, maxHeader+12))
 	if n, err := file.ReadAt(head, 0); n < len(head) {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, unreadable(path, err)
+		return nil, pinned.Unreadable(path, err)
 	}
-	if s.header, err = parseHeader(head, s.size); err != nil {
+	if s.header, err = parseHeader(head, s.Size); err != nil {
 		return nil, s.refuse(err)
 	}
 	if s.header.cols > maxColumns {
@@ -72,23 +59,13 @@ func Open(ctx context.Context, path string) (dataset.Source, error) {
 	return s, nil
 }
 
-func unreadable(path string, err error) error {
-	e := fault.Inputf(fault.In(path), "cannot be read")
-	var pathError *os.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
-	}
-	e.Err = err
-	return e
-}
-
 // refuse explains why a header was not accepted.
 func (s *source) refuse(err error) error {
 	var kind *notSupported
 	if err == errNotNPY || errors.As(err, &kind) {
-		return fault.Inputf(fault.In(s.path), "%s", err.Error()).Do(remedy)
+		return fault.Inputf(fault.In(s.Path), "%s", err.Error()).Do(remedy)
 	}
-	e := fault.Inputf(fault.In(s.path), "is damaged or truncated").Do("copy or save it again")
+	e := fault.Inputf(fault.In(s.Path), "is damaged or truncated").Do("copy or save it again")
 	e.Err = err
 	return e
 }
@@ -112,45 +89,29 @@ func (s *source) Cuts() []int64 {
 }
 
 // Locate is the row's place in the file.
-func (s *source) Locate(row int64) fault.Place { return fault.Place{File: s.path, Row: row} }
+func (s *source) Locate(row int64) fault.Place { return fault.Place{File: s.Path, Row: row} }
 
 // Bytes is the size of the matrix.
 func (s *source) Bytes() int64 { return s.header.rows * s.header.cols * int64(s.header.dtype.size) }
 
 // Names is the path, as it was given to Open.
-func (s *source) Names() []string { return []string{s.path} }
+func (s *source) Names() []string { return []string{s.Path} }
 
 // Close has nothing to do: no file is held open.
 func (s *source) Close() error { return nil }
 
-func (s *source) pinned(file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return unreadable(s.path, err)
-	}
-	if !os.SameFile(info, s.info) || info.Size() != s.size || !info.ModTime().Equal(s.info.ModTime()) {
-		return fault.Inputf(fault.In(s.path), "has changed since it was opened").
-			Do("leave the file alone until the run has ended, then start again")
-	}
-	return nil
-}
-
 // Read walks rows [first, first+rows).
 func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.Field) (dataset.Reader, error) {
 	if first < 0 || rows < 0 || first > s.header.rows || rows > s.header.rows-first {
-		return nil, fmt.Errorf("%s: rows %d to %d of %d were asked for", s.path, first, first+rows, s.header.rows)
+		return nil, fmt.Errorf("%s: rows %d to %d of %d were asked for", s.Path, first, first+rows, s.header.rows)
 	}
 	for _, f := range fields {
 		if f.Column < 0 || f.Column >= len(s.schema.Columns) {
-			return nil, fmt.Errorf("%s: column %d of %d was asked for", s.path, f.Column, len(s.schema.Columns))
+			return nil, fmt.Errorf("%s: column %d of %d was asked for", s.Path, f.Column, len(s.schema.Columns))
 		}
 	}
-	file, err := os.Open(s.path)
+	file, err := s.Reopen()
 	if err != nil {
-		return nil, unreadable(s.path, err)
-	}
-	if err := s.pinned(file); err != nil {
-		file.Close()
 		return nil, err
 	}
 	return &reader{ctx: ctx, source: s, file: file, fields: slices.Clone(fields), row: first, end: first + rows}, nil

@@ -32,13 +32,13 @@ type reader struct {
 // fault.Input error that names it.
 func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.Field) (dataset.Reader, error) {
 	if first < 0 || rows < 0 || first > s.footer.rows || rows > s.footer.rows-first {
-		return nil, fmt.Errorf("%s: rows %d to %d of %d were asked for", s.path, first, first+rows, s.footer.rows)
+		return nil, fmt.Errorf("%s: rows %d to %d of %d were asked for", s.Path, first, first+rows, s.footer.rows)
 	}
 	r := &reader{ctx: ctx, source: s, fields: slices.Clone(fields), row: first, end: first + rows}
 	r.columns = make([]column, len(fields))
 	for i, f := range fields {
 		if f.Column < 0 || f.Column >= len(s.tree.schema.Columns) {
-			return nil, fmt.Errorf("%s: column %d of %d was asked for", s.path, f.Column, len(s.tree.schema.Columns))
+			return nil, fmt.Errorf("%s: column %d of %d was asked for", s.Path, f.Column, len(s.tree.schema.Columns))
 		}
 		if err := s.readable(f); err != nil {
 			return nil, err
@@ -47,11 +47,7 @@ func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.F
 	}
 	r.group = sort.Search(len(s.footer.groups), func(i int) bool { return s.footer.groups[i].first > first }) - 1
 	var err error
-	if r.file, err = os.Open(s.path); err != nil {
-		return nil, unreadable(s.path, err)
-	}
-	if err := s.pinned(r.file); err != nil {
-		r.file.Close()
+	if r.file, err = s.Reopen(); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -60,7 +56,7 @@ func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.F
 // readable refuses what no row of the column could give.
 func (s *source) readable(f dataset.Field) error {
 	c := &s.tree.schema.Columns[f.Column]
-	at := fault.Place{File: s.path, Row: fault.NoRow, Column: c.Name}
+	at := fault.Place{File: s.Path, Row: fault.NoRow, Column: c.Name}
 	if c.Unusable != "" {
 		return fault.Inputf(at, "%s", c.Unusable)
 	}
@@ -92,7 +88,7 @@ func (r *reader) next() error {
 		return err
 	}
 	if r.row == r.end {
-		if err := r.source.pinned(r.file); err != nil {
+		if err := r.source.Unchanged(r.file); err != nil {
 			return err
 		}
 		return io.EOF
@@ -113,7 +109,7 @@ func (r *reader) next() error {
 
 // openGroup stands all columns at r.row inside the group.
 func (r *reader) openGroup(g *group) error {
-	if err := r.source.pinned(r.file); err != nil {
+	if err := r.source.Unchanged(r.file); err != nil {
 		return err
 	}
 	for i := range r.columns {
@@ -149,7 +145,7 @@ func (r *reader) fill(n int) error {
 			return err
 		}
 		for _, v := range bad {
-			place := fault.Place{File: r.source.path, Row: r.row + int64(v.index), Column: c.leaf.name}
+			place := fault.Place{File: r.source.Path, Row: r.row + int64(v.index), Column: c.leaf.name}
 			b.Bad = append(b.Bad, dataset.BadRow{Index: v.index, Place: place, Reason: v.reason})
 		}
 	}
@@ -163,7 +159,7 @@ func (r *reader) fill(n int) error {
 // guard turns what goes wrong in a column into an error with its place. A panic is caught as well: the
 // decompressors are other people's code, and bad data may stop a run, never the process.
 func (r *reader) guard(c *column, row int64, work func() error) (err error) {
-	at := fault.Place{File: r.source.path, Row: row, Column: c.leaf.name}
+	at := fault.Place{File: r.source.Path, Row: row, Column: c.leaf.name}
 	number := r.source.footer.groups[r.group].number
 	defer func() {
 		if p := recover(); p != nil {

@@ -3,13 +3,11 @@ package parquet
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
@@ -23,9 +21,7 @@ const (
 // source is one Parquet file. It keeps the footer, not the file: every Reader opens the file for itself and
 // finds it unchanged or fails, so that a folder of ten thousand files costs no ten thousand open files.
 type source struct {
-	path   string
-	size   int64
-	info   fs.FileInfo // as it was when it was opened
+	*pinned.File
 	tree   *tree
 	footer *footer
 }
@@ -33,36 +29,16 @@ type source struct {
 // Open reads the footer of the Parquet file at path. A damaged, truncated, encrypted or foreign file is a
 // fault.Input error that names the file. Nested columns are listed as unusable.
 func Open(ctx context.Context, path string) (_ dataset.Source, err error) {
-	if err := ctx.Err(); err != nil {
+	pin, file, err := pinned.Open(ctx, path, "a Parquet file")
+	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	if info.IsDir() {
-		return nil, fault.Inputf(fault.In(path), "is a folder, not a Parquet file")
-	}
-	s := &source{path: path, size: info.Size(), info: info}
+	s := &source{File: pin}
 	if err := s.load(file); err != nil {
 		return nil, err
 	}
 	return s, nil
-}
-
-func unreadable(path string, err error) error {
-	e := fault.Inputf(fault.In(path), "cannot be read").Do("check the path and its rights")
-	var pathError *os.PathError
-	if errors.As(err, &pathError) {
-		err = pathError.Err
-	}
-	e.Err = err
-	return e
 }
 
 // load reads and checks the footer.
@@ -79,18 +55,18 @@ func (s *source) load(file io.ReaderAt) error {
 		return s.damaged("%w", err)
 	}
 	if len(s.tree.schema.Columns) == 0 {
-		return fault.Inputf(fault.In(s.path), "has no columns")
+		return fault.Inputf(fault.In(s.Path), "has no columns")
 	}
 	seen := make(map[string]bool, len(s.tree.schema.Columns))
 	for i := range s.tree.schema.Columns {
 		name := s.tree.schema.Columns[i].Name
 		if seen[name] {
-			return fault.Inputf(fault.Place{File: s.path, Row: fault.NoRow, Column: name},
+			return fault.Inputf(fault.Place{File: s.Path, Row: fault.NoRow, Column: name},
 				"two columns have this name").Do("rename one of them")
 		}
 		seen[name] = true
 	}
-	if err := s.footer.check(s.size-tailBytes-int64(len(data)), s.tree.leaves); err != nil {
+	if err := s.footer.check(s.Size-tailBytes-int64(len(data)), s.tree.leaves); err != nil {
 		return s.damaged("%w", err)
 	}
 	s.footer.schema = nil
@@ -101,31 +77,31 @@ func (s *source) load(file io.ReaderAt) error {
 func (s *source) readFooter(file io.ReaderAt) ([]byte, error) {
 	var head [len(magic)]byte
 	var tail [tailBytes]byte
-	if s.size < int64(len(magic)+tailBytes) {
+	if s.Size < int64(len(magic)+tailBytes) {
 		return nil, s.truncated()
 	}
 	if err := s.readAt(file, head[:], 0); err != nil {
 		return nil, err
 	}
-	if err := s.readAt(file, tail[:], s.size-tailBytes); err != nil {
+	if err := s.readAt(file, tail[:], s.Size-tailBytes); err != nil {
 		return nil, err
 	}
 	if string(tail[4:]) == encryptedMagic {
-		return nil, fault.Inputf(fault.In(s.path), "encrypted Parquet is not supported").Do("write it without encryption")
+		return nil, fault.Inputf(fault.In(s.Path), "encrypted Parquet is not supported").Do("write it without encryption")
 	}
 	if string(head[:]) != magic || string(tail[4:]) != magic {
 		return nil, s.truncated()
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:4]))
-	if n == 0 || n > s.size-int64(len(magic)+tailBytes) {
+	if n == 0 || n > s.Size-int64(len(magic)+tailBytes) {
 		return nil, s.truncated()
 	}
 	if n > maxFooter {
-		return nil, fault.Inputf(fault.In(s.path), "has %d bytes of metadata; the limit is %d", n, maxFooter).
+		return nil, fault.Inputf(fault.In(s.Path), "has %d bytes of metadata; the limit is %d", n, maxFooter).
 			Do("write fewer, larger row groups")
 	}
 	data := make([]byte, n)
-	return data, s.readAt(file, data, s.size-tailBytes-n)
+	return data, s.readAt(file, data, s.Size-tailBytes-n)
 }
 
 func (s *source) readAt(file io.ReaderAt, b []byte, at int64) error {
@@ -133,17 +109,17 @@ func (s *source) readAt(file io.ReaderAt, b []byte, at int64) error {
 		if err == io.EOF {
 			return s.truncated()
 		}
-		return unreadable(s.path, err)
+		return pinned.Unreadable(s.Path, err)
 	}
 	return nil
 }
 
 func (s *source) truncated() error {
-	return fault.Inputf(fault.In(s.path), "is truncated or not Parquet").Do("copy or export it again")
+	return fault.Inputf(fault.In(s.Path), "is truncated or not Parquet").Do("copy or export it again")
 }
 
 func (s *source) damaged(format string, args ...any) error {
-	e := fault.Inputf(fault.In(s.path), "is damaged").Do("copy or export it again")
+	e := fault.Inputf(fault.In(s.Path), "is damaged").Do("copy or export it again")
 	e.Err = fmt.Errorf(format, args...)
 	return e
 }
@@ -167,7 +143,7 @@ func (s *source) Cuts() []int64 {
 }
 
 // Locate is the row's place in the file.
-func (s *source) Locate(row int64) fault.Place { return fault.Place{File: s.path, Row: row} }
+func (s *source) Locate(row int64) fault.Place { return fault.Place{File: s.Path, Row: row} }
 
 // Bytes is the size of the pages after decompression, as the file gives it.
 func (s *source) Bytes() int64 {
@@ -184,20 +160,7 @@ func (s *source) Bytes() int64 {
 }
 
 // Names is the path, as it was given to Open.
-func (s *source) Names() []string { return []string{s.path} }
+func (s *source) Names() []string { return []string{s.Path} }
 
 // Close has nothing to do: no file is held open.
 func (s *source) Close() error { return nil }
-
-// pinned says whether the file is still the one that was opened.
-func (s *source) pinned(file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return unreadable(s.path, err)
-	}
-	if !os.SameFile(info, s.info) || info.Size() != s.size || !info.ModTime().Equal(s.info.ModTime()) {
-		return fault.Inputf(fault.In(s.path), "has changed since it was opened").
-			Do("leave the file alone until the run has ended, then start again")
-	}
-	return nil
-}
