@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // word is a text that does not belong into the project.
@@ -30,8 +31,8 @@ var words = []word{
 func Words(tree Tree) []Finding {
 	var found []Finding
 	for _, name := range tree.names() {
-		if binary(tree[name]) || path.Base(name) == "go.sum" {
-			continue
+		if binary(tree[name]) || path.Base(name) == "go.sum" || strings.HasSuffix(name, ".pb.go") {
+			continue // of generated code, what it was generated from is looked at
 		}
 		lines := bufio.NewScanner(bytes.NewReader(tree[name]))
 		lines.Buffer(nil, len(tree[name])+1)
