@@ -1,0 +1,7 @@
+//go:build failpoints
+
+package failpoint
+
+import "os"
+
+func killed(state *os.ProcessState) bool { return state.ExitCode() == 137 }
