@@ -6,17 +6,28 @@ import (
 	"github.com/coterie-project/coterie/partition"
 )
 
-// Event is something that happened: WorkerJoined, WorkerLost, Answered or Cancelled.
+// Event is something that happened: WorkerJoined, WorkerLost, Answered, Straggling or Cancelled.
 type Event interface{ event() }
 
 // WorkerJoined is a worker that can take tasks. The job begins once as many as it waits for have joined.
 type WorkerJoined struct{ Worker partition.Worker }
 
-// WorkerLost is a worker that is not expected to answer any more; its partitions go to others at once.
-type WorkerLost struct{ Name string }
+// WorkerLost is a worker that is not expected to answer any more; its partitions go to others at once. Left says that
+// it went in order.
+type WorkerLost struct {
+	Name string
+	Left bool
+}
 
 // Answered is a worker's answer to a task.
-type Answered struct{ Answer *wire.Answer }
+type Answered struct {
+	Answer *wire.Answer
+	// release gives back the memory that the answer took, once it has been merged or refused; nil: nothing to do.
+	release func()
+}
+
+// Straggling is a worker that takes much longer over a round than the others; who has a clock says so.
+type Straggling struct{ Worker string }
 
 // Cancelled ends the job.
 type Cancelled struct{ Reason error }
@@ -24,9 +35,11 @@ type Cancelled struct{ Reason error }
 func (WorkerJoined) event() {}
 func (WorkerLost) event()   {}
 func (Answered) event()     {}
+func (Straggling) event()   {}
 func (Cancelled) event()    {}
 
-// Action is something to do: Send, PhaseBegun, Iterated, Refused, Reassigned, Finished or Failed.
+// Action is something to do: Send, PhaseBegun, Iterated, Advanced, Refused, Reassigned, Speculated, Waiting, Finished or
+// Failed.
 type Action interface{ action() }
 
 // Send asks a worker to do a task.
@@ -79,6 +92,20 @@ type Reassigned struct {
 	Partitions int
 }
 
+// Speculated is copies of what a slow worker owes, given to idle ones, for the log.
+type Speculated struct {
+	Slow       string
+	Partitions int
+	Idle       []string
+}
+
+// Waiting is a job that has fewer workers than it needs, or, with Have ≥ Need, has them again.
+type Waiting struct{ Have, Need int }
+
+// Advanced says that the job has come to a place that it could be resumed from. PhaseEnd marks the places that are
+// worth keeping whatever the clock says.
+type Advanced struct{ PhaseEnd bool }
+
 // Finished ends the job well.
 type Finished struct{}
 
@@ -90,5 +117,8 @@ func (PhaseBegun) action() {}
 func (*Iterated) action()  {}
 func (Refused) action()    {}
 func (Reassigned) action() {}
+func (Speculated) action() {}
+func (Waiting) action()    {}
+func (Advanced) action()   {}
 func (Finished) action()   {}
 func (Failed) action()     {}

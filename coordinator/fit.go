@@ -20,7 +20,9 @@ type FitOptions struct {
 	MaxIterations int
 	Tolerance     float64 // relative to the mean column variance; 0: until nothing changes
 	Seed          uint64
-	Labels        bool // a last round hands labels to where they are written
+	Parts         bool      // labels are parts, which the workers write themselves
+	Labels        bool      // a last round hands labels to where they are written
+	Resume        *FitState // where an earlier coordinator had come to; nil: from the beginning
 }
 
 // purposeRun keys the seed of each run apart from each other.
@@ -41,16 +43,21 @@ type FitResult struct {
 // Fit is the program of a fit: statistics, transform, load, then for each run seed, iterate and score; the lowest
 // inertia wins, the earliest of equals.
 type Fit struct {
-	Result  FitResult
-	options FitOptions
-	largest float64
-	space   *kmeans.Space
-	totals  *kmeans.Totals
-	loading *wire.Task // how partitions are loaded, for who takes them over
-	spread  float64    // mean column variance
-	run     int
-	iter    *kmeans.Iteration
-	have    bool
+	Result   FitResult
+	options  FitOptions
+	largest  float64
+	space    *kmeans.Space
+	totals   *kmeans.Totals
+	loading  *wire.Task // how partitions are loaded, for who takes them over
+	spread   float64    // mean column variance
+	leaves   []string   // by range of ids: who knows the rows that are left out; nil: none are
+	integers bool       // every id is an integer
+	run      int
+	iter     *kmeans.Iteration
+	sums     *kmeans.Sums // of the last assignment of iter
+	have     bool
+	// assigned is the round of the last assignment: workers that took part in it know which rows have moved since.
+	assigned uint64
 }
 
 // NewFit makes the job of a fit.
@@ -59,12 +66,25 @@ func NewFit(c Config, o FitOptions) (*Job, *Fit, error) {
 		return nil, nil, fmt.Errorf("coordinator: k %d, runs %d, iterations %d, tolerance %g: out of range", o.K, o.Runs, o.MaxIterations, o.Tolerance)
 	}
 	f := &Fit{options: o}
+	if o.Resume != nil {
+		if err := f.restore(o.Resume); err != nil {
+			return nil, nil, err
+		}
+	}
 	j, err := newJob(c, f)
 	return j, f, err
 }
 
 func (f *Fit) start(j *Job) []Action {
-	return openKeys(j, f.options.Input, false, f.statistics)
+	return openKeys(j, f.options.Input, false, func(j *Job, s settled) []Action {
+		f.leaves = s.owners
+		if f.totals != nil {
+			f.reload()
+			j.reserve(rowBytes(f.Result.Transform.Width(), f.options.Input))
+			return f.resume(j)
+		}
+		return f.statistics(j)
+	})
 }
 
 // openReading opens a round that reads all rows.
@@ -73,25 +93,8 @@ func (j *Job) openReading(task wire.Task, then func(*wire.Partial) []Action) []A
 	return append([]Action{begun}, j.open(task, j.everything(), then)...)
 }
 
-// openKeys settles which rows of equal id are left out, before anything else is read. Under the policy fail the ids
-// are looked at while the rows are loaded, which costs no reading.
-func openKeys(j *Job, in *wire.Input, always bool, then func(*Job) []Action) []Action {
-	if in.ID == "" || in.Duplicates == wire.DuplicatesFail && !always {
-		return then(j)
-	}
-	return j.openReading(wire.Task{Kind: wire.Keys, Input: in}, func(*wire.Partial) []Action {
-		return openDuplicates(j, in, then)
-	})
-}
-
-// openDuplicates has the ids that were handed in compared. One worker asks the exchange; the round has one partition.
-func openDuplicates(j *Job, in *wire.Input, then func(*Job) []Action) []Action {
-	one := j.everything()[:min(1, len(j.config.Manifest.Partitions))]
-	return j.open(wire.Task{Kind: wire.Duplicates, Input: in}, one, func(*wire.Partial) []Action { return then(j) })
-}
-
 func (f *Fit) statistics(j *Job) []Action {
-	task := wire.Task{Kind: wire.Statistics, Input: f.options.Input}
+	task := wire.Task{Kind: wire.Statistics, Input: f.options.Input, Owners: f.leaves}
 	return j.openReading(task, func(p *wire.Partial) []Action { return f.takeStatistics(j, p) })
 }
 
@@ -114,7 +117,7 @@ func (f *Fit) takeStatistics(j *Job, p *wire.Partial) []Action {
 
 func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileSearch) []Action {
 	if search != nil && !search.Done() {
-		task := wire.Task{Kind: wire.Quantiles, Input: f.options.Input, Search: search}
+		task := wire.Task{Kind: wire.Quantiles, Input: f.options.Input, Search: search, Owners: f.leaves}
 		return j.openReading(task, func(p *wire.Partial) []Action {
 			if err := search.Close(p.Counts); err != nil {
 				return j.fail(err)
@@ -130,7 +133,7 @@ func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileS
 	if !transform.NeedsSecondPass() {
 		return f.load(j)
 	}
-	task := wire.Task{Kind: wire.Directions, Input: f.options.Input, Transform: transform}
+	task := wire.Task{Kind: wire.Directions, Input: f.options.Input, Transform: transform, Owners: f.leaves}
 	return j.openReading(task, func(p *wire.Partial) []Action {
 		if err := transform.FinishNormalised(p.Directions); err != nil {
 			return j.fail(err)
@@ -141,18 +144,38 @@ func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileS
 
 func (f *Fit) load(j *Job) []Action {
 	in := f.options.Input
-	task := wire.Task{Kind: wire.Load, Input: in, Transform: f.Result.Transform, Largest: f.largest, K: f.options.K,
-		KeepIDs: f.options.Labels}
-	f.loading = &task
-	return j.openReading(task, func(p *wire.Partial) []Action {
+	f.reload()
+	j.reserve(rowBytes(f.Result.Transform.Width(), in))
+	return j.openReading(*f.loading, func(p *wire.Partial) []Action {
 		if actions := f.takeLoad(j, p); actions != nil {
 			return actions
 		}
+		f.integers = integers(p.IDs)
 		if in.ID != "" && in.Duplicates == wire.DuplicatesFail {
-			return openDuplicates(j, in, f.seed)
+			return openDuplicates(j, f.loading, p.IDs, func(j *Job, _ settled) []Action { return f.loaded(j) })
 		}
-		return f.seed(j)
+		return f.loaded(j)
 	})
+}
+
+// reload makes the task that loads rows, which later rounds carry along for who takes partitions over.
+func (f *Fit) reload() {
+	f.loading = &wire.Task{Kind: wire.Load, Input: f.options.Input, Transform: f.Result.Transform, Largest: f.largest,
+		K: f.options.K, KeepIDs: f.options.Labels, Owners: f.leaves}
+}
+
+// loaded goes on once all rows are in memory.
+func (f *Fit) loaded(j *Job) []Action {
+	return append([]Action{Advanced{PhaseEnd: true}}, f.seed(j)...)
+}
+
+// prepare derives what iterations need to know of the Points.
+func (f *Fit) prepare() {
+	f.space = spaceOf(f.Result.Transform)
+	f.spread = f.totals.MeanVariance(f.space.Grid)
+	if f.loading == nil {
+		f.reload()
+	}
 }
 
 // takeLoad checks what was loaded; nil means that all is well.
@@ -160,8 +183,7 @@ func (f *Fit) takeLoad(j *Job, p *wire.Partial) []Action {
 	// What became of single rows is known in full only now: filled in, or set aside for the transform's sake.
 	f.Result.Intake, f.Result.Bad = p.Intake, p.Bad
 	f.totals = p.Totals
-	f.space = spaceOf(f.Result.Transform)
-	f.spread = p.Totals.MeanVariance(f.space.Grid)
+	f.prepare()
 	k := f.options.K
 	switch {
 	case int64(k) > p.Totals.Rows:
@@ -209,7 +231,11 @@ func (f *Fit) seedRound(j *Job, seeder *kmeans.Seeder) []Action {
 		}
 		return f.iterate(j, start)
 	}
-	return j.open(wire.Task{Kind: wire.Seed, Seed: task, Reload: f.loading}, j.everything(), func(p *wire.Partial) []Action {
+	over := j.everything()
+	if task.Recluster {
+		over = over[:1] // whoever has it: no rows are looked at
+	}
+	return j.open(wire.Task{Kind: wire.Seed, Seed: task, Reload: f.loading}, over, func(p *wire.Partial) []Action {
 		seeder.Take(p.Seed)
 		return f.seedRound(j, seeder)
 	})
@@ -224,11 +250,12 @@ func (f *Fit) iterate(j *Job, start *kmeans.Centroids) []Action {
 		return j.fail(fmt.Errorf("%w: %d×%d where %d×%d are needed", ErrStart, start.K, start.D, f.options.K, len(f.space.Grid)))
 	}
 	f.iter = kmeans.NewIteration(start, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
-	return append([]Action{PhaseBegun{Phase: PhaseIterate, Rows: f.totals.Rows}}, f.assign(j)...)
+	return append([]Action{Advanced{PhaseEnd: true}, PhaseBegun{Phase: PhaseIterate, Rows: f.totals.Rows}}, f.assign(j)...)
 }
 
 func (f *Fit) assign(j *Job) []Action {
-	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids, Reload: f.loading}
+	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids, Reload: f.loading, Since: f.assigned}
+	f.assigned = j.round + 1
 	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeSums(j, p) })
 }
 
@@ -253,14 +280,15 @@ func (f *Fit) update(j *Job, p *wire.Partial, far []kmeans.Far) []Action {
 	}
 	shown := &Iterated{Run: f.run, Iteration: f.iter.Done + 1, Rows: p.Intake.Kept, Moved: moved,
 		sums: p.Sums, centroids: f.iter.Centroids, fit: f}
+	f.sums = p.Sums
 	sums := p.Sums
 	if len(far) > 0 {
-		sums = sums.Clone() // the pass is shown as it was
+		sums = sums.Clone() // the pass is shown, and kept, as it was
 	}
 	if f.iter.Update(sums, far) {
-		return append([]Action{shown}, f.assign(j)...)
+		return append([]Action{shown, Advanced{}}, f.assign(j)...)
 	}
-	return append([]Action{shown}, f.score(j)...)
+	return append([]Action{shown, Advanced{PhaseEnd: true}}, f.score(j)...)
 }
 
 func (f *Fit) score(j *Job) []Action {
@@ -280,15 +308,23 @@ func (f *Fit) takeScore(j *Job, p *wire.Partial) []Action {
 		f.Result.Iterations, f.Result.Converged = f.iter.Done, f.iter.Converged
 	}
 	f.run++
+	f.iter, f.sums = nil, nil
 	if f.run < f.options.Runs {
-		return f.seed(j)
+		return append([]Action{Advanced{PhaseEnd: true}}, f.seed(j)...)
 	}
+	return append([]Action{Advanced{PhaseEnd: true}}, f.label(j)...)
+}
+
+// label has the labels written, where they are asked for.
+func (f *Fit) label(j *Job) []Action {
 	begun := PhaseBegun{Phase: PhaseWrite, Rows: f.totals.Rows}
 	if !f.options.Labels {
 		return append([]Action{begun}, j.finish()...)
 	}
-	task := wire.Task{Kind: wire.Label, Centroids: f.Result.Centroids, Input: f.options.Input, Reload: f.loading}
-	return append([]Action{begun}, j.open(task, j.everything(), func(*wire.Partial) []Action { return j.finish() })...)
+	task := wire.Task{Kind: wire.Label, Centroids: f.Result.Centroids, Input: f.options.Input, Reload: f.loading, Integers: f.integers}
+	return append([]Action{begun}, j.prepareParts(f.options.Parts, func() []Action {
+		return j.open(task, j.everything(), func(*wire.Partial) []Action { return j.commitParts(f.options.Parts) })
+	})...)
 }
 
 // scaled brings an inertia in fixed-point weight units to that of the weights, and under cosine from the squared

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/partition"
 )
@@ -19,6 +20,9 @@ type Config struct {
 	Manifest *partition.Manifest
 	// Workers is how many workers to wait for before the first round; at least 1.
 	Workers int
+	// Patient says what becomes of a job with fewer workers than that after it has begun: it waits for others, and who
+	// drives it decides for how long. One that is not patient goes on with those that are left, and fails with the last.
+	Patient bool
 	// Epoch of this coordinator; answers of another are refused.
 	Epoch uint64
 	// Window is how many partitions of a label round may be under way at once: it bounds the labels that wait for
@@ -26,23 +30,34 @@ type Config struct {
 	Window int
 }
 
+// blameLimit is how many workers may be lost, or fail for a reason of their own machine, over the same partition in
+// one round before the partition is taken for the cause: it may be what no worker has memory for.
+const blameLimit = 3
+
 // Job is the state of one job. It is driven by Step alone and has no clock, socket or goroutine; the same events in
 // the same order give the same actions.
 type Job struct {
 	config  Config
 	program program
-	workers []partition.Worker
+	workers []partition.Worker // those that can be asked, sorted by name
 	plan    *partition.Plan
-	started bool
-	ended   bool
+	begun   bool // the first round has been opened
+	waiting bool // too few workers: nothing is sent
+	stale   bool // workers came or went since the plan was made
+	// rowBytes is what a row takes in a worker's memory; 0 until rows are held.
+	rowBytes int64
+	ended    bool
 
-	round   uint64
-	task    wire.Task // the round's, without partitions
-	expect  []int     // partitions of the round, ascending
-	queue   []int     // of a windowed round: those not sent yet
-	ledger  *Ledger
-	merged  *wire.Partial
-	onMerge func(*wire.Partial) []Action
+	round      uint64
+	task       wire.Task // the round's, without partitions
+	queue      []int     // of a windowed round: those not sent yet
+	ledger     *Ledger
+	merged     *wire.Partial
+	onMerge    func(*wire.Partial) []Action
+	asked      map[string]map[int]bool // by worker: the partitions that an answer is expected for
+	copies     map[int]int             // by partition: how many answers are expected
+	blame      map[int][]string        // by partition: the workers that came to grief over it in this round
+	answeredBy []string                // by partition: who answered in the last round that was merged
 }
 
 func newJob(c Config, p program) (*Job, error) {
@@ -52,7 +67,8 @@ func newJob(c Config, p program) (*Job, error) {
 	if err := c.Manifest.Validate(); err != nil {
 		return nil, fmt.Errorf("coordinator: %w", err)
 	}
-	return &Job{config: c, program: p}, nil
+	return &Job{config: c, program: p, asked: make(map[string]map[int]bool), copies: make(map[int]int),
+		answeredBy: make([]string, len(c.Manifest.Partitions))}, nil
 }
 
 // Ended says whether the job has finished or failed.
@@ -67,9 +83,11 @@ func (j *Job) Step(e Event) []Action {
 	case WorkerJoined:
 		return j.joined(e.Worker)
 	case WorkerLost:
-		return j.lost(e.Name)
+		return j.lost(e.Name, e.Left)
 	case Answered:
 		return j.answered(e.Answer)
+	case Straggling:
+		return j.speculate(e.Worker)
 	case Cancelled:
 		return j.fail(e.Reason)
 	}
@@ -80,18 +98,21 @@ func (j *Job) joined(w partition.Worker) []Action {
 	if j.has(w.Name) {
 		return nil
 	}
-	j.workers = append(j.workers, w)
-	if j.started || len(j.workers) < j.config.Workers {
-		return nil
-	}
 	// Arrival order must not decide who holds what.
-	slices.SortFunc(j.workers, func(a, b partition.Worker) int { return compareNames(a.Name, b.Name) })
-	plan, err := partition.Place(j.config.Manifest, j.workers)
-	if err != nil {
-		return j.fail(err)
+	at, _ := slices.BinarySearchFunc(j.workers, w, func(a, b partition.Worker) int { return compareNames(a.Name, b.Name) })
+	j.workers = slices.Insert(j.workers, at, w)
+	j.stale = true
+	switch {
+	case len(j.workers) < j.config.Workers && (j.waiting || !j.begun):
+		return []Action{Waiting{Have: len(j.workers), Need: j.config.Workers}}
+	case !j.begun:
+		j.begun = true
+		return append([]Action{Waiting{Have: len(j.workers), Need: j.config.Workers}}, j.program.start(j)...)
+	case j.waiting:
+		j.waiting = false
+		return append([]Action{Waiting{Have: len(j.workers), Need: j.config.Workers}}, j.sendUnasked()...)
 	}
-	j.plan, j.started = plan, true
-	return j.program.start(j)
+	return nil // used from the next round on
 }
 
 // has says whether a worker has joined and is not lost.
@@ -106,39 +127,107 @@ func compareNames(a, b string) int {
 	return slices.Compare([]byte(a), []byte(b))
 }
 
-// lost moves a worker's partitions to the others and asks them for what this round still misses of them.
-func (j *Job) lost(name string) []Action {
-	j.workers = slices.DeleteFunc(j.workers, func(w partition.Worker) bool { return w.Name == name })
-	if !j.started {
+// lost takes a worker out and asks others for what is still missing of what it was asked for. left says that it went
+// in order, which is nobody's fault.
+func (j *Job) lost(name string, left bool) []Action {
+	if !j.has(name) {
 		return nil
 	}
-	moved, err := j.plan.Reassign(name, j.workers)
+	j.workers = slices.DeleteFunc(j.workers, func(w partition.Worker) bool { return w.Name == name })
+	j.stale = true
+	var actions []Action
+	asked := j.asked[name]
+	delete(j.asked, name)
+	for id := range asked {
+		j.expectOneLess(id)
+		if !left && j.ledger != nil && j.ledger.Open(id) && readsRows(j.task.Kind) {
+			if err := j.blames(id, name, nil); err != nil {
+				return j.fail(err)
+			}
+		}
+	}
+	if !j.begun {
+		return nil
+	}
+	if len(j.workers) == 0 && !j.config.Patient {
+		return j.fail(fmt.Errorf("worker %s lost: %w", name, partition.ErrNoWorkers))
+	}
+	if len(j.workers) < j.config.Workers && j.config.Patient {
+		j.waiting = true
+		return append(actions, Reassigned{From: name}, Waiting{Have: len(j.workers), Need: j.config.Workers})
+	}
+	moved, err := j.replan()
 	if err != nil {
-		return j.fail(fmt.Errorf("worker %s lost: %w", name, err))
+		return j.fail(err)
 	}
-	actions := []Action{Reassigned{From: name, Partitions: len(moved)}}
-	if j.ledger == nil {
-		return actions
-	}
-	missing := slices.DeleteFunc(j.ledger.Missing(moved), func(id int) bool { return slices.Contains(j.queue, id) })
-	return append(actions, j.send(missing)...)
+	return append(append(actions, Reassigned{From: name, Partitions: moved}), j.sendUnasked()...)
 }
+
+// readsRows says whether a kind of round takes rows into memory.
+func readsRows(k wire.Kind) bool {
+	switch k {
+	case wire.Keys, wire.Statistics, wire.Quantiles, wire.Directions, wire.Load:
+		return true
+	}
+	return false
+}
+
+// blames notes that a worker came to grief over a partition; it is an error once too many have.
+func (j *Job) blames(id int, worker string, cause error) error {
+	if !slices.Contains(j.blame[id], worker) {
+		j.blame[id] = append(j.blame[id], worker)
+	}
+	if len(j.blame[id]) < blameLimit {
+		return nil
+	}
+	p := j.config.Manifest.Partitions[id]
+	return &fault.Error{Kind: fault.Failed, Place: fault.Place{Row: fault.NoRow}, Err: cause,
+		Problem: fmt.Sprintf("partition %d (rows %d to %d) has brought down %d workers: %v", id, p.First, p.First+p.Rows-1, len(j.blame[id]), j.blame[id]),
+		Remedy:  "look at the logs of these workers; give them more memory, or lower their --memory"}
+}
+
+// replan brings the plan up to date with the workers there are and counts the partitions that changed hands.
+func (j *Job) replan() (int, error) {
+	if !j.stale || len(j.workers) == 0 {
+		return 0, nil
+	}
+	j.stale = false
+	if j.plan == nil {
+		plan, err := partition.Place(j.config.Manifest, j.workers, j.rowBytes)
+		j.plan = plan
+		return 0, err
+	}
+	moved, err := j.plan.Rebalance(j.config.Manifest, j.workers, j.rowBytes)
+	return len(moved), err
+}
+
+// reserve says that rows are held from the next round on, and how many bytes each of them takes. Workers that lack the
+// memory for what they own give some of it to others.
+func (j *Job) reserve(rowBytes int64) { j.rowBytes, j.stale = rowBytes, true }
+
+// owners is, by partition, the worker that the plan gives it to.
+func (j *Job) owners() []string { return slices.Clone(j.plan.Owners) }
 
 // open begins a round over the given partitions and sends it out; then is called with the merged Partial.
 func (j *Job) open(task wire.Task, partitions []int, then func(*wire.Partial) []Action) []Action {
+	if _, err := j.replan(); err != nil {
+		return j.fail(err)
+	}
 	j.round++
 	task.Epoch, task.Round = j.config.Epoch, j.round
-	j.task, j.expect, j.onMerge = task, partitions, then
+	j.task, j.onMerge = task, then
 	j.ledger = NewLedger(task.Epoch, task.Round, partitions)
 	j.merged = &wire.Partial{}
 	j.queue = nil
+	j.blame = make(map[int][]string)
+	clear(j.asked)
+	clear(j.copies)
 	if len(partitions) == 0 {
 		return j.full()
 	}
 	if task.Kind == wire.Label {
-		n := min(j.config.Window, len(partitions))
-		j.queue = partitions[n:]
-		return j.sendEach(partitions[:n])
+		j.queue = partitions
+		return j.topUp()
 	}
 	return j.send(partitions)
 }
@@ -152,8 +241,12 @@ func (j *Job) everything() []int {
 	return ids
 }
 
-// send asks the owners of the partitions for them, one task for each owner.
+// send asks the owners of the partitions for them, one task for each owner. Where too few workers are left it does
+// nothing: sendUnasked makes up for it.
 func (j *Job) send(partitions []int) []Action {
+	if j.waiting {
+		return nil
+	}
 	byOwner := make(map[string][]int)
 	for _, id := range partitions {
 		owner := j.plan.Owners[id]
@@ -162,12 +255,34 @@ func (j *Job) send(partitions []int) []Action {
 	var actions []Action
 	for _, w := range j.workers {
 		if ids := byOwner[w.Name]; len(ids) > 0 {
-			task := j.task
-			task.Partitions = ids
-			actions = append(actions, Send{Worker: w.Name, Task: &task})
+			actions = append(actions, j.ask(w.Name, ids))
 		}
 	}
 	return actions
+}
+
+// ask makes a worker's task and notes that its answer is expected.
+func (j *Job) ask(worker string, ids []int) Action {
+	expected := j.asked[worker]
+	if expected == nil {
+		expected = make(map[int]bool)
+		j.asked[worker] = expected
+	}
+	for _, id := range ids {
+		if !expected[id] {
+			expected[id] = true
+			j.copies[id]++
+		}
+	}
+	task := j.task
+	task.Partitions = ids
+	return Send{Worker: worker, Task: &task}
+}
+
+func (j *Job) expectOneLess(id int) {
+	if j.copies[id]--; j.copies[id] <= 0 {
+		delete(j.copies, id)
+	}
 }
 
 // sendEach sends a task for each partition, in order.
@@ -179,35 +294,143 @@ func (j *Job) sendEach(partitions []int) []Action {
 	return actions
 }
 
+// sendUnasked asks for what is missing in the round, is not waiting in the queue, and nobody is computing.
+func (j *Job) sendUnasked() []Action {
+	if j.waiting || j.ledger == nil {
+		return nil
+	}
+	if _, err := j.replan(); err != nil {
+		return j.fail(err)
+	}
+	queued := make(map[int]bool, len(j.queue))
+	for _, id := range j.queue {
+		queued[id] = true
+	}
+	var missing []int
+	for _, id := range j.ledger.AllMissing() {
+		if j.copies[id] == 0 && !queued[id] {
+			missing = append(missing, id)
+		}
+	}
+	return append(j.send(missing), j.topUp()...)
+}
+
 func (j *Job) answered(a *wire.Answer) []Action {
-	if j.ledger == nil {
-		return []Action{Refused{Worker: a.Worker, Err: ErrStale}}
+	if j.ledger == nil || a.Epoch != j.task.Epoch || a.Round != j.task.Round {
+		return []Action{Refused{Worker: a.Worker, Err: fmt.Errorf("%w: epoch %d round %d, now %d and %d", ErrStale, a.Epoch,
+			a.Round, j.task.Epoch, j.task.Round)}}
+	}
+	for _, id := range a.Covered {
+		if j.asked[a.Worker][id] {
+			delete(j.asked[a.Worker], id)
+			j.expectOneLess(id)
+		}
 	}
 	if a.Err != nil {
-		// Who was lost has been replaced: its troubles are not the job's.
-		if a.Epoch != j.task.Epoch || a.Round != j.task.Round || !j.has(a.Worker) {
-			return []Action{Refused{Worker: a.Worker, Err: ErrStale}}
-		}
-		return j.fail(a.Err)
+		return j.failedAt(a)
 	}
 	if err := j.ledger.Book(a); err != nil {
-		actions := []Action{Refused{Worker: a.Worker, Err: err}}
-		if errors.Is(err, ErrOverlap) {
-			// Part of it may still be wanted: ask again for just that.
-			actions = append(actions, j.send(j.ledger.Missing(a.Covered))...)
-		}
-		return actions
+		return j.refuse(a, err)
 	}
 	j.merged.Merge(a.Partial)
+	for _, id := range a.Covered {
+		j.answeredBy[id] = a.Worker
+		if j.has(a.Worker) && j.plan.Owners[id] != a.Worker {
+			j.plan.Move(id, a.Worker) // it has what it answered for in memory now
+		}
+	}
 	if j.ledger.Full() {
 		return j.full()
 	}
-	return j.sendNext(len(a.Covered))
+	return j.topUp()
 }
 
-// sendNext keeps the window of a label round full.
-func (j *Job) sendNext(n int) []Action {
-	n = min(n, len(j.queue))
+// refuse takes nothing of an answer. What it covers may still be wanted in part; and where it was computed twice, both
+// must have found the same.
+func (j *Job) refuse(a *wire.Answer, err error) []Action {
+	actions := []Action{Refused{Worker: a.Worker, Err: err}}
+	if !errors.Is(err, ErrOverlap) {
+		return actions
+	}
+	if id, other, differs := j.ledger.Disagrees(a); differs {
+		return append(actions, j.fail(&DisagreeError{Partition: id, Round: a.Round, Workers: [2]string{other, a.Worker}})...)
+	}
+	return append(actions, j.sendUnasked()...)
+}
+
+// failedAt takes a worker's error. Who was lost has been replaced: its troubles are not the job's. Bad data is bad
+// wherever it is read; what only the worker's machine is to blame for is tried on another.
+func (j *Job) failedAt(a *wire.Answer) []Action {
+	if !j.has(a.Worker) {
+		return []Action{Refused{Worker: a.Worker, Err: ErrStale}}
+	}
+	if !j.config.Patient || fault.Code(a.Err) != int(fault.Failed) || len(a.Covered) == 0 {
+		return j.fail(a.Err)
+	}
+	for _, id := range a.Covered {
+		if err := j.blames(id, a.Worker, a.Err); err != nil {
+			return j.fail(err)
+		}
+	}
+	if len(j.workers) == 1 {
+		return j.fail(a.Err) // there is nobody else to try
+	}
+	actions := []Action{Refused{Worker: a.Worker, Err: a.Err}}
+	for i, id := range a.Covered {
+		j.plan.Move(id, j.another(a.Worker, i))
+	}
+	return append(actions, j.sendUnasked()...)
+}
+
+// another is a worker that is not the one named, in turn.
+func (j *Job) another(name string, turn int) string {
+	others := make([]string, 0, len(j.workers))
+	for _, w := range j.workers {
+		if w.Name != name {
+			others = append(others, w.Name)
+		}
+	}
+	return others[turn%len(others)]
+}
+
+// speculate gives copies of what a slow worker still owes to those that have nothing to do. Who answers first is
+// booked and keeps the partition.
+func (j *Job) speculate(slow string) []Action {
+	if j.ledger == nil || j.waiting || j.task.Kind == wire.Duplicates {
+		return nil
+	}
+	var idle []string
+	for _, w := range j.workers {
+		if w.Name != slow && len(j.asked[w.Name]) == 0 {
+			idle = append(idle, w.Name)
+		}
+	}
+	var owed []int
+	for id := range j.asked[slow] {
+		if j.ledger.Open(id) && j.copies[id] == 1 {
+			owed = append(owed, id)
+		}
+	}
+	if len(idle) == 0 || len(owed) == 0 {
+		return nil
+	}
+	slices.Sort(owed)
+	actions := []Action{Speculated{Slow: slow, Partitions: len(owed), Idle: idle}}
+	for i, name := range idle {
+		share := owed[i*len(owed)/len(idle) : (i+1)*len(owed)/len(idle)]
+		if len(share) > 0 {
+			actions = append(actions, j.ask(name, share))
+		}
+	}
+	return actions
+}
+
+// topUp keeps the window of a label round full.
+func (j *Job) topUp() []Action {
+	n := min(j.config.Window-len(j.copies), len(j.queue))
+	if j.waiting || n <= 0 {
+		return nil
+	}
 	next := j.queue[:n]
 	j.queue = j.queue[n:]
 	return j.sendEach(next)

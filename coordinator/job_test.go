@@ -156,7 +156,7 @@ func calm(t *testing.T, partitions, workers int) *Fit {
 	for !w.done {
 		s := w.pending[0]
 		w.pending = w.pending[1:]
-		w.take(j.Step(Answered{w.answer(s)}))
+		w.take(j.Step(Answered{Answer: w.answer(s)}))
 	}
 	w.must(w.ended)
 	return f
@@ -178,12 +178,12 @@ func TestJobGivesTheSameBitsWhateverIsLostRepeatedOrLate(t *testing.T) {
 			switch chance := r.IntN(20); {
 			case chance == 0 && len(sent) > 0: // an old answer again
 				old := *sent[r.IntN(len(sent))]
-				w.take(j.Step(Answered{&old}))
+				w.take(j.Step(Answered{Answer: &old}))
 			case chance == 1 && alive > 1: // a worker is lost, with what it was asked for
 				alive--
 				lost := string(rune('a' + alive))
 				w.pending = without(w.pending, lost)
-				w.take(j.Step(WorkerLost{lost}))
+				w.take(j.Step(WorkerLost{Name: lost}))
 			case len(w.pending) > 0:
 				i := r.IntN(len(w.pending))
 				s := w.pending[i]
@@ -192,7 +192,7 @@ func TestJobGivesTheSameBitsWhateverIsLostRepeatedOrLate(t *testing.T) {
 				repeated := *a
 				repeated.Partial = w.compute(s.Task)
 				sent = append(sent, &repeated)
-				w.take(j.Step(Answered{a}))
+				w.take(j.Step(Answered{Answer: a}))
 			}
 		}
 		if w.ended != nil {
@@ -231,7 +231,7 @@ func TestJobStopsWhenRowsAreLostOrCountedTwice(t *testing.T) {
 		for !w.done {
 			s := w.pending[0]
 			w.pending = w.pending[1:]
-			w.take(j.Step(Answered{w.answer(s)}))
+			w.take(j.Step(Answered{Answer: w.answer(s)}))
 		}
 		if !errors.Is(w.ended, kmeans.ErrConservation) {
 			t.Errorf("%s: got %v, want %v", name, w.ended, kmeans.ErrConservation)
@@ -242,8 +242,8 @@ func TestJobStopsWhenRowsAreLostOrCountedTwice(t *testing.T) {
 func TestJobEndsWhenNobodyIsLeft(t *testing.T) {
 	w := newTown(t, 4)
 	j, _ := w.fit(2)
-	w.take(j.Step(WorkerLost{"a"}))
-	w.take(j.Step(WorkerLost{"b"}))
+	w.take(j.Step(WorkerLost{Name: "a"}))
+	w.take(j.Step(WorkerLost{Name: "b"}))
 	if !errors.Is(w.ended, partition.ErrNoWorkers) {
 		t.Errorf("got %v, want %v", w.ended, partition.ErrNoWorkers)
 	}
@@ -264,12 +264,12 @@ func TestAnErrorOfALostWorkerDoesNotEndTheJob(t *testing.T) {
 		t.Fatalf("worker %s was asked for nothing", worker)
 		return nil
 	}
-	w.take(j.Step(WorkerLost{"b"}))
-	w.take(j.Step(Answered{of("b")}))
+	w.take(j.Step(WorkerLost{Name: "b"}))
+	w.take(j.Step(Answered{Answer: of("b")}))
 	if w.done || w.refused != 1 {
 		t.Fatalf("after the error of a lost worker: ended %v (%v), %d answers refused, want 1 and a job that goes on", w.done, w.ended, w.refused)
 	}
-	w.take(j.Step(Answered{of("a")}))
+	w.take(j.Step(Answered{Answer: of("a")}))
 	if !w.done || w.ended == nil {
 		t.Error("the error of a worker that is there did not end the job")
 	}

@@ -26,7 +26,7 @@ func TestTheWindowBoundsAndFillsWhatIsUnderWayAlsoAfterALoss(t *testing.T) {
 	}
 	lost := w.pending[0].Worker
 	w.pending = without(w.pending, lost)
-	w.take(j.Step(WorkerLost{lost}))
+	w.take(j.Step(WorkerLost{Name: lost}))
 	seen, several := 0, false
 	for !w.done {
 		if got, want := underWay(), min(window, parts-seen); got != want {
@@ -36,7 +36,7 @@ func TestTheWindowBoundsAndFillsWhatIsUnderWayAlsoAfterALoss(t *testing.T) {
 		w.pending = w.pending[:len(w.pending)-1]
 		several = several || len(s.Task.Partitions) > 1
 		seen += len(s.Task.Partitions)
-		w.take(j.Step(Answered{&wire.Answer{Epoch: 1, Round: s.Task.Round, Worker: s.Worker, Covered: s.Task.Partitions, Partial: &wire.Partial{}}}))
+		w.take(j.Step(Answered{Answer: &wire.Answer{Epoch: 1, Round: s.Task.Round, Worker: s.Worker, Covered: s.Task.Partitions, Partial: &wire.Partial{}}}))
 	}
 	if w.ended != nil || seen != parts || !several {
 		t.Errorf("got %v after %d partitions, some of them together: %v", w.ended, seen, several)
@@ -54,7 +54,7 @@ func TestTheLastPassIsHeldAgainstTheDataToo(t *testing.T) {
 	for !w.done {
 		s := w.pending[0]
 		w.pending = w.pending[1:]
-		w.take(j.Step(Answered{w.answer(s)}))
+		w.take(j.Step(Answered{Answer: w.answer(s)}))
 	}
 	if !errors.Is(w.ended, kmeans.ErrConservation) {
 		t.Errorf("got %v, want %v", w.ended, kmeans.ErrConservation)

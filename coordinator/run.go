@@ -25,7 +25,11 @@ func Run(ctx context.Context, j *Job, t Transport, observe func(Action)) error {
 			event = Cancelled{Reason: ctx.Err()}
 		case event = <-t.Events():
 		}
-		if done, err := carryOut(ctx, j, t, j.Step(event), observe); done {
+		actions := j.Step(event)
+		if a, ok := event.(Answered); ok && a.release != nil {
+			a.release()
+		}
+		if done, err := carryOut(ctx, j, t, actions, observe); done {
 			return err
 		}
 	}

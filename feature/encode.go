@@ -3,6 +3,7 @@ package feature
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sort"
 	"unicode/utf8"
 
@@ -18,10 +19,12 @@ import (
 //	Counts                'Q' | intervals | intervals × (column | low | width | filled | filled × bin)
 //	  bin                   bins skipped | n | least | most, as offsets from low
 //	NormalisedStatistics  'N' | d × Moments
+//	QuantileSearch        'R' | columns × (column + 1 | values there | missing | mean | ranks × (below | low | high)) | 0
 const (
 	statisticsTag = 'S'
 	countsTag     = 'Q'
 	normalisedTag = 'N'
+	searchTag     = 'R'
 )
 
 // ErrEncoding is what the decoders give for bytes that were not written here, or under another Spec.
@@ -118,19 +121,46 @@ func (c *Counts) MarshalBinary() ([]byte, error) {
 func DecodeCounts(spec *Spec, data []byte) (*Counts, error) {
 	s := NewStatistics(spec)
 	c := &Counts{columns: s.columns, block: s.block}
-	// Where the bins lie follows from all intervals, so those are read first, over the bins, and then once more.
+	if err := c.decodeIntervals(data); err != nil {
+		return nil, err
+	}
+	return c, c.decodeBins(data)
+}
+
+// DecodeCounts reads encoded Counts of this pass of the search; they can be merged with those of Open. The error is
+// ErrEncoding.
+func (q *QuantileSearch) DecodeCounts(data []byte) (*Counts, error) {
+	c := &Counts{columns: q.columns, block: make([]float64, blockRows)}
+	if err := c.decodeIntervals(data); err != nil {
+		return nil, err
+	}
+	same := func(a, b interval) bool { return a.column == b.column && a.low == b.low && a.width == b.width }
+	if !slices.EqualFunc(c.intervals, q.opened().intervals, same) {
+		return nil, ErrEncoding
+	}
+	return c, c.decodeBins(data)
+}
+
+// decodeIntervals reads what is counted. Where the bins lie follows from all intervals, so those are read first, over
+// the bins, and then once more.
+func (c *Counts) decodeIntervals(data []byte) error {
 	r := decoder{data: data}
 	r.intervals(c, false)
 	if !r.done() {
-		return nil, ErrEncoding
+		return ErrEncoding
 	}
+	return nil
+}
+
+// decodeBins makes the bins of the intervals that are there and reads what was counted into them.
+func (c *Counts) decodeBins(data []byte) error {
 	c.allocate()
-	r = decoder{data: data}
+	r := decoder{data: data}
 	r.intervals(c, true)
 	if !r.done() {
-		return nil, ErrEncoding
+		return ErrEncoding
 	}
-	return c, nil
+	return nil
 }
 
 // Fresh is an empty counter of the same pass, for another goroutine.

@@ -50,24 +50,31 @@ func NewQuantileSearch(spec *Spec, s *Statistics) *QuantileSearch {
 	q := &QuantileSearch{columns: s.columns}
 	for j := range s.numbers {
 		if n := &s.numbers[j]; n.raw.N > 0 {
-			q.search = append(q.search, newColumnSearch(spec, j, n))
+			c := newColumnSearch(spec, j, n.raw.N, n.missing, exact.OrderedBits(plusZero(n.raw.Mean())))
+			low, high := exact.OrderedBits(plusZero(n.raw.Min)), exact.OrderedBits(plusZero(n.raw.Max))
+			for k := range c.ranks {
+				c.ranks[k].low, c.ranks[k].high = low, high
+			}
+			q.search = append(q.search, c)
 		}
 	}
 	return q
 }
 
-func newColumnSearch(spec *Spec, j int, n *numberStats) columnSearch {
-	c := columnSearch{column: j, values: n.raw.N}
+// newColumnSearch is the search in numeric column j, of which there values are there, at least one, and missing ones
+// are not; mean is that of the values. Where its ranks lie is not known yet.
+func newColumnSearch(spec *Spec, j int, there, missing int64, mean uint64) columnSearch {
+	c := columnSearch{column: j, values: there}
 	var wanted []int64
 	switch spec.Missing {
 	case Mean, Indicator:
-		c.copies = n.missing
-		c.values += n.missing
-		c.fill = exact.OrderedBits(plusZero(n.raw.Mean()))
+		c.copies = missing
+		c.values += missing
+		c.fill = mean
 	case Median:
-		c.middle = (n.raw.N - 1) / 2
-		c.filled = n.missing
-		wanted = append(wanted, c.middle, min(c.middle+1, n.raw.N-1))
+		c.middle = (there - 1) / 2
+		c.filled = missing
+		wanted = append(wanted, c.middle, min(c.middle+1, there-1))
 	}
 	if spec.Scale == Robust {
 		for quarter := int64(1); quarter <= 3; quarter++ {
@@ -80,9 +87,8 @@ func newColumnSearch(spec *Spec, j int, n *numberStats) columnSearch {
 		}
 	}
 	slices.Sort(wanted)
-	low, high := exact.OrderedBits(plusZero(n.raw.Min)), exact.OrderedBits(plusZero(n.raw.Max))
 	for _, r := range slices.Compact(wanted) {
-		c.ranks = append(c.ranks, rank{rank: r, low: low, high: high})
+		c.ranks = append(c.ranks, rank{rank: r})
 	}
 	return c
 }
@@ -123,6 +129,13 @@ func (q *QuantileSearch) Done() bool {
 
 // Open is an empty counter for this pass. It may be called for each thread; the counters are merged.
 func (q *QuantileSearch) Open() *Counts {
+	c := q.opened()
+	c.allocate()
+	return c
+}
+
+// opened is what this pass counts, without the room for it.
+func (q *QuantileSearch) opened() *Counts {
 	c := &Counts{columns: q.columns, block: make([]float64, blockRows)}
 	for i := range q.search {
 		s := &q.search[i]
@@ -134,7 +147,6 @@ func (q *QuantileSearch) Open() *Counts {
 			}
 		}
 	}
-	c.allocate()
 	return c
 }
 

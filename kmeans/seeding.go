@@ -30,6 +30,9 @@ const (
 	oversampling        = 2
 	parallelRounds      = 5
 	reclusterIterations = 100
+	// reclusterHere is how much of it (candidates × k × columns) is done in the step that finds the candidates: some tens
+	// of milliseconds. More is a round of its own.
+	reclusterHere = 1 << 24
 )
 
 // Seeder finds k starting centroids in rounds over the data. It is a state machine: ask Next for a task, give the
@@ -45,6 +48,7 @@ type Seeder struct {
 	trials    []float32 // greedy k-means++: the rows of the last draw
 	potential float64   // Σ weight × squared distance to the nearest candidate
 	sampled   int       // rounds of k-means|| done
+	masses    []uint64  // of the candidates that are to be reclustered
 	result    *Centroids
 	err       error
 }
@@ -59,6 +63,7 @@ const (
 	stepRace
 	stepTry
 	stepWeigh
+	stepRecluster
 	stepDone
 )
 
@@ -105,6 +110,8 @@ func (s *Seeder) Next() *SeedTask {
 		t.Try = s.matrix(s.trials).Clone()
 	case stepWeigh:
 		t.Weigh = true
+	case stepRecluster:
+		t.Recluster, t.Masses, t.K, t.Grid = true, s.masses, s.k, s.grid
 	}
 	return t
 }
@@ -147,7 +154,9 @@ func (s *Seeder) Take(p *SeedPartial) {
 	case stepTry:
 		s.takeTry(p)
 	case stepWeigh:
-		s.recluster(p.Weights)
+		s.weighed(p.Weights)
+	case stepRecluster:
+		s.takeCenters(p.Centers)
 	}
 }
 
@@ -198,51 +207,75 @@ func (s *Seeder) takeTry(p *SeedPartial) {
 	}
 }
 
-// recluster brings the weighted candidates down to k, in memory: there are some 2k a round of them.
-func (s *Seeder) recluster(weights []exact.Int128) {
-	n := s.have()
+// weighed has the weighted candidates brought down to k: there are some 2k a round of them.
+func (s *Seeder) weighed(weights []exact.Int128) {
 	heaviest := exact.Int128{}
 	for _, w := range weights {
 		if w.Cmp(heaviest) > 0 {
 			heaviest = w
 		}
 	}
-	mass := make([]float64, n)
+	mass := make([]float64, s.have())
 	for i, w := range weights {
 		mass[i] = max(w.Float64(0), 1)
 	}
-	points, err := s.candidatePoints(n, FixedWeights(nil, mass, max(heaviest.Float64(0), 1)))
+	s.masses = FixedWeights(nil, mass, max(heaviest.Float64(0), 1))
+	s.step = stepRecluster
+	if s.have()*s.k*s.d > reclusterHere {
+		return
+	}
+	centers, err := Recluster(s.Next())
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	seed := exact.Draw(s.seed, purposeRecluster, 0, 0)
-	start, err := Seed(points, InitPlusPlus, s.k, seed)
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	result, err := Lloyd(points, start, Options{MaxIterations: reclusterIterations})
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	s.finish(result.Centroids)
+	s.finish(centers)
 }
 
-func (s *Seeder) candidatePoints(n int, weights []uint64) (*Points, error) {
-	points, err := NewPoints(n, s.d, 0, s.grid)
+func (s *Seeder) takeCenters(c *Centroids) {
+	if c == nil || c.K != s.k || c.D != s.d {
+		s.fail(ErrShape)
+		return
+	}
+	s.finish(c)
+}
+
+// Recluster does the Recluster of a SeedTask: greedy k-means++ and Lloyd over the weighted candidates, in memory and
+// on one thread.
+func Recluster(t *SeedTask) (*Centroids, error) {
+	c := t.Candidates
+	if c == nil || len(t.Masses) != c.K || len(t.Grid) != c.D {
+		return nil, fmt.Errorf("%w: candidates, masses and grid of a reclustering do not fit", ErrShape)
+	}
+	points, err := candidatePoints(c, t.Grid, t.Masses)
 	if err != nil {
 		return nil, err
 	}
-	columns := make([][]float32, s.d)
+	seed := exact.Draw(t.Seed, purposeRecluster, 0, 0)
+	start, err := Seed(points, InitPlusPlus, t.K, seed)
+	if err != nil {
+		return nil, err
+	}
+	result, err := Lloyd(points, start, Options{MaxIterations: reclusterIterations})
+	if err != nil {
+		return nil, err
+	}
+	return result.Centroids, nil
+}
+
+func candidatePoints(c *Centroids, grid []int, weights []uint64) (*Points, error) {
+	points, err := NewPoints(c.K, c.D, 0, grid)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([][]float32, c.D)
 	for t := range columns {
-		columns[t] = make([]float32, n)
-		for i := range n {
-			columns[t][i] = s.chosen[i*s.d+t]
+		columns[t] = make([]float32, c.K)
+		for i := range c.K {
+			columns[t][i] = c.Values[i*c.D+t]
 		}
 	}
-	return points, points.Append(columns, n, 0, nil, weights)
+	return points, points.Append(columns, c.K, 0, nil, weights)
 }
 
 // appendDistinct adds the Points of the draws that none before them equals.
@@ -279,6 +312,15 @@ func Seed(p *Points, init Init, k int, seed uint64) (*Centroids, error) {
 	for task := s.Next(); task != nil; task = s.Next() {
 		round := NewSeedRound(task, []int{state.known})
 		part := NewSeedPartial(task)
+		if task.Recluster {
+			centers, err := Recluster(task)
+			if err != nil {
+				return nil, err
+			}
+			part.Centers = centers
+			s.Take(part)
+			continue
+		}
 		for lo := 0; lo < p.n; lo += SpanRows {
 			round.Do(p, state, lo, min(lo+SpanRows, p.n), part, scratch)
 		}

@@ -29,6 +29,13 @@ type SeedTask struct {
 	Potential  bool       // sum weight × squared distance
 	Try        *Centroids // for each of these, the potential if it joined the candidates
 	Weigh      bool       // the weight of the rows nearest to each candidate
+
+	// Recluster asks for the candidates, weighted by Masses, to be brought down to K. It needs no rows: one worker does
+	// it, so that a large set does not keep who drives the rounds from hearing of anything else.
+	Recluster bool
+	Masses    []uint64 // fixed-point weight of each candidate
+	K         int
+	Grid      []int // exponent of each column's grid
 }
 
 // Drawn is a row that a draw took. Smaller keys come first.
@@ -49,6 +56,7 @@ type SeedPartial struct {
 	Sampled   []Drawn // for Threshold: sorted by row after Finish
 	Tries     []exact.Bins
 	Weights   []exact.Int128
+	Centers   *Centroids // of Recluster
 	limit     int
 }
 
@@ -75,6 +83,9 @@ func (s *SeedPartial) Merge(o *SeedPartial) {
 	}
 	for i, w := range o.Weights {
 		s.Weights[i] = s.Weights[i].Add(w)
+	}
+	if s.Centers == nil {
+		s.Centers = o.Centers
 	}
 }
 

@@ -100,13 +100,14 @@ type Accumulator struct {
 	sums    *Sums
 	pending []int64 // k×d, unweighted moves that are not in sums yet
 	touched []bool  // clusters with pending moves
+	changed []bool  // clusters with moves in sums since the last Drain
 	moves   int
 	moved   int64
 }
 
 // NewAccumulator makes an Accumulator of no moves.
 func NewAccumulator(k, d int, weighted bool) *Accumulator {
-	a := &Accumulator{sums: NewSums(k, d, weighted), touched: make([]bool, k)}
+	a := &Accumulator{sums: NewSums(k, d, weighted), touched: make([]bool, k), changed: make([]bool, k)}
 	if !weighted {
 		a.pending = make([]int64, k*d)
 	}
@@ -177,8 +178,10 @@ func (a *Accumulator) moveBlock(p *Points, block int, index *[kernel.Lanes]int32
 
 func (a *Accumulator) moveWeighted(p *Points, i, base, from, to int) {
 	w := int64(p.weights[i])
+	a.changed[to] = true
 	a.sums.Weights[to] = a.sums.Weights[to].Add(exact.FromInt64(w))
 	if from != none {
+		a.changed[from] = true
 		a.sums.Weights[from] = a.sums.Weights[from].Sub(exact.FromInt64(w))
 	}
 	d := p.d
@@ -202,7 +205,7 @@ func (a *Accumulator) fold() {
 		if !touched {
 			continue
 		}
-		a.touched[j] = false
+		a.touched[j], a.changed[j] = false, true
 		row := a.pending[j*d : (j+1)*d]
 		for t, v := range row {
 			a.sums.Values[j*d+t] = a.sums.Values[j*d+t].Add(exact.FromInt64(v))
@@ -211,15 +214,30 @@ func (a *Accumulator) fold() {
 	}
 }
 
-// Drain adds the moves taken so far to sums, says how many rows moved, and starts again from nothing.
+// Drain adds the moves taken so far to sums, says how many rows moved, and starts again from nothing. It costs d for
+// each cluster that a row moved from or to, so that a thread may drain after every partition.
 func (a *Accumulator) Drain(into *Sums) int64 {
 	a.fold()
-	into.Merge(a.sums)
+	d := a.sums.D
+	for j, changed := range a.changed {
+		if !changed {
+			continue
+		}
+		a.changed[j] = false
+		into.Counts[j] += a.sums.Counts[j]
+		a.sums.Counts[j] = 0
+		if a.sums.Weights != nil {
+			into.Weights[j] = into.Weights[j].Add(a.sums.Weights[j])
+			a.sums.Weights[j] = exact.Int128{}
+		}
+		from, to := a.sums.Values[j*d:(j+1)*d], into.Values[j*d:(j+1)*d]
+		for t, v := range from {
+			to[t] = to[t].Add(v)
+		}
+		clear(from)
+	}
 	moved := a.moved
 	a.moved = 0
-	clear(a.sums.Counts)
-	clear(a.sums.Weights)
-	clear(a.sums.Values)
 	return moved
 }
 

@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"errors"
 	"slices"
 	"testing"
 
@@ -55,38 +54,5 @@ func TestValidateRefusesWhatDoesNotCover(t *testing.T) {
 		if err := m.Validate(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-func TestPlaceGivesRowsInProportionToWeight(t *testing.T) {
-	m, _ := Cut(1<<24, 8, nil)
-	plan, err := Place(m, []Worker{{"a", 1}, {"b", 3}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, b := len(plan.Of("a")), len(plan.Of("b")); a+b != len(m.Partitions) || abs(int64(3*a-b)) > 3 {
-		t.Errorf("partitions of workers with weights 1 and 3: got %d and %d of %d", a, b, len(m.Partitions))
-	}
-	if _, err := Place(m, nil); !errors.Is(err, ErrNoWorkers) {
-		t.Errorf("no workers: got %v, want ErrNoWorkers", err)
-	}
-}
-
-func TestReassignMovesOnlyTheLostWorkersPartitions(t *testing.T) {
-	m, _ := Cut(1<<23, 8, nil)
-	all := []Worker{{"a", 1}, {"b", 1}, {"c", 1}}
-	plan, _ := Place(m, all)
-	before := slices.Clone(plan.Owners)
-	moved, err := plan.Reassign("b", []Worker{all[0], all[2]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for id, owner := range plan.Owners {
-		if was := before[id] == "b"; was != slices.Contains(moved, id) || was == (owner == before[id]) {
-			t.Errorf("partition %d of %s is now with %s", id, before[id], owner)
-		}
-	}
-	if a, c := len(plan.Of("a")), len(plan.Of("c")); abs(int64(a-c)) > 1 {
-		t.Errorf("after reassignment: got %d and %d partitions, want an even share", a, c)
 	}
 }

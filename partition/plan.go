@@ -2,7 +2,8 @@ package partition
 
 import (
 	"errors"
-	"slices"
+	"fmt"
+	"strings"
 )
 
 // ErrNoWorkers is a plan asked for without anybody to carry it out.
@@ -10,40 +11,93 @@ var ErrNoWorkers = errors.New("no workers")
 
 // Worker is what placement knows of one worker.
 type Worker struct {
-	Name   string
-	Weight int // its share of the rows, in proportion; at least 1
+	Name   string // not empty, and no other worker's
+	Weight int    // its share of the rows, in proportion; less than 1 counts as 1, more than 2^32 as 2^32
+	Memory int64  // bytes that partitions may take; 0 or less: not limited
 }
 
 // Plan gives each partition its owner.
+//
+// Every worker has a quota of rows: its share by weight, at most what its memory holds; what one cannot take goes to
+// the others. The quota says how many rows, something else says which.
+//
+// At first that is order: runs of neighbouring partitions, worker by worker in the order of their names, because
+// neighbouring rows are read and scanned in one go, and nobody has loaded anything yet that would be lost. Rendezvous
+// hashing from the start would scatter every worker's rows over all files for the sake of moves that may never come.
+//
+// Later it is what is loaded already. An owner keeps its partitions; what has lost its owner, or must go to one who has
+// joined, goes by rendezvous hashing to those with room. So a worker that leaves moves its own partitions, and one that
+// joins moves about its quota. Between two workers that stay nothing moves, except out of a memory that has become too
+// small, or once one has so much too many and another so much too few (more than two partitions together) that weights
+// must have changed, or many small differences have come together. A worker that holds nothing cannot be told from one
+// that has just joined.
+//
+// Quotas alone (cut all rows afresh each time) would move half of everything when one joins; hashing alone would leave
+// every worker some √n partitions off its share, and a round lasts as long as its slowest worker.
 type Plan struct {
-	Owners []string // by partition id
+	Owners []string // by partition id; "" = nobody
 }
 
-// Place gives each worker a contiguous run of partitions, of rows in proportion to its weight: neighbouring rows on
-// one worker are read and scanned in one go.
-func Place(m *Manifest, workers []Worker) (*Plan, error) {
-	if len(workers) == 0 {
-		return nil, ErrNoWorkers
+// Place makes a first plan: contiguous runs, each worker within one partition (the largest there is) of its quota
+// unless memory forces more. rowBytes is what a row takes of a worker's Memory; with 0 memory does not count. The order
+// of the workers does not matter.
+//
+// m is valid, see Validate. Errors: ErrNoWorkers; a *MemoryError; a worker without a name or named twice.
+func Place(m *Manifest, workers []Worker, rowBytes int64) (*Plan, error) {
+	s, err := plan(m, workers, rowBytes, nil)
+	if err != nil {
+		return nil, err
 	}
-	total := int64(0)
-	for _, w := range workers {
-		total += int64(max(w.Weight, 1))
+	return &Plan{Owners: s.owners()}, nil
+}
+
+// Rebalance adapts the plan to the workers there are now and lists the partitions that changed hands, ascending.
+// Nobody ends more than two partitions (the largest there is) away from its quota unless memory forces more; asked
+// again, it moves nothing. If no owner is left at all, it places afresh. After an error the plan is as before; the
+// errors are Place's, and one for a plan made for another number of partitions.
+func (p *Plan) Rebalance(m *Manifest, workers []Worker, rowBytes int64) (moved []int, err error) {
+	if len(p.Owners) != len(m.Partitions) {
+		return nil, fmt.Errorf("partition: a plan of %d partitions for a data set of %d", len(p.Owners), len(m.Partitions))
 	}
-	plan := &Plan{Owners: make([]string, len(m.Partitions))}
-	at, share := 0, int64(max(workers[0].Weight, 1))
-	for i, p := range m.Partitions {
-		// The owner is the worker whose share of the rows the partition's middle falls into.
-		middle := p.First + p.Rows/2
-		for at < len(workers)-1 && float64(middle)*float64(total) >= float64(share)*float64(m.Rows) {
-			at++
-			share += int64(max(workers[at].Weight, 1))
+	s, err := plan(m, workers, rowBytes, p.Owners)
+	if err != nil {
+		return nil, err
+	}
+	for id, owner := range s.owners() {
+		if owner != p.Owners[id] {
+			p.Owners[id] = owner
+			moved = append(moved, id)
 		}
-		plan.Owners[i] = workers[at].Name
 	}
-	return plan, nil
+	return moved, nil
 }
 
-// Of lists the partitions of one worker, ascending.
+// plan is Place without owners and Rebalance with them.
+func plan(m *Manifest, workers []Worker, rowBytes int64, owners []string) (*seats, error) {
+	s, err := newSeats(m, workers, rowBytes)
+	if err != nil {
+		return nil, err
+	}
+	first := !s.seat(owners)
+	if first {
+		s.deal()
+	}
+	s.evict()
+	if !s.give() && !s.pack() {
+		return nil, s.tooLittle(-1)
+	}
+	s.level(s.joining)
+	if first || s.spread() > 2*s.largest {
+		s.level(s.everybody)
+	}
+	return s, nil
+}
+
+// Move gives one of the plan's partitions to a worker, whatever its quota and memory: who has the rows loaded already
+// is the better owner. A later Rebalance sees to it that it stays within reason.
+func (p *Plan) Move(id int, to string) { p.Owners[id] = to }
+
+// Of lists the partitions of one worker, ascending. It goes through all partitions: for many workers take ByOwner.
 func (p *Plan) Of(worker string) []int {
 	var ids []int
 	for id, owner := range p.Owners {
@@ -54,26 +108,27 @@ func (p *Plan) Of(worker string) []int {
 	return ids
 }
 
-// Reassign hands the partitions of a lost worker to the others, each to the one with the fewest so far, and lists
-// those that moved.
-func (p *Plan) Reassign(lost string, others []Worker) ([]int, error) {
-	moved := p.Of(lost)
-	if len(moved) == 0 {
-		return nil, nil
-	}
-	if len(others) == 0 {
-		return nil, ErrNoWorkers
-	}
-	held := make(map[string]int)
+// ByOwner lists the partitions of each worker that has any, ascending; those of nobody are under "".
+func (p *Plan) ByOwner() map[string][]int {
+	counts := make(map[string]int)
 	for _, owner := range p.Owners {
-		held[owner]++
+		counts[owner]++
 	}
-	for _, id := range moved {
-		least := slices.MinFunc(others, func(a, b Worker) int {
-			return held[a.Name]*max(b.Weight, 1) - held[b.Name]*max(a.Weight, 1)
-		})
-		p.Owners[id] = least.Name
-		held[least.Name]++
+	lists := make(map[string][]int, len(counts))
+	for id, owner := range p.Owners {
+		ids := lists[owner]
+		if ids == nil {
+			ids = make([]int, 0, counts[owner])
+		}
+		lists[owner] = append(ids, id)
 	}
-	return moved, nil
+	return lists
+}
+
+// compareNames orders names that count up as people do: worker-2 before worker-10.
+func compareNames(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -15,7 +16,9 @@ import (
 type cohort struct {
 	ids  []int
 	k    int
+	mu   sync.Mutex // guards sums, and the digests of the holdings, while threads drain into them
 	sums *kmeans.Sums
+	last uint64 // the round of the last pass
 }
 
 // cohortFor finds the cohort of exactly these holdings, or makes one; fresh says that it has no labels yet.
@@ -34,6 +37,7 @@ func (e *Engine) cohortFor(list []*holding, k int) (c *cohort, fresh bool) {
 	e.dissolve(ids)
 	for _, h := range list {
 		h.labels = make([]uint16, h.points.Rows())
+		h.digest = 0
 	}
 	c = &cohort{ids: ids, k: k, sums: kmeans.NewSums(k, list[0].points.Columns(), weighted)}
 	e.cohorts = append(e.cohorts, c)
@@ -71,6 +75,10 @@ func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error
 	inertia := make([]exact.Bins, len(e.threads))
 	spans := spansOf(list)
 	err = e.parallel(ctx, spans, func(th *thread, slot int, s span) {
+		if th.on != s.h {
+			c.drain(th)
+			th.on = s.h
+		}
 		if t.Kind == wire.Score {
 			a.Score(s.h.points, s.lo, s.hi, s.h.labels, fresh, th.acc, &inertia[slot], &th.scratch)
 		} else {
@@ -79,14 +87,21 @@ func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error
 	})
 	moved := int64(0)
 	for _, th := range e.threads {
-		moved += th.acc.Drain(c.sums)
+		c.drain(th)
+		moved += th.moved
+		th.moved, th.on = 0, nil
 	}
 	if err != nil {
 		// Half a pass: labels and sums agree, but not with any centroids.
 		e.cohorts = slices.DeleteFunc(e.cohorts, func(o *cohort) bool { return o == c })
 		return nil, err
 	}
-	p := &wire.Partial{Sums: c.sums.Clone(), Moved: moved, Fresh: fresh}
+	// Who sat out a round, or did it twice, has counted from other labels than the task means.
+	p := &wire.Partial{Sums: c.sums.Clone(), Moved: moved, Fresh: fresh || c.last != t.Since, Digests: make(map[int]uint64, len(list))}
+	for _, h := range list {
+		p.Digests[h.id] = h.digest
+	}
+	c.last = t.Round
 	p.Intake.Kept = rowsOf(list)
 	if t.Kind == wire.Score {
 		p.Inertia = new(exact.Bins)
@@ -95,6 +110,18 @@ func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error
 		}
 	}
 	return p, nil
+}
+
+// drain adds a thread's moves to the sums, and their digest to that of the partition that they were in. The digest is
+// linear, so it is that of the partition's own sums, which nobody has to keep.
+func (c *cohort) drain(th *thread) {
+	if th.on == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	th.on.digest = kmeans.AddDigests(th.on.digest, th.acc.Digest())
+	th.moved += th.acc.Drain(c.sums)
 }
 
 func rowsOf(list []*holding) int64 {
@@ -127,6 +154,10 @@ func (e *Engine) farthest(ctx context.Context, t *wire.Task) (*wire.Partial, err
 
 // seed does one round of seeding.
 func (e *Engine) seed(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	if t.Seed.Recluster {
+		centers, err := kmeans.Recluster(t.Seed)
+		return &wire.Partial{Seed: &kmeans.SeedPartial{Centers: centers}}, err
+	}
 	list, err := e.holdings(t.Partitions)
 	if err != nil {
 		return nil, err

@@ -85,5 +85,21 @@ func (c *Core) computed(e Computed) []Action {
 	}
 	delete(c.running, key(t.Partitions))
 	return []Action{Reply{Answer: &wire.Answer{Epoch: t.Epoch, Round: t.Round, Worker: c.name, Covered: slices.Clone(t.Partitions),
-		Partial: e.Partial, Err: e.Err}}}
+		Digests: digests(t.Partitions, e.Partial), Partial: e.Partial, Err: e.Err}}}
+}
+
+// digests are those of the partitions, in their order; nil where the kind of round has none.
+func digests(partitions []int, p *wire.Partial) []uint64 {
+	if p == nil || len(p.Digests) == 0 {
+		return nil
+	}
+	list := make([]uint64, len(partitions))
+	for i, id := range partitions {
+		digest, known := p.Digests[id]
+		if !known {
+			return nil
+		}
+		list[i] = digest
+	}
+	return list
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/failpoint"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -22,27 +24,24 @@ type LabelSink interface {
 	Put(ctx context.Context, labels *Labels) error
 }
 
+// labelFolder is a LabelSink whose labels are files that one worker makes ready before, and lets appear after, all are
+// written.
+type labelFolder interface {
+	Prepare() error
+	Commit(ctx context.Context) error
+}
+
 // Labels are those of one partition, in row order. Exactly Rows rows.
 type Labels struct {
 	Partition      int
 	Rows           int
 	IDs            *dataset.IDs // nil: the row numbers are the ids
+	Integers       bool         // every id of the job is an integer, not only those here
 	RowNumbers     []int64
 	Segment        []int32
 	Distance       []float32 // not squared; 1 − cos under cosine
 	Second         []int32   // nil unless asked for
 	SecondDistance []float32
-}
-
-// IDExchange is where workers hand in the ids of their partitions, to find equal ones wherever they lie.
-type IDExchange interface {
-	// Put takes the ids of a partition's kept rows and their global row numbers, ascending.
-	Put(partition int, ids *dataset.IDs, rows []int64) error
-	// Resolve looks for duplicates: under the policy fail the error names the id and both rows; otherwise it settles
-	// which rows Dropped reports and returns how many.
-	Resolve(policy wire.DuplicateIDs) (int64, error)
-	// Dropped lists a partition's rows to leave out, ascending global numbers.
-	Dropped(partition int) []int64
 }
 
 // Config is what an Engine works with.
@@ -51,7 +50,14 @@ type Config struct {
 	Manifest *partition.Manifest
 	Threads  int // at least 1
 	Labels   LabelSink
-	IDs      IDExchange
+	// Self is the name that owners of ids are told by in tasks: an engine does not ask itself.
+	Self string
+	// Peers asks the other workers about ids; nil: there are none.
+	Peers Peers
+	// Job is the job's name in questions to Peers.
+	Job string
+	// Lost is told of an owner of ids that could not be asked, so that its part was read again; nil: nobody asks.
+	Lost func(owner string, err error)
 	// Read is told how many rows were read, from any thread; nil: nobody asks.
 	Read func(rows int64)
 }
@@ -68,6 +74,8 @@ type Engine struct {
 
 	mu   sync.Mutex // guards held
 	held map[int]*holding
+
+	exchange exchange
 }
 
 // holding is one partition in memory, with its soft state.
@@ -76,6 +84,7 @@ type holding struct {
 	points *kmeans.Points
 	ids    *dataset.IDs
 	labels []uint16
+	digest uint64 // of the sums of labels
 	seed   *kmeans.SeedState
 	// seededFor is the seeding that seed belongs to.
 	seededFor uint64
@@ -85,6 +94,8 @@ type holding struct {
 type thread struct {
 	scratch kmeans.Scratch
 	acc     *kmeans.Accumulator
+	on      *holding // whose moves acc holds; nil: none
+	moved   int64    // of the pass
 }
 
 // NewEngine makes an Engine that holds nothing yet.
@@ -93,6 +104,7 @@ func NewEngine(c Config) (*Engine, error) {
 		return nil, fmt.Errorf("worker: %d threads: at least 1 is needed", c.Threads)
 	}
 	e := &Engine{config: c, tokens: make(chan struct{}, c.Threads), held: make(map[int]*holding)}
+	e.exchange = exchange{handed: make(map[int]*handed), settled: make(map[int]bool), dropped: make(map[int][]int64)}
 	for range c.Threads {
 		e.threads = append(e.threads, new(thread))
 	}
@@ -101,20 +113,24 @@ func NewEngine(c Config) (*Engine, error) {
 
 // Do computes a task. It may be called from several goroutines: Label tasks run side by side, others in turn.
 func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	e.exchange.turn(t)
+	failpoint.Hit(string(t.Kind))
 	if t.Kind == wire.Label {
 		return e.label(ctx, t)
 	}
 	e.pass.Lock()
 	defer e.pass.Unlock()
+	if t.Kind == wire.Duplicates { // its partitions are ranges of ids: there is nothing to load
+		return e.settle(ctx, t)
+	}
 	if err := e.ensure(ctx, t); err != nil {
 		return nil, err
 	}
 	switch t.Kind {
 	case wire.Keys, wire.Statistics, wire.Quantiles, wire.Directions, wire.Load:
 		return e.read(ctx, t)
-	case wire.Duplicates:
-		dropped, err := e.config.IDs.Resolve(t.Input.Duplicates)
-		return &wire.Partial{Dropped: dropped}, err
+	case wire.Prepare, wire.Commit:
+		return e.folder(ctx, t)
 	case wire.Seed:
 		return e.seed(ctx, t)
 	case wire.Iterate, wire.Score:
@@ -134,6 +150,7 @@ func (e *Engine) ensure(ctx context.Context, t *wire.Task) error {
 	}
 	reload := *t.Reload
 	reload.Partitions = missing
+	reload.Epoch, reload.Round = 0, 0 // of a round that is long over: its ids have been compared
 	p, err := e.read(ctx, &reload)
 	if err == nil && p.Fault != nil {
 		err = p.Fault.Err
@@ -152,6 +169,21 @@ func (e *Engine) notHeld(ids []int) []int {
 	}
 	return missing
 }
+
+// Held lists the partitions in memory, ascending, and the bytes that their Points, labels and ids take.
+func (e *Engine) Held() (ids []int, bytes int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, h := range e.held {
+		ids = append(ids, id)
+		bytes += int64(h.points.Rows()) * int64(4*h.points.Columns()+rowOverhead)
+	}
+	slices.Sort(ids)
+	return ids, bytes
+}
+
+// rowOverhead is what a row takes beside its Point: label, seeding distance and candidate, and an id of eight bytes.
+const rowOverhead = 2 + 8 + 8
 
 // holdings are the partitions of a task, all of which must be held.
 func (e *Engine) holdings(ids []int) ([]*holding, error) {

@@ -32,6 +32,7 @@ type intake struct {
 	batch rows
 	keep  []bool    // scratch of weigh
 	fault *rowError // under the policy fail: the first row of the batch that cannot be used
+	again bool      // these rows were read before: nobody's progress
 }
 
 // rows is a batch of a partition's rows as a round sees it.

@@ -2,9 +2,9 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"math"
 
-	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
@@ -14,6 +14,11 @@ import (
 func (e *Engine) label(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	if err := e.ensureForLabels(ctx, t); err != nil {
 		return nil, err
+	}
+	if t.Transform != nil {
+		if err := e.learnDropped(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	whole := &wire.Partial{}
 	for _, id := range t.Partitions {
@@ -67,21 +72,26 @@ func (e *Engine) rowsToLabel(ctx context.Context, t *wire.Task, id int) (*holdin
 		return list[0], &wire.Partial{}, nil
 	}
 	want := wants{features: true, weight: true, ids: true}
-	k, err := newIntake(e.config.Source, t.Input, e.config.Manifest.Partitions[id], e.dropped(t.Input, id), want)
+	k, err := newIntake(e.config.Source, t.Input, e.config.Manifest.Partitions[id], e.leftOut(t, id), want)
 	if err != nil {
 		return nil, nil, err
 	}
-	points, ids, err := e.points(ctx, t, k, id)
-	if ids == nil && t.Input.ID != "" {
-		ids = new(dataset.IDs)
+	points, h, err := e.points(ctx, t, k, true)
+	if err != nil || k.partial.Fault != nil {
+		return nil, k.partial, err
 	}
-	return &holding{id: id, points: points, ids: ids}, k.partial, err
+	held := &holding{id: id, points: points}
+	if h != nil {
+		e.handIn(t, id, h, k.partial)
+		held.ids = h.ids
+	}
+	return held, k.partial, nil
 }
 
 // labelRows assigns a holding's rows and adds their counts and inertia to p.
 func labelRows(t *wire.Task, h *holding, p *wire.Partial, cosine bool) *Labels {
 	n := h.points.Rows()
-	l := &Labels{Partition: h.id, Rows: n, IDs: h.ids, Segment: make([]int32, n), Distance: make([]float32, n)}
+	l := &Labels{Partition: h.id, Rows: n, IDs: h.ids, Integers: t.Integers, Segment: make([]int32, n), Distance: make([]float32, n)}
 	if h.ids == nil {
 		l.RowNumbers = make([]int64, n)
 		for i := range l.RowNumbers {
@@ -131,4 +141,16 @@ func distances(dst, squared []float32, cosine bool) {
 			dst[i] = float32(math.Sqrt(float64(v)))
 		}
 	}
+}
+
+// folder makes the folder of the labels ready, or lets them appear.
+func (e *Engine) folder(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	f, ok := e.config.Labels.(labelFolder)
+	if !ok {
+		return nil, fmt.Errorf("worker: task %q for labels that are no folder", t.Kind)
+	}
+	if t.Kind == wire.Prepare {
+		return &wire.Partial{}, f.Prepare()
+	}
+	return &wire.Partial{}, f.Commit(ctx)
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -24,6 +25,9 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		whole  = &wire.Partial{}
 		lowest atomic.Int64 // partitions above this are not worth reading any more
 	)
+	if err := e.learnDropped(ctx, t); err != nil {
+		return nil, err
+	}
 	lowest.Store(int64(len(e.config.Manifest.Partitions)))
 	if t.Kind == wire.Load {
 		e.dissolve(t.Partitions) // what is loaded again has no labels
@@ -50,6 +54,9 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 			if p.Fault != nil {
 				lowest.Store(min(lowest.Load(), int64(id)))
 			}
+			if digest, ok := digestOf(p); ok {
+				p.Digests = map[int]uint64{id: digest}
+			}
 			whole.Merge(p)
 		})
 	}
@@ -74,19 +81,24 @@ func (e *Engine) readOne(ctx context.Context, t *wire.Task, id int) (*wire.Parti
 	in := t.Input
 	duplicates := in.ID != "" && in.Duplicates == wire.DuplicatesFail
 	want := wants{
-		// A row that is left out for a missing value does not count among the ids either.
-		features: t.Kind != wire.Keys || in.Spec.Missing == feature.Drop,
-		weight:   t.Kind == wire.Statistics || t.Kind == wire.Load || t.Kind == wire.Label,
+		features: true,
+		weight:   t.Kind == wire.Statistics || t.Kind == wire.Load,
 		// Bad ids are judged in the rounds that count; the ids themselves are kept by Keys, Load and Label.
-		ids: t.Kind == wire.Keys || t.KeepIDs || t.Kind == wire.Load && duplicates,
+		ids: t.KeepIDs || t.Kind == wire.Load && duplicates,
 	}
-	k, err := newIntake(e.config.Source, in, e.config.Manifest.Partitions[id], e.dropped(in, id), want)
+	if t.Kind == wire.Keys {
+		want = keyWants(in)
+	}
+	k, err := newIntake(e.config.Source, in, e.config.Manifest.Partitions[id], e.leftOut(t, id), want)
 	if err != nil {
 		return nil, err
 	}
 	switch t.Kind {
 	case wire.Keys:
-		err = e.readKeys(ctx, k, id)
+		var h *handed
+		if h, err = e.keys(ctx, k); h != nil {
+			e.handIn(t, id, h, k.partial)
+		}
 	case wire.Statistics:
 		err = e.readStatistics(ctx, k)
 	case wire.Quantiles:
@@ -101,21 +113,13 @@ func (e *Engine) readOne(ctx context.Context, t *wire.Task, id int) (*wire.Parti
 	return k.partial, err
 }
 
-// dropped is the rows that were settled to be left out.
-func (e *Engine) dropped(in *wire.Input, id int) []int64 {
-	if in.ID == "" || in.Duplicates == wire.DuplicatesFail {
-		return nil
-	}
-	return e.config.IDs.Dropped(id)
-}
-
 // visit reads a partition and tells how far it is.
 func (e *Engine) visit(ctx context.Context, k *intake, do func(b *rows) error) error {
 	return k.each(ctx, func(b *rows) error {
 		if err := do(b); err != nil {
 			return err
 		}
-		if e.config.Read != nil {
+		if e.config.Read != nil && !k.again {
 			e.config.Read(int64(b.Rows))
 		}
 		return nil
@@ -131,19 +135,22 @@ func (e *Engine) readStatistics(ctx context.Context, k *intake) error {
 	return err
 }
 
-func (e *Engine) readKeys(ctx context.Context, k *intake, id int) error {
-	var ids dataset.IDs
-	var numbers []int64
+// keys reads the ids of a partition; nil where there is a fault among its rows.
+func (e *Engine) keys(ctx context.Context, k *intake) (*handed, error) {
+	if k.id < 0 {
+		return nil, fmt.Errorf("worker: a round over ids of rows that have none")
+	}
+	h := &handed{ids: new(dataset.IDs)}
 	var keep []bool
 	err := e.visit(ctx, k, func(b *rows) error {
 		keep = b.complete(keep, k.in.Spec.Missing)
-		numbers = appendIDs(&ids, numbers, b, keep)
+		h.take(b, keep)
 		return nil
 	})
 	if err != nil || k.partial.Fault != nil {
-		return err
+		return nil, err
 	}
-	return e.config.IDs.Put(id, &ids, numbers)
+	return h, nil
 }
 
 // complete says which rows are not left out for a missing value; nil: all. It may use scratch.
@@ -166,23 +173,9 @@ func (b *rows) complete(scratch []bool, policy feature.Missing) []bool {
 	return keep
 }
 
-// appendIDs takes the ids and row numbers of the rows that count.
-func appendIDs(ids *dataset.IDs, numbers []int64, b *rows, keep []bool) []int64 {
-	for i := range b.Rows {
-		if b.Skip != nil && b.Skip[i] || keep != nil && !keep[i] {
-			continue
-		}
-		if b.ids != nil {
-			ids.AppendVector(b.ids, i)
-		}
-		numbers = append(numbers, b.first+int64(i))
-	}
-	return numbers
-}
-
 // load makes Points of a partition and keeps them.
 func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) error {
-	points, ids, err := e.points(ctx, t, k, id)
+	points, h, err := e.points(ctx, t, k, t.KeepIDs || t.Input.Duplicates == wire.DuplicatesFail)
 	if err != nil || k.partial.Fault != nil {
 		return err
 	}
@@ -190,24 +183,26 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 	k.partial.Totals.Add(points)
 	k.partial.Distinct = kmeans.NewDistinct(t.K)
 	k.partial.Distinct.Add(points)
-	h := &holding{id: id, points: points}
-	if t.KeepIDs {
-		h.ids = ids
+	held := &holding{id: id, points: points}
+	if h != nil {
+		e.handIn(t, id, h, k.partial)
+		if t.KeepIDs {
+			held.ids = h.ids
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.held[id] = h
+	e.held[id] = held
 	return nil
 }
 
-// points reads a partition into Points, and its ids where they are wanted: for equal ones to be found, or for labels.
-func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, id int) (*kmeans.Points, *dataset.IDs, error) {
-	var ids *dataset.IDs
-	duplicates := t.Input.Duplicates == wire.DuplicatesFail
-	if k.id >= 0 && (t.KeepIDs || duplicates) {
-		ids = new(dataset.IDs)
+// points reads a partition into Points, and its ids where there are any and they are wanted: for equal ones to be found,
+// or for labels.
+func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, ids bool) (*kmeans.Points, *handed, error) {
+	var h *handed
+	if k.id >= 0 && ids {
+		h = &handed{ids: new(dataset.IDs)}
 	}
-	var numbers []int64
 	b, err := newPointsBuilder(t, k.part.Rows, k.part.First)
 	if err != nil {
 		return nil, nil, err
@@ -221,18 +216,15 @@ func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, id int) (*
 			return err
 		}
 		k.count(applied)
-		if ids != nil {
-			numbers = appendIDs(ids, numbers, r, b.keep)
+		if h != nil {
+			h.take(r, b.keep)
 		}
 		return nil
 	})
 	if err != nil || k.partial.Fault != nil {
 		return nil, nil, err
 	}
-	if ids != nil && duplicates {
-		err = e.config.IDs.Put(id, ids, numbers)
-	}
-	return b.points, ids, err
+	return b.points, h, nil
 }
 
 // setAside takes a row whose Point is too large into quarantine, which cannot be told before the transform is known.

@@ -15,19 +15,29 @@ type Link interface {
 }
 
 // Serve runs a worker until the context ends or the link closes: one goroutine steps the Core, and each computation
-// has its own. It returns after all of them have ended.
+// has its own. What is being computed for a round that is over is given up, so that a slow worker does not stay behind.
+// It returns after all of them have ended.
 func Serve(ctx context.Context, core *Core, engine *Engine, link Link) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	computed := make(chan Computed)
 	defer wait.Wait()
 	defer cancel()
+	var current [2]uint64 // epoch and round of what is being computed
+	round, giveUp := context.WithCancel(ctx)
+	defer func() { giveUp() }()
 	act := func(actions []Action) error {
 		for _, action := range actions {
 			switch action := action.(type) {
 			case Compute:
+				if now := [2]uint64{action.Task.Epoch, action.Task.Round}; now != current {
+					giveUp()
+					current = now
+					round, giveUp = context.WithCancel(ctx)
+				}
+				computing := round
 				wait.Go(func() {
-					p, err := engine.Do(ctx, action.Task)
+					p, err := engine.Do(computing, action.Task)
 					select {
 					case computed <- Computed{Task: action.Task, Partial: p, Err: err}:
 					case <-ctx.Done():

@@ -51,11 +51,16 @@ func (app *App) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
+	known := (*fault.Error)(nil)
 	if ctx.Err() != nil {
-		app.complain("interrupted")
+		text := "interrupted"
+		if errors.As(err, &known) && known.Kind == fault.Interrupted {
+			text = known.Error() // it says how to go on
+		}
+		app.complain(text)
 		return int(fault.Interrupted)
 	}
-	if known := (*fault.Error)(nil); !app.working && !errors.As(err, &known) {
+	if !app.working && !errors.As(err, &known) {
 		err = fault.Usagef("%v", err)
 	}
 	app.complain(err.Error())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 
@@ -14,6 +13,7 @@ import (
 type assignFlags struct {
 	data   dataFlags
 	engine engineFlags
+	job    jobFlags
 	model  string
 	output string
 	detail bool
@@ -38,7 +38,7 @@ func newAssignCommand(app *App) *cobra.Command {
 			"centroid. Features and transforms are the model's.",
 		Example: "  coterie assign customers.parquet --model model.json -o labels.parquet",
 		Args:    someArgs("DATA"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, app, args) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.model, "model", "", "the model: `FILE`.json")
@@ -47,17 +47,21 @@ func newAssignCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.data.weight, "weight", "", "the column `COL` with a weight per row, for the inertia")
 	f.data.bindRows(cmd)
 	f.engine.bind(cmd)
+	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	require(cmd, "model", "output")
 	return cmd
 }
 
-func (f *assignFlags) run(ctx context.Context, app *App, args []string) error {
+func (f *assignFlags) run(cmd *cobra.Command, app *App, args []string) error {
+	ctx := cmd.Context()
 	if err := f.data.check(); err != nil {
 		return err
 	}
-	if err := checkOutput("-o", f.output, tables...); err != nil {
-		return err
+	if !f.job.parts(f.output) {
+		if err := checkOutput("-o", f.output, tables...); err != nil {
+			return err
+		}
 	}
 	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--bad-rows-out", f.data.badRowsOut}} {
 		if err := checkNotInput(out.flag, out.path, append(args, f.model)...); err != nil {
@@ -68,11 +72,19 @@ func (f *assignFlags) run(ctx context.Context, app *App, args []string) error {
 		return err
 	}
 	reporter := app.reporter()
-	outcome, err := pipeline.Assign(ctx, &pipeline.AssignRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter),
-		Model: f.model, Output: f.output, Detail: f.detail})
+	r := &pipeline.AssignRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Model: f.model, Output: f.output,
+		Detail: f.detail}
+	if err := f.job.apply(cmd, &r.Engine); err != nil {
+		reporter.Close()
+		return err
+	}
+	outcome, err := pipeline.Assign(ctx, r)
 	reporter.Close()
 	if err != nil {
 		return err
+	}
+	if f.job.detach {
+		return app.detached(f.json, outcome.Job, f.job.address, "")
 	}
 	app.tellLeftOut(&outcome.Intake)
 	if f.output == stdio {

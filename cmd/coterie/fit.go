@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 type fitFlags struct {
 	data      dataFlags
 	engine    engineFlags
+	job       jobFlags
 	k         int64
 	init      string
 	runs      int64
@@ -60,7 +60,7 @@ func newFitCommand(app *App) *cobra.Command {
 			"synth://KIND?rows=… or - for standard input.",
 		Example: "  coterie fit customers.parquet -k 5 -o model.json --labels labels.parquet",
 		Args:    someArgs("DATA"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, app, args) },
 	}
 	flags := cmd.Flags()
 	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments to find")
@@ -77,12 +77,14 @@ func newFitCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.labels, "labels", "", "also write each row's segment: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy")
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
+	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	require(cmd, "clusters", "output")
 	return cmd
 }
 
-func (f *fitFlags) run(ctx context.Context, app *App, args []string) error {
+func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
+	ctx := cmd.Context()
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -95,10 +97,17 @@ func (f *fitFlags) run(ctx context.Context, app *App, args []string) error {
 	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
 		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
 		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels, Version: version()}
+	if err := f.job.apply(cmd, &r.Engine); err != nil {
+		reporter.Close()
+		return err
+	}
 	outcome, err := pipeline.Fit(ctx, r)
 	reporter.Close()
 	if err != nil {
 		return err
+	}
+	if f.job.detach {
+		return app.detached(f.json, outcome.Job, f.job.address, "-o "+f.output)
 	}
 	m := outcome.Model
 	app.tellLeftOut(&outcome.Intake)
@@ -118,7 +127,7 @@ func (f *fitFlags) check() error {
 	if err := checkOutput("-o", f.output, ".json"); err != nil {
 		return err
 	}
-	if f.labels != "" {
+	if f.labels != "" && !f.job.parts(f.labels) {
 		if err := checkOutput("--labels", f.labels, tables...); err != nil {
 			return err
 		}

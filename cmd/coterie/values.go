@@ -181,3 +181,55 @@ func (n *names) Replace(list []string) error {
 
 // GetSlice is the list.
 func (n *names) GetSlice() []string { return *n.to }
+
+// byteSize is a flag for a size in bytes: a number, alone or with a unit (KiB, MiB, GiB, TiB; kB, MB, GB, TB).
+type byteSize struct {
+	to  *int64
+	min int64
+}
+
+// newBytes is a flag that sets *to, at first to preset, which may lie below min to mean "not given".
+func newBytes(to *int64, preset, min int64) *byteSize {
+	*to = preset
+	return &byteSize{to: to, min: min}
+}
+
+func (b *byteSize) String() string {
+	if *b.to == 0 {
+		return ""
+	}
+	return strings.ReplaceAll(inBytes(*b.to), " ", "")
+}
+
+// Type implements pflag.Value.
+func (b *byteSize) Type() string { return "BYTES" }
+
+// units are what a size may be followed by, in any case; longer ones first.
+var units = []struct {
+	name  string
+	bytes float64
+}{{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40}, {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
+	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"b", 1}}
+
+// Set takes a size.
+func (b *byteSize) Set(value string) error {
+	number, unit := strings.ToLower(strings.ReplaceAll(value, " ", "")), 1.0
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, unit = rest, u.bytes
+			break
+		}
+	}
+	x, err := strconv.ParseFloat(number, 64)
+	size := x * unit
+	switch {
+	case err != nil || math.IsNaN(x) || strings.ContainsAny(number, "xnif_"):
+		return refuse("is not a size such as 4GiB")
+	case size < float64(b.min):
+		return refuse("must be at least %s", inBytes(b.min))
+	case size >= math.MaxInt64:
+		return refuse("is too large")
+	}
+	*b.to = int64(size)
+	return nil
+}

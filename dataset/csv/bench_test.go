@@ -47,7 +47,7 @@ func BenchmarkIndex(b *testing.B) {
 			b.Run(fmt.Sprintf("quoted=%v/threads=%d", quoted, threads), func(b *testing.B) {
 				path := numericFile(b, benchRows, quoted)
 				for b.Loop() {
-					file, err := pin(path, path)
+					file, err := pin(path, path, os.Open)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/dataset/spool"
 	"github.com/coterie-project/coterie/internal/fault"
 )
@@ -24,21 +25,42 @@ type content interface {
 // may open.
 type plainFile struct {
 	path, name string
+	opener     pinned.Opener
 	info       fs.FileInfo // as it was when the file was pinned
 }
 
-func pin(path, name string) (*plainFile, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+func pin(path, name string, open pinned.Opener) (*plainFile, error) {
+	p := &plainFile{path: path, name: name, opener: open}
+	var err error
+	if p.info, err = p.stat(); err != nil {
 		return nil, unreadable(name, err)
 	}
-	return &plainFile{path: path, name: name, info: info}, nil
+	return p, nil
+}
+
+// stat looks at what lies under the path now.
+func (p *plainFile) stat() (fs.FileInfo, error) {
+	file, err := p.opener(p.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return file.Stat()
 }
 
 func (p *plainFile) open() (io.ReaderAt, io.Closer, error) {
-	file, err := os.Open(p.path)
+	file, err := p.handle()
 	if err != nil {
-		return nil, nil, unreadable(p.name, err)
+		return nil, nil, err
+	}
+	return file, file, nil
+}
+
+// handle opens the file, which must be the one that was pinned.
+func (p *plainFile) handle() (*os.File, error) {
+	file, err := p.opener(p.path)
+	if err != nil {
+		return nil, unreadable(p.name, err)
 	}
 	info, err := file.Stat()
 	if err == nil && !p.same(info) {
@@ -46,9 +68,9 @@ func (p *plainFile) open() (io.ReaderAt, io.Closer, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return file, file, nil
+	return file, nil
 }
 
 func (p *plainFile) size() int64 { return p.info.Size() }
@@ -58,7 +80,7 @@ func (p *plainFile) same(now fs.FileInfo) bool {
 }
 
 func (p *plainFile) unchanged() error {
-	now, err := os.Stat(p.path)
+	now, err := p.stat()
 	if err != nil || !p.same(now) {
 		return p.changed()
 	}
@@ -72,10 +94,13 @@ func (p *plainFile) changed() error {
 
 func (p *plainFile) close() error { return nil }
 
-// unreadable explains why a file cannot be opened or read.
+// unreadable explains why a file cannot be opened or read. An error that is explained already stays as it is.
 func unreadable(name string, err error) error {
 	at := fault.In(name)
+	var known *fault.Error
 	switch {
+	case errors.As(err, &known):
+		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Inputf(at, "does not exist").Do("check the path")
 	case errors.Is(err, fs.ErrPermission):

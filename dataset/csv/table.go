@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/dataset/spool"
 	"github.com/coterie-project/coterie/internal/fault"
 )
@@ -23,6 +24,7 @@ type Options struct {
 	Threads    int           // goroutines for the index pass; default all cores
 	SpoolDir   string        // where decompressed data goes if it is large; default the temporary folder
 	Budget     *spool.Budget // memory for decompressed data, shared among tables; default spool.MemoryBytes
+	Open       pinned.Opener // opens the file, each time anew; default os.Open
 }
 
 func (o Options) withDefaults(path string) Options {
@@ -38,12 +40,16 @@ func (o Options) withDefaults(path string) Options {
 	if o.Budget == nil {
 		o.Budget = spool.NewBudget(spool.MemoryBytes)
 	}
+	if o.Open == nil {
+		o.Open = os.Open
+	}
 	return o
 }
 
 // Table is one CSV file or stream. It implements dataset.Source.
 type Table struct {
-	name    string // in messages
+	name    string     // in messages
+	file    *plainFile // what was opened; nil for a stream
 	content content
 	layout  layout
 	tallies []Tally
@@ -56,7 +62,7 @@ var _ dataset.Source = (*Table)(nil)
 // with a header and no rows is a table of no rows. Errors are *fault.Error with the line where there is one.
 func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	o = o.withDefaults(path)
-	file, err := pin(path, o.Name)
+	file, err := pin(path, o.Name, o.Open)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +81,9 @@ func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	if packing == spool.Plain {
 		return openPlain(ctx, file, tabs, o)
 	}
-	in, err := os.Open(path)
+	in, err := file.handle()
 	if err != nil {
-		return nil, unreadable(o.Name, err)
+		return nil, err
 	}
 	defer in.Close()
 	t, err := openStream(ctx, in, packing, tabs, o)
@@ -88,6 +94,7 @@ func Open(ctx context.Context, path string, o Options) (*Table, error) {
 		t.Close()
 		return nil, err
 	}
+	t.file = file
 	return t, nil
 }
 
@@ -119,7 +126,7 @@ func openPlain(ctx context.Context, file *plainFile, tabs bool, o Options) (*Tab
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{name: o.Name, content: file, layout: l, index: found}
+	t := &Table{name: o.Name, file: file, content: file, layout: l, index: found}
 	if err := t.sample(ctx, src, o); err != nil {
 		return nil, err
 	}
@@ -239,6 +246,14 @@ func (t *Table) Bytes() int64 { return t.content.size() }
 
 // Names is the one file.
 func (t *Table) Names() []string { return []string{t.name} }
+
+// Pins is the one file, as it was when it was opened; a stream has none.
+func (t *Table) Pins() []dataset.Pin {
+	if t.file == nil {
+		return nil
+	}
+	return []dataset.Pin{pinned.PinOf(t.file.path, t.file.info)}
+}
 
 // Close frees the spool, if there is one. Readers must be closed before.
 func (t *Table) Close() error { return t.content.close() }

@@ -29,8 +29,11 @@ const remedy = "save it with np.save(path, np.ascontiguousarray(a, dtype=np.floa
 
 // Open reads the header of the .npy file at path. A file that is damaged, truncated or of a kind that is not read
 // is a fault.Input error that names the file and says what to save instead.
-func Open(ctx context.Context, path string) (dataset.Source, error) {
-	pin, file, err := pinned.Open(ctx, path, "an .npy file")
+func Open(ctx context.Context, path string) (dataset.Source, error) { return OpenWith(ctx, path, nil) }
+
+// OpenWith is Open of a file that open opens, each time anew.
+func OpenWith(ctx context.Context, path string, open pinned.Opener) (dataset.Source, error) {
+	pin, file, err := pinned.Open(ctx, path, "an .npy file", open)
 	if err != nil {
 		return nil, err
 	}

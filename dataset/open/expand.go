@@ -3,7 +3,6 @@ package open
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,8 +48,14 @@ func byName(path string) format {
 	return unknownFormat
 }
 
+// finder lists what is named as data.
+type finder struct {
+	files
+	guarded bool // only files within roots: no stream, no pipe
+}
+
 // expand lists what data names, in order; folders and globs in name order.
-func expand(data []string) ([]item, error) {
+func (f finder) expand(data []string) ([]item, error) {
 	if len(data) == 0 {
 		return nil, fault.Usagef("no data is named").Do("name files, folders, globs, synth://… or - for standard input")
 	}
@@ -61,7 +66,7 @@ func expand(data []string) ([]item, error) {
 			return nil, fault.Usagef("standard input (-) is named twice")
 		}
 		standard = standard || d == "-"
-		found, err := expandOne(d)
+		found, err := f.one(d)
 		if err != nil {
 			return nil, err
 		}
@@ -70,8 +75,10 @@ func expand(data []string) ([]item, error) {
 	return items, nil
 }
 
-func expandOne(d string) ([]item, error) {
+func (f finder) one(d string) ([]item, error) {
 	switch scheme, _, remote := strings.Cut(d, "://"); {
+	case f.guarded && (d == "-" || scheme == "file"):
+		return nil, outside(d)
 	case d == "-":
 		return []item{{d, streamFormat}}, nil
 	case d == "":
@@ -83,10 +90,12 @@ func expandOne(d string) ([]item, error) {
 	case remote:
 		return nil, fault.Usagef("%s: %s:// is not supported by this build", d, scheme).Do("copy the data to a folder first")
 	}
-	info, err := os.Stat(d)
+	info, err := f.stat(d)
 	switch {
+	case explained(err):
+		return nil, err
 	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(d, "*?["):
-		return glob(d)
+		return f.matches(d)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.Inputf(fault.In(d), "does not exist").Do("check the path")
 	case errors.Is(err, fs.ErrPermission):
@@ -94,7 +103,7 @@ func expandOne(d string) ([]item, error) {
 	case err != nil:
 		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(d), Problem: "cannot be read", Err: err}
 	case info.IsDir():
-		items, err := folder(d, 0)
+		items, err := f.folder(d, 0)
 		if err == nil && len(items) == 0 {
 			err = fault.Inputf(fault.In(d), "holds no data files").Do("supported are %s", supported)
 		}
@@ -102,24 +111,36 @@ func expandOne(d string) ([]item, error) {
 	case !info.Mode().IsRegular():
 		return []item{{d, streamFormat}}, nil
 	}
-	if f := byName(d); f != unknownFormat {
-		return []item{{d, f}}, nil
+	if kind := byName(d); kind != unknownFormat {
+		return []item{{d, kind}}, nil
 	}
 	return nil, fault.Inputf(fault.In(d), "is not a kind of file that is known").Do("supported are %s", supported)
 }
 
-// glob lists the data files that match; if only folders match, what is in them.
-func glob(pattern string) ([]item, error) {
-	matches, err := filepath.Glob(pattern)
+// explained says whether an error has its message already.
+func explained(err error) bool {
+	var e *fault.Error
+	return errors.As(err, &e)
+}
+
+// matches lists the data files that match a pattern; if only folders match, what is in them.
+func (f finder) matches(pattern string) ([]item, error) {
+	matches, err := f.glob(pattern)
+	if explained(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fault.Usagef("%s: %v", pattern, err)
 	}
 	slices.Sort(matches)
 	var files, folders []string
 	for _, m := range matches {
-		info, err := os.Stat(m)
+		info, err := f.stat(m)
 		switch {
-		case err != nil || hidden(filepath.Base(m)):
+		case hidden(filepath.Base(m)):
+		case explained(err):
+			return nil, err
+		case err != nil:
 		case info.IsDir():
 			folders = append(folders, m)
 		default:
@@ -130,8 +151,8 @@ func glob(pattern string) ([]item, error) {
 	if err != nil || len(items) > 0 {
 		return items, err
 	}
-	for _, f := range folders {
-		inner, err := folder(f, 0)
+	for _, path := range folders {
+		inner, err := f.folder(path, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -151,11 +172,14 @@ func hidden(name string) bool { return strings.HasPrefix(name, ".") || strings.H
 
 // folder lists the data files in a folder. Folders within it are read only if it has no data files itself, as
 // partitioned tables have (month=1/part-0.parquet).
-func folder(path string, depth int) ([]item, error) {
+func (f finder) folder(path string, depth int) ([]item, error) {
 	if depth > maxDepth {
 		return nil, fault.Inputf(fault.In(path), "lies more than %d folders deep", maxDepth).Do("does a link point back up?")
 	}
-	entries, err := os.ReadDir(path) // sorted by name
+	entries, err := f.readDir(path) // sorted by name
+	if explained(err) {
+		return nil, err
+	}
 	if err != nil {
 		var cause *fs.PathError
 		if errors.As(err, &cause) {
@@ -166,9 +190,11 @@ func folder(path string, depth int) ([]item, error) {
 	var files, folders []string
 	for _, e := range entries {
 		full := filepath.Join(path, e.Name())
-		info, err := os.Stat(full) // follows links
+		info, err := f.stat(full)
 		switch {
 		case hidden(e.Name()):
+		case explained(err):
+			return nil, err
 		case err != nil:
 			return nil, &fault.Error{Kind: fault.Input, Place: fault.In(full), Problem: "cannot be read", Err: err}
 		case info.IsDir():
@@ -181,8 +207,8 @@ func folder(path string, depth int) ([]item, error) {
 	if err != nil || len(items) > 0 {
 		return items, err
 	}
-	for _, f := range folders {
-		inner, err := folder(f, depth+1)
+	for _, sub := range folders {
+		inner, err := f.folder(sub, depth+1)
 		if err != nil {
 			return nil, err
 		}

@@ -22,11 +22,18 @@ type Options struct {
 	SpoolMemory   int64     // bytes of it kept in memory first; default spool.MemoryBytes
 	Stdin         io.Reader // what "-" reads; default os.Stdin
 	NumericSample int       // rows of a text file that decide about the kinds of columns; default csv.DefaultSampleRows
+	// Roots, if not nil, are the folders that may be read, for names that others give: files are named by absolute paths
+	// without "..", and lie within a root also once symbolic links are followed. Standard input, devices and pipes are
+	// refused; synth://… lies nowhere and may be named.
+	Roots []string
+	// Pins, if not nil, are what the files must be: the same paths in the same order, of these sizes and times.
+	Pins []dataset.Pin
 }
 
 // opener opens the items of one call, which share the memory for spools.
 type opener struct {
 	Options
+	files
 	budget  *spool.Budget
 	threads int // for each file
 }
@@ -34,10 +41,22 @@ type opener struct {
 // Sources opens everything that data names as one table: .csv, .tsv, .csv.gz, .csv.zst, .parquet and .npy files,
 // folders and globs of them, synth://…, and - for standard input. Rows are numbered over the files in order. Every
 // file must have the same columns, by name. Errors are *fault.Error: Usage for a name that cannot be data, Input
-// for data that is missing, damaged or empty. The caller closes the Source.
+// for data that is missing, damaged or empty, lies outside of the Roots or differs from the Pins. The caller closes the
+// Source.
 func Sources(ctx context.Context, data []string, o Options) (dataset.Source, error) {
-	items, err := expand(data)
+	find := finder{files: everywhere{}}
+	if o.Roots != nil {
+		r, err := newRoots(o.Roots)
+		if err != nil {
+			return nil, err
+		}
+		find = finder{files: r, guarded: true}
+	}
+	items, err := find.expand(data)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.foresee(find, items); err != nil {
 		return nil, err
 	}
 	if o.Stdin == nil {
@@ -47,7 +66,7 @@ func Sources(ctx context.Context, data []string, o Options) (dataset.Source, err
 		o.SpoolMemory = spool.MemoryBytes
 	}
 	cores := runtime.GOMAXPROCS(0)
-	op := &opener{Options: o, budget: spool.NewBudget(o.SpoolMemory), threads: max(1, cores/len(items))}
+	op := &opener{Options: o, files: find.files, budget: spool.NewBudget(o.SpoolMemory), threads: max(1, cores/len(items))}
 	sources, err := op.all(ctx, items, min(cores, len(items)))
 	if err != nil {
 		return nil, err
@@ -55,6 +74,9 @@ func Sources(ctx context.Context, data []string, o Options) (dataset.Source, err
 	joined, err := join(items, sources)
 	if err == nil && joined.Rows() == 0 {
 		err = fault.Inputf(fault.In(display(items[0].path)), "has no rows").Do("is it the right file?")
+	}
+	if err == nil {
+		err = o.hold(dataset.PinsOf(joined))
 	}
 	if err != nil {
 		closeAll(sources)
@@ -114,9 +136,9 @@ func closeAll(sources []dataset.Source) {
 func (op *opener) open(ctx context.Context, i item) (dataset.Source, error) {
 	switch i.format {
 	case parquetFormat:
-		return parquet.Open(ctx, i.path)
+		return parquet.OpenWith(ctx, i.path, op.files.open)
 	case npyFormat:
-		return npy.Open(ctx, i.path)
+		return npy.OpenWith(ctx, i.path, op.files.open)
 	case synthFormat:
 		return synth.Open(i.path)
 	case streamFormat:
@@ -130,7 +152,8 @@ func (op *opener) open(ctx context.Context, i item) (dataset.Source, error) {
 }
 
 func (op *opener) csvOptions(path string) csv.Options {
-	return csv.Options{Name: display(path), SampleRows: op.NumericSample, Threads: op.threads, SpoolDir: op.SpoolDir, Budget: op.budget}
+	return csv.Options{Name: display(path), SampleRows: op.NumericSample, Threads: op.threads, SpoolDir: op.SpoolDir, Budget: op.budget,
+		Open: op.files.open}
 }
 
 // display is how messages name an item.

@@ -184,6 +184,15 @@ func (u *union) Names() []string {
 	return names
 }
 
+// Pins are those of all files.
+func (u *union) Pins() []dataset.Pin {
+	var pins []dataset.Pin
+	for i := range u.parts {
+		pins = append(pins, dataset.PinsOf(u.parts[i].source)...)
+	}
+	return pins
+}
+
 // find is the part that holds a row.
 func (u *union) find(row int64) int {
 	return max(0, sort.Search(len(u.parts), func(i int) bool { return u.parts[i].base > row })-1)

@@ -28,8 +28,11 @@ type source struct {
 
 // Open reads the footer of the Parquet file at path. A damaged, truncated, encrypted or foreign file is a
 // fault.Input error that names the file. Nested columns are listed as unusable.
-func Open(ctx context.Context, path string) (_ dataset.Source, err error) {
-	pin, file, err := pinned.Open(ctx, path, "a Parquet file")
+func Open(ctx context.Context, path string) (dataset.Source, error) { return OpenWith(ctx, path, nil) }
+
+// OpenWith is Open of a file that open opens, each time anew.
+func OpenWith(ctx context.Context, path string, open pinned.Opener) (dataset.Source, error) {
+	pin, file, err := pinned.Open(ctx, path, "a Parquet file", open)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func TestAFileThatIsNotTheSameAnyMoreIsRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte("abc"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f, handle, err := Open(t.Context(), path, "a file")
+		f, handle, err := Open(t.Context(), path, "a file", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestWhatCannotBeOpenedIsNamedWithTheNextStep(t *testing.T) {
 		folder:                          "is a folder, not a file (name the file in it)",
 		filepath.Join(folder, "nobody"): "cannot be read: no such file or directory (check the path and its rights)",
 	} {
-		if _, _, err := Open(t.Context(), path, "a file"); err == nil || err.Error() != path+": "+want {
+		if _, _, err := Open(t.Context(), path, "a file", nil); err == nil || err.Error() != path+": "+want {
 			t.Errorf("got %v, want %s: %s", err, path, want)
 		}
 	}

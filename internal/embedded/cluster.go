@@ -24,7 +24,7 @@ type Cluster struct {
 func Window(workers, threads int) int { return 2 * max(workers, threads) }
 
 // Start starts workers that share a source; threads is for all of them together, at least one each. config's
-// Threads is ignored.
+// Threads and Self are ignored; they ask each other about ids directly unless config brings other Peers.
 //
 // The channels hold more than a job can have under way (a Window of partitions, or one task for each worker, twice
 // over for tasks that are asked for again), so that neither side waits for the other while it is waited for.
@@ -35,17 +35,25 @@ func Start(ctx context.Context, workers, threads int, config worker.Config) (*Cl
 	ctx, cancel := context.WithCancel(ctx)
 	room := 2*Window(workers, threads) + 2*workers
 	c := &Cluster{cancel: cancel, events: make(chan coordinator.Event, room), tasks: make(map[string]chan *wire.Task)}
+	all := make(peers, workers) // complete before anybody asks
+	if config.Peers == nil {
+		config.Peers = all
+	}
 	for i := range workers {
-		config.Threads = max(1, (threads+i)/workers)
+		config.Threads = threadsOf(i, workers, threads)
+		config.Self = nameOf(i)
 		engine, err := worker.NewEngine(config)
 		if err != nil {
 			cancel()
-			c.wait.Wait()
 			return nil, err
 		}
-		name := fmt.Sprintf("worker-%d", i+1)
+		all[config.Self] = engine
+	}
+	for i := range workers {
+		name := nameOf(i)
+		engine := all[name]
 		tasks := make(chan *wire.Task, room)
-		joined := coordinator.WorkerJoined{Worker: partition.Worker{Name: name, Weight: config.Threads}}
+		joined := coordinator.WorkerJoined{Worker: partition.Worker{Name: name, Weight: threadsOf(i, workers, threads)}}
 		c.tasks[name] = tasks
 		c.wait.Go(func() {
 			l := &link{tasks: tasks, events: c.events}
@@ -57,6 +65,11 @@ func Start(ctx context.Context, workers, threads int, config worker.Config) (*Cl
 	}
 	return c, nil
 }
+
+func nameOf(i int) string { return fmt.Sprintf("worker-%d", i+1) }
+
+// threadsOf is worker i's share of the threads.
+func threadsOf(i, workers, threads int) int { return max(1, (threads+i)/workers) }
 
 // Events implements coordinator.Transport.
 func (c *Cluster) Events() <-chan coordinator.Event { return c.events }

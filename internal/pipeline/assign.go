@@ -11,6 +11,7 @@ import (
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/model"
+	"github.com/coterie-project/coterie/partition"
 	"github.com/coterie-project/coterie/worker"
 )
 
@@ -29,6 +30,7 @@ type AssignOutcome struct {
 	Counts  []int64
 	Inertia float64
 	Intake  wire.Intake
+	Job     string // its id on a cluster; of a detached one nothing else is known yet
 }
 
 // Assign reads rows, labels them with a model and writes the labels, all of them or nothing.
@@ -37,16 +39,17 @@ func Assign(ctx context.Context, r *AssignRequest) (*AssignOutcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := openData(ctx, &r.Data, &r.Engine)
+	site, err := openSite(ctx, &r.Data, &r.Engine)
 	if err != nil {
 		return nil, err
 	}
-	defer source.Close()
-	outcome, err := assign(ctx, r, m, source)
-	return outcome, explain(err, source)
+	defer site.close()
+	outcome, err := assign(ctx, r, m, site)
+	return outcome, explain(err, site.source)
 }
 
-func assign(ctx context.Context, r *AssignRequest, m *model.Model, source dataset.Source) (*AssignOutcome, error) {
+func assign(ctx context.Context, r *AssignRequest, m *model.Model, site *site) (*AssignOutcome, error) {
+	source := site.source
 	in, err := modelInput(&r.Data, m, source.Schema(), firstName(source), r.Model)
 	if err != nil {
 		return nil, err
@@ -55,33 +58,59 @@ func assign(ctx context.Context, r *AssignRequest, m *model.Model, source datase
 	if err != nil {
 		return nil, err
 	}
-	x := newExchange(source, manifest, in.ID)
-	kind := idKindFor(r.Output, in, source.Schema())
-	certain := kind == knownIDs && source.Schema().Columns[source.Schema().Index(in.ID)].Integer
-	labels := newLabelFile(r.Output, x, kind, r.Detail)
+	certain, possible := integerIDs(r.Output, in, source.Schema())
+	labels := newLabelFile(r.Output, in.ID != "", r.Detail)
 	defer labels.Abort()
-	threads := r.Engine.threads()
-	job, program, err := coordinator.NewLabel(
-		coordinator.Config{Manifest: manifest, Workers: r.Engine.Workers, Epoch: 1, Window: embedded.Window(r.Engine.Workers, threads)},
-		coordinator.LabelOptions{Input: in, Transform: m.Transform, Detail: r.Detail, Keys: kind == knownIDs && !certain,
-			Centroids: &kmeans.Centroids{K: m.K, D: m.Width(), Values: m.Centroids}})
-	if err != nil {
-		return nil, err
-	}
-	err = runJob(ctx, job, &r.Engine, threads, nil, worker.Config{Source: source, Manifest: manifest, Labels: labels, IDs: x})
-	if err != nil {
-		return nil, err
+	options := coordinator.LabelOptions{Input: in, Transform: m.Transform, Detail: r.Detail, Keys: possible, Integers: certain,
+		Centroids: &kmeans.Centroids{K: m.K, D: m.Width(), Values: m.Centroids}}
+	outcome := &AssignOutcome{}
+	result, err := runLabels(ctx, r, site, manifest, &options, labels, outcome)
+	if err != nil || result == nil {
+		return outcome, err
 	}
 	if r.Data.BadRowsOut != "" {
-		if err := writeBadRows(r.Data.BadRowsOut, program.Result.Bad); err != nil {
+		if err := writeBadRows(r.Data.BadRowsOut, result.Bad); err != nil {
 			return nil, err
 		}
 	}
-	if err := labels.Commit(); err != nil {
+	if !site.writesParts(r.Output) {
+		if err := labels.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	outcome.Counts, outcome.Inertia, outcome.Intake = result.Counts, result.Inertia, result.Intake
+	for _, n := range result.Counts {
+		outcome.Rows += n
+	}
+	return outcome, nil
+}
+
+// runLabels runs the job, here or on a cluster. A detached one gives nothing but its id.
+func runLabels(ctx context.Context, r *AssignRequest, site *site, m *partition.Manifest, o *coordinator.LabelOptions, labels *labelFile,
+	outcome *AssignOutcome) (*coordinator.LabelResult, error) {
+	if r.Engine.Cluster == nil {
+		threads := r.Engine.threads()
+		job, program, err := coordinator.NewLabel(coordinator.Config{Manifest: m, Workers: r.Engine.Workers, Epoch: 1,
+			Window: embedded.Window(r.Engine.Workers, threads)}, *o)
+		if err != nil {
+			return nil, err
+		}
+		err = runJob(ctx, job, &r.Engine, threads, nil, worker.Config{Source: site.source, Manifest: m, Labels: labels})
+		return &program.Result, err
+	}
+	spec, err := site.jobSpec("assign", o.Input, m, labelOutput(r.Output, o.Input, o.Detail))
+	if err == nil {
+		spec.Label, err = coordinator.LabelSpec(o)
+	}
+	if err != nil {
 		return nil, err
 	}
-	result := &program.Result
-	return &AssignOutcome{Rows: labels.rows, Counts: result.Counts, Inertia: result.Inertia, Intake: result.Intake}, nil
+	id, result, err := site.run(ctx, spec, labels, nil)
+	outcome.Job = id
+	if err != nil || result == nil {
+		return nil, err
+	}
+	return coordinator.LabelResultOf(result), nil
 }
 
 // modelInput reads rows as the model's fit did.
@@ -110,16 +139,13 @@ func modelInput(d *Data, m *model.Model, schema *dataset.Schema, file, modelFile
 	return in, err
 }
 
-// idKindFor decides how ids are written when the first of them are. A binary format needs to know whether all are
-// integers; a text file can only tell after all have been seen.
-func idKindFor(output string, in *wire.Input, schema *dataset.Schema) idKind {
+// integerIDs decides how ids are written when the first of them are: as integers for certain, or if all of them turn out
+// to be, which a binary format needs to know beforehand. Otherwise they are text; in a text file integers look the same.
+func integerIDs(output string, in *wire.Input, schema *dataset.Schema) (certain, possible bool) {
 	if in.ID == "" {
-		return rowNumbers
+		return false, false
 	}
 	column := schema.Columns[schema.Index(in.ID)]
 	binary := strings.HasSuffix(output, ".parquet") || strings.HasSuffix(output, ".npy")
-	if column.Integer || binary && column.Kind == dataset.Number {
-		return knownIDs
-	}
-	return textIDs
+	return column.Integer, !column.Integer && binary && column.Kind == dataset.Number
 }

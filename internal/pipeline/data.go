@@ -40,17 +40,24 @@ type Engine struct {
 	Reporter progress.Reporter
 	// Silent means that nobody reads the Reporter, so that nothing is computed just for it.
 	Silent bool
+	// Cluster is where the job runs instead; nil: in this process.
+	Cluster *Cluster
 }
 
 // garbagePercent is how much garbage may lie beside what is held before it is collected. What is held is the matrix, so
 // the usual 100 % would double the memory; there is little to walk, so that collecting sooner costs nearly nothing.
 const garbagePercent = 15
 
-// threads is the number of threads to use, and makes the runtime keep to it.
-func (e *Engine) threads() int {
+// CollectOften sets how much garbage may lie about in a process that holds partitions, unless the environment does.
+func CollectOften() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
+}
+
+// threads is the number of threads to use, and makes the runtime keep to it.
+func (e *Engine) threads() int {
+	CollectOften()
 	if e.Threads > 0 {
 		runtime.GOMAXPROCS(e.Threads)
 		return e.Threads

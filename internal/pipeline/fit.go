@@ -2,11 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
-	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/embedded"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/store"
@@ -50,6 +50,7 @@ type FitOutcome struct {
 	Columns int
 	Intake  wire.Intake
 	Seconds Seconds
+	Job     string // its id on a cluster; of a detached one nothing else is known yet
 }
 
 // stopwatch gives each moment to one phase, so that the parts add up to the whole.
@@ -80,23 +81,24 @@ func (w *stopwatch) seconds() Seconds {
 // Fit reads the data, fits, and writes the model and the labels: all of it, or nothing.
 func Fit(ctx context.Context, r *FitRequest) (*FitOutcome, error) {
 	watch := startWatch()
-	source, err := openData(ctx, &r.Data, &r.Engine)
+	site, err := openSite(ctx, &r.Data, &r.Engine)
 	if err != nil {
 		return nil, err
 	}
-	defer source.Close()
-	f := &fit{request: r, source: source, watch: watch}
+	defer site.close()
+	f := &fit{request: r, site: site, source: site.source, watch: watch}
 	outcome, err := f.run(ctx)
-	return outcome, explain(err, source)
+	return outcome, explain(err, site.source)
 }
 
 type fit struct {
 	request  *FitRequest
+	site     *site
+	job      string // the id on a cluster
 	source   dataset.Source
 	watch    *stopwatch
 	input    *wire.Input
 	manifest *partition.Manifest
-	exchange *exchange
 	labels   *labelFile
 }
 
@@ -114,16 +116,14 @@ func (f *fit) run(ctx context.Context) (*FitOutcome, error) {
 	if err := checkClusters(r.K, f.source); err != nil {
 		return nil, err
 	}
-	f.exchange = newExchange(f.source, f.manifest, f.input.ID)
-	kind := knownIDs
-	if f.input.ID == "" {
-		kind = rowNumbers
-	}
-	f.labels = newLabelFile(r.Labels, f.exchange, kind, false)
+	f.labels = newLabelFile(r.Labels, f.input.ID != "", false)
 	defer f.labels.Abort()
-	result, err := f.cluster(ctx)
+	result, err := f.fit(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if result == nil {
+		return &FitOutcome{Job: f.job}, nil
 	}
 	return f.write(ctx, result)
 }
@@ -147,18 +147,24 @@ func cut(s dataset.Source, in *wire.Input) (*partition.Manifest, error) {
 	return partition.Cut(s.Rows(), len(in.Spec.Numeric)+len(in.Spec.Categorical), s.Cuts())
 }
 
-// cluster runs the job on an embedded cluster.
-func (f *fit) cluster(ctx context.Context) (*coordinator.FitResult, error) {
+// fit runs the job, here or on a cluster. A detached job gives nothing.
+func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 	r := f.request
-	threads := r.Engine.threads()
 	options := coordinator.FitOptions{Input: f.input, K: r.K, Init: kmeans.Init(r.Init), Runs: r.Runs,
 		MaxIterations: r.MaxIter, Tolerance: r.Tolerance, Seed: r.Seed, Labels: r.Labels != ""}
+	var start *coordinator.Start
 	if !isSeeding(r.Init) {
-		options.Runs = 1 // every run would be the same
-		options.Start = func(t *feature.Transform) (*kmeans.Centroids, error) {
-			return readStart(ctx, r.Init, r.K, f.input.Spec, t)
+		var err error
+		if start, err = readStart(ctx, r.Init, r.K, f.input.Spec); err != nil {
+			return nil, err
 		}
+		options.Runs = 1 // every run would be the same
+		options.Start = start.Centroids
 	}
+	if r.Engine.Cluster != nil {
+		return f.onCluster(ctx, &options, start)
+	}
+	threads := r.Engine.threads()
 	config := coordinator.Config{Manifest: f.manifest, Workers: r.Engine.Workers, Epoch: 1,
 		Window: embedded.Window(r.Engine.Workers, threads)}
 	job, program, err := coordinator.NewFit(config, options)
@@ -166,8 +172,28 @@ func (f *fit) cluster(ctx context.Context) (*coordinator.FitResult, error) {
 		return nil, err
 	}
 	err = runJob(ctx, job, &r.Engine, threads, f.watch, worker.Config{Source: f.source, Manifest: f.manifest,
-		Labels: f.labels, IDs: f.exchange})
+		Labels: f.labels})
 	return &program.Result, err
+}
+
+// onCluster submits the job and follows it.
+func (f *fit) onCluster(ctx context.Context, o *coordinator.FitOptions, start *coordinator.Start) (*coordinator.FitResult, error) {
+	r := f.request
+	spec, err := f.site.jobSpec(fmt.Sprintf("fit k=%d", r.K), f.input, f.manifest, labelOutput(r.Labels, f.input, false))
+	if err != nil {
+		return nil, err
+	}
+	spec.Fit = coordinator.FitSpec(o, start)
+	spec.Fit.Algorithm = r.Algorithm
+	if start != nil {
+		spec.Fit.StartName = r.Init
+	}
+	id, result, err := f.site.run(ctx, spec, f.labels, f.watch)
+	f.job = id
+	if err != nil || result == nil {
+		return nil, err
+	}
+	return coordinator.FitResultOf(result)
 }
 
 // isSeeding says whether an --init names a way to seed rather than a file.
@@ -206,7 +232,7 @@ func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, w
 // write makes the model and writes everything.
 func (f *fit) write(ctx context.Context, result *coordinator.FitResult) (*FitOutcome, error) {
 	m := f.model(result)
-	outcome := &FitOutcome{Model: m, Digest: m.Digest(), Columns: m.Width(), Intake: result.Intake}
+	outcome := &FitOutcome{Model: m, Digest: m.Digest(), Columns: m.Width(), Intake: result.Intake, Job: f.job}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -240,7 +266,7 @@ func (f *fit) commit(m *model.Model, bad []wire.BadRow) error {
 			return err
 		}
 	}
-	if r.Labels != "" {
+	if r.Labels != "" && !f.site.writesParts(r.Labels) {
 		if err := f.labels.Commit(); err != nil {
 			return err
 		}
@@ -253,19 +279,25 @@ func (f *fit) commit(m *model.Model, bad []wire.BadRow) error {
 
 func (f *fit) model(result *coordinator.FitResult) *model.Model {
 	r := f.request
+	return modelOf(result, r.Cosine, model.Origin{Coterie: r.Version, Seed: r.Seed, Init: r.Init, Runs: r.Runs, Tolerance: r.Tolerance,
+		Algorithm: r.Algorithm, Sources: f.source.Names()})
+}
+
+// modelOf is the model of a result; the time and the arithmetic of its origin are filled in.
+func modelOf(result *coordinator.FitResult, cosine bool, origin model.Origin) *model.Model {
 	metric := model.Euclidean
-	if r.Cosine {
+	if cosine {
 		metric = model.Cosine
 	}
 	rows := int64(0)
 	for _, n := range result.Counts {
 		rows += n
 	}
-	m := &model.Model{K: r.K, Metric: metric, Transform: result.Transform, Centroids: result.Centroids.Values,
+	origin.Arithmetic, origin.Created = kmeans.Arithmetic, time.Now()
+	k := result.Centroids.K
+	m := &model.Model{K: k, Metric: metric, Transform: result.Transform, Centroids: result.Centroids.Values,
 		Counts: result.Counts, Inertia: result.Inertia, Iterations: result.Iterations, Converged: result.Converged,
-		Rows: rows, Segments: model.NewSegments(r.K),
-		Origin: model.Origin{Coterie: r.Version, Arithmetic: kmeans.Arithmetic, Created: time.Now(), Seed: r.Seed, Init: r.Init,
-			Runs: r.Runs, Tolerance: r.Tolerance, Algorithm: r.Algorithm, Sources: f.source.Names()}}
+		Rows: rows, Segments: model.NewSegments(k), Origin: origin}
 	nameSegments(m)
 	return m
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// hostMemory is the memory of this machine in bytes, or 0 where it is not known.
-func hostMemory() int64 {
+// HostMemory is the memory of this machine in bytes, or 0 where it is not known.
+func HostMemory() int64 {
 	file, err := os.Open("/proc/meminfo")
 	if err != nil {
 		return 0

@@ -191,6 +191,6 @@ func measurePass(d, k int) float64 {
 
 // exceedsMemory says whether a worker of that size would not fit this machine; false where that is not known.
 func exceedsMemory(bytes int64) bool {
-	total := hostMemory()
+	total := HostMemory()
 	return runtime.GOOS == "linux" && total > 0 && bytes > total
 }

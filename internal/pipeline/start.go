@@ -9,18 +9,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/fault"
-	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/model"
 )
 
-// readStart reads k starting centroids in the units of the input columns and transforms them as rows are.
-func readStart(ctx context.Context, path string, k int, spec *feature.Spec, t *feature.Transform) (*kmeans.Centroids, error) {
+// readStart reads k starting centroids in the units of the input columns, or another model's.
+func readStart(ctx context.Context, path string, k int, spec *feature.Spec) (*coordinator.Start, error) {
 	if strings.EqualFold(filepath.Ext(path), ".json") {
-		return startFromModel(path, k, t)
+		return startFromModel(path, k)
 	}
 	source, err := open.Sources(ctx, []string{path}, open.Options{})
 	if err != nil {
@@ -40,7 +40,8 @@ func readStart(ctx context.Context, path string, k int, spec *feature.Spec, t *f
 		return nil, err
 	}
 	defer reader.Close()
-	start := &kmeans.Centroids{K: k, D: t.Width()}
+	start := &coordinator.Start{Name: path, K: k, Numeric: make([][]float64, len(spec.Numeric)), Text: make([][]string, len(spec.Categorical)),
+		Missing: make([][]bool, len(spec.Categorical))}
 	for {
 		block, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -49,7 +50,7 @@ func readStart(ctx context.Context, path string, k int, spec *feature.Spec, t *f
 		if err != nil {
 			return nil, err
 		}
-		if err := appendStart(start, block, source, spec, t); err != nil {
+		if err := appendStart(start, block, source, spec); err != nil {
 			return nil, err
 		}
 	}
@@ -81,40 +82,32 @@ func startFields(path string, schema *dataset.Schema, spec *feature.Spec) ([]dat
 	return fields, nil
 }
 
-func appendStart(start *kmeans.Centroids, block *dataset.Block, s dataset.Source, spec *feature.Spec, t *feature.Transform) error {
+func appendStart(start *coordinator.Start, block *dataset.Block, s dataset.Source, spec *feature.Spec) error {
 	if len(block.Bad) > 0 {
 		bad := block.Bad[0]
 		return fault.Inputf(bad.Place, "%s", bad.Reason).Do("correct it: every starting centroid needs a value for each feature")
 	}
-	b := feature.Batch{Rows: block.Rows}
 	for i := range block.Columns {
 		v := &block.Columns[i]
 		if i < len(spec.Numeric) {
-			b.Numeric, b.Numeric32 = append(b.Numeric, v.Float64), append(b.Numeric32, v.Float32)
 			if row := firstMissing(v, block.Rows); row >= 0 {
 				at := s.Locate(block.First + int64(row))
 				at.Column = spec.Numeric[i]
 				return fault.Inputf(at, "a starting centroid lacks a value").Do("fill it in, in the units of the input")
 			}
+			for row := range block.Rows {
+				start.Numeric[i] = append(start.Numeric[i], numberAt(v, row))
+			}
 			continue
 		}
-		column := feature.TextColumn{At: v.Text.At}
-		if missing := v.Missing; missing != nil {
-			column.Missing = func(i int) bool { return missing[i] }
+		c := i - len(spec.Numeric)
+		for row := range block.Rows {
+			start.Text[c] = append(start.Text[c], string(v.Text.At(row)))
+			start.Missing[c] = append(start.Missing[c], v.Missing != nil && v.Missing[row])
 		}
-		b.Text = append(b.Text, column)
-	}
-	out := make([][]float32, t.Width())
-	for i := range out {
-		out[i] = make([]float32, block.Rows)
-	}
-	if _, err := t.Apply(&b, out, make([]bool, block.Rows)); err != nil {
-		return locate(err, block.First, s)
 	}
 	for row := range block.Rows {
-		for _, column := range out {
-			start.Values = append(start.Values, column[row]+0)
-		}
+		start.Places = append(start.Places, s.Locate(block.First+int64(row)))
 	}
 	return nil
 }
@@ -128,22 +121,8 @@ func firstMissing(v *dataset.Vector, rows int) int {
 	return -1
 }
 
-// locate gives an error of a batch's row its place.
-func locate(err error, first int64, s dataset.Source) error {
-	var value *feature.ValueError
-	if !errors.As(err, &value) {
-		return err
-	}
-	at := fault.In(firstName(s))
-	if value.Row >= 0 {
-		at = s.Locate(first + int64(value.Row))
-	}
-	at.Column = value.Column
-	return fault.Inputf(at, "%s", value.Problem()).Do("%s", value.Remedy)
-}
-
-// startFromModel takes another model's centroids, by way of the units of the input.
-func startFromModel(path string, k int, t *feature.Transform) (*kmeans.Centroids, error) {
+// startFromModel takes another model's centroids.
+func startFromModel(path string, k int) (*coordinator.Start, error) {
 	m, err := model.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -151,27 +130,6 @@ func startFromModel(path string, k int, t *feature.Transform) (*kmeans.Centroids
 	if m.K != k {
 		return nil, fault.Inputf(fault.In(path), "has %d centroids, and k is %d", m.K, k).Do("use -k %d", m.K)
 	}
-	theirs, ours := m.Transform.Outputs(), t.Outputs()
-	numeric, categorical := t.Columns()
-	if !slices.Equal(m.Features(), slices.Concat(numeric, categorical)) {
-		return nil, fault.Inputf(fault.In(path), "was fitted on other features: %s", strings.Join(m.Features(), ", ")).
-			Do("name the same ones with --features")
-	}
-	start := &kmeans.Centroids{K: k, D: t.Width()}
-	for j := range k {
-		values := m.CentroidInput(j)
-		mapped := make([]float64, len(ours))
-		for i, name := range ours {
-			if at := slices.Index(theirs, name); at >= 0 {
-				mapped[i] = values[at]
-			}
-		}
-		point, err := t.Forward(mapped)
-		if err != nil {
-			return nil, fault.Inputf(fault.In(path), "centroid %d cannot be placed: %v", j, err).
-				Do("start from a model of similar data, or with --init k-means-parallel")
-		}
-		start.Values = append(start.Values, point...)
-	}
-	return start, nil
+	data, err := m.Encode()
+	return &coordinator.Start{Name: path, K: k, Model: data}, err
 }

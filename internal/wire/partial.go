@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/coterie-project/coterie/feature"
@@ -67,11 +68,25 @@ type Partial struct {
 	Distinct   *kmeans.Distinct
 	Seed       *kmeans.SeedPartial
 	Sums       *kmeans.Sums
-	Moved      int64 // rows whose label changed; meaningless where Fresh
-	Fresh      bool  // some rows had no label before
+	Packed     *kmeans.PackedSums // in place of Sums, as they came over the network; Merge adds them to Sums
+	Moved      int64              // rows whose label changed; meaningless where Fresh
+	Fresh      bool               // some rows had no label before
 	Farthest   *kmeans.Farthest
 	Inertia    *exact.Bins
 	Dropped    int64 // duplicate rows that will be left out
+	// Digests are of each partition's state, by partition. They travel in the Answer, not in the Partial.
+	Digests map[int]uint64
+	IDs     []IDSummary // by partition, ascending after Merge
+}
+
+// IDSummary says of one partition's ids what spares most data the comparing of them: where every partition's integers
+// ascend, and the next partition's begin above its last, none stands twice.
+type IDSummary struct {
+	Partition   int
+	Count       int64
+	Integers    bool // all are plain integers
+	Ascending   bool // integers, each above the one before
+	First, Last int64
 }
 
 // Merge adds o, which must be of the same kind of round.
@@ -82,21 +97,65 @@ func (p *Partial) Merge(o *Partial) {
 	p.Intake.merge(&o.Intake)
 	if len(o.Bad) > 0 {
 		p.Bad = append(p.Bad, o.Bad...)
-		slices.SortFunc(p.Bad, func(a, b BadRow) int { return cmp.Compare(a.Row, b.Row) })
+		p.Bad = lowestBad(p.Bad)
 	}
 	p.Largest = max(p.Largest, o.Largest)
 	p.Moved += o.Moved
 	p.Fresh = p.Fresh || o.Fresh
 	p.Dropped += o.Dropped
+	if len(o.Digests) > 0 && p.Digests == nil {
+		p.Digests = make(map[int]uint64, len(o.Digests))
+	}
+	maps.Copy(p.Digests, o.Digests)
+	if len(o.IDs) > 0 {
+		p.IDs = append(p.IDs, o.IDs...)
+		slices.SortFunc(p.IDs, func(a, b IDSummary) int { return cmp.Compare(a.Partition, b.Partition) })
+	}
 	merge(&p.Statistics, o.Statistics)
 	merge(&p.Counts, o.Counts)
 	merge(&p.Directions, o.Directions)
 	merge(&p.Totals, o.Totals)
 	merge(&p.Distinct, o.Distinct)
 	merge(&p.Seed, o.Seed)
-	merge(&p.Sums, o.Sums)
+	p.mergeSums(o)
 	merge(&p.Farthest, o.Farthest)
 	merge(&p.Inertia, o.Inertia)
+}
+
+// mergeSums adds o's sums, packed or not. Packed ones are added as they are: a coordinator takes hundreds of them in
+// every iteration.
+func (p *Partial) mergeSums(o *Partial) {
+	p.Unpack()
+	if o.Packed == nil {
+		merge(&p.Sums, o.Sums)
+		return
+	}
+	if p.Sums == nil {
+		p.Sums = kmeans.NewSums(o.Packed.K, o.Packed.D, o.Packed.Weighted())
+	}
+	if err := p.Sums.MergePacked(o.Packed); err != nil {
+		panic("wire: merging sums of different tasks: " + err.Error()) // DecodePartial refuses those
+	}
+}
+
+// Unpack makes Sums of Packed; Merge does it by itself.
+func (p *Partial) Unpack() {
+	if packed := p.Packed; packed != nil {
+		p.Packed = nil
+		p.mergeSums(&Partial{Packed: packed})
+	}
+}
+
+// lowestBad sorts bad rows by row and keeps one more than the limit: enough to see that there are too many, whoever
+// has read which of them.
+func lowestBad(rows []BadRow) []BadRow {
+	slices.SortFunc(rows, func(a, b BadRow) int {
+		if a.Row != b.Row {
+			return cmp.Compare(a.Row, b.Row)
+		}
+		return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Raw, b.Raw))
+	})
+	return rows[:min(len(rows), MaxQuarantined+1)]
 }
 
 // merge adds src to *dst, taking src over where there is nothing yet. The first part merged in is owned by the whole.
@@ -119,6 +178,9 @@ type Answer struct {
 	Round   uint64
 	Worker  string
 	Covered []int
+	// Digests are of the state of each covered partition, in their order; empty where the kind of round has none. Two
+	// answers for the same partition of the same round must agree.
+	Digests []uint64
 	Partial *Partial
 	Err     error
 }

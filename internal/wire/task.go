@@ -5,13 +5,16 @@ import (
 	"github.com/coterie-project/coterie/kmeans"
 )
 
+// Protocol is the version of the messages. Coordinators, workers and submitters of different ones refuse each other.
+const Protocol = 1
+
 // Kind is what a round computes.
 type Kind string
 
 // The kinds of rounds.
 const (
-	Keys       Kind = "keys"       // read the ids and hand them to the exchange
-	Duplicates Kind = "duplicates" // look for equal ids among those handed in
+	Keys       Kind = "keys"       // read the ids and keep them for Duplicates
+	Duplicates Kind = "duplicates" // look for equal ids among those kept; Partitions are numbers of ranges of their hashes
 	Statistics Kind = "statistics" // exact statistics of the columns
 	Quantiles  Kind = "quantiles"  // one counting round of the exact quantiles
 	Directions Kind = "directions" // statistics of the rows brought to length one (cosine)
@@ -20,7 +23,9 @@ const (
 	Iterate    Kind = "iterate"    // assignment to centroids; exact sums
 	Farthest   Kind = "farthest"   // the farthest distinct Points of an assignment
 	Score      Kind = "score"      // a full pass with inertia
+	Prepare    Kind = "prepare"    // the folder that labels are written to is made ready
 	Label      Kind = "label"      // labels and distances go to where they are written
+	Commit     Kind = "commit"     // what was labelled appears
 )
 
 // BadRows says what becomes of a row that cannot be used.
@@ -63,11 +68,18 @@ type Task struct {
 	Transform *feature.Transform      // Directions, Load, and Label of rows that are not held
 	Largest   float64                 // Load: the largest weight, the unit of the fixed point
 	K         int                     // Load: how many distinct Points to look for; Farthest: how many rows
-	KeepIDs   bool                    // Load: the ids are needed for labels
+	KeepIDs   bool                    // Load: the ids are needed for labels; Label: they are to be compared afterwards
 	Seed      *kmeans.SeedTask        // Seed
 	Centroids *kmeans.Centroids       // Iterate, Farthest, Score, Label
+	Since     uint64                  // Iterate: the round of the assignment from which rows count as moved; 0: none
 	Detail    bool                    // Label: the second nearest too
+	Integers  bool                    // Label: every id of the job is an integer
+	// Owners is, by partition, where its ids are found: the worker that holds them (Duplicates), or the one that has
+	// settled the range of ids of that number (every round that reads rows after it). Empty names are of workers that are
+	// gone. Nil where no row is left out for its id.
+	Owners []string
 	// Reload is the Load task of the job, for rounds over rows that are held: who has just taken a partition over loads it
-	// first.
+	// first. In Duplicates, whose Partitions are numbers of ranges of ids, it is the task that the ids were handed in for
+	// (nil: Keys), for who has to read them itself.
 	Reload *Task
 }

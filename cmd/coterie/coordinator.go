@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"github.com/coterie-project/coterie/coordinator"
+	"github.com/coterie-project/coterie/internal/checkpoint"
+	"github.com/coterie-project/coterie/internal/cluster"
+	"github.com/coterie-project/coterie/internal/observe"
+	"github.com/coterie-project/coterie/internal/secure"
+)
+
+// coordinatorFlags are those of coterie coordinator.
+type coordinatorFlags struct {
+	servingFlags
+	state  string
+	jobs   int64
+	memory int64
+}
+
+// newCoordinatorCommand is coterie coordinator.
+func newCoordinatorCommand(app *App) *cobra.Command {
+	f := &coordinatorFlags{}
+	cmd := &cobra.Command{
+		Use:   "coordinator --state DIR",
+		Short: "Run the coordinator of a cluster",
+		Long: "The coordinator of a cluster takes jobs, shares their rows out among the workers and merges what they find.\n" +
+			"Rows never pass it. What it knows of its jobs lies in --state: started again there, it goes on with them.\n" +
+			"When ready it prints one line with its addresses.",
+		Example: "  coterie coordinator --state state\n  coterie coordinator --listen 10.0.0.1:7600 --gossip 10.0.0.1:7946 --http 10.0.0.1:7680 --state /var/lib/coterie \\\n" +
+			"    --tls-cert pki/coordinator.crt --tls-key pki/coordinator.key --tls-ca pki/ca.crt --gossip-key pki/gossip.key",
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), app) },
+	}
+	flags := cmd.Flags()
+	f.servingFlags.bind(cmd, "127.0.0.1:7600", "127.0.0.1:7946", "127.0.0.1:7680")
+	flags.StringVar(&f.state, "state", "", "`DIR` for jobs, checkpoints and results; it is made if it is missing")
+	flags.Var(newNames(&f.join), "join", "`HOST:PORT` of the gossip of others, to be found by them")
+	flags.Var(newWhole(&f.jobs, 4, 1, 1000), "jobs", "how many jobs run at once; others wait")
+	flags.Var(newBytes(&f.memory, 1<<30, 1<<20), "memory", "how many `BYTES` of workers' answers may wait for their merging")
+	require(cmd, "state")
+	return cmd
+}
+
+func (f *coordinatorFlags) run(ctx context.Context, app *App) error {
+	srv, err := f.open(app)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	store, err := checkpoint.Open(f.state, checkpoint.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	epoch, err := store.NextEpoch()
+	if err != nil {
+		return err
+	}
+	var members func() []cluster.Member
+	s, err := coordinator.NewServer(coordinator.ServerConfig{Version: version(), Store: store, Epoch: epoch, Log: srv.log, Running: int(f.jobs),
+		AnswerMemory: f.memory},
+		func(address string) (*grpc.ClientConn, error) { return srv.dial(address, secure.Worker) },
+		func(boot string) bool { return members != nil && seen(members(), boot) })
+	if err != nil {
+		return err
+	}
+	s.Register(srv.grpc)
+	if err := srv.begin(ctx, app, cluster.Coordinator, s.Ready, coordinatorGauges(s)); err != nil {
+		return err
+	}
+	members = srv.members.Members
+	return f.serve(ctx, app, srv, s)
+}
+
+// serve runs until the context ends. Jobs that are under way keep their checkpoints and go on with the next start.
+func (f *coordinatorFlags) serve(ctx context.Context, app *App, srv *server, s *coordinator.Server) error {
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer srv.grpc.Stop() // ends the calls that Run waits for
+	served := make(chan error, 1)
+	wait.Go(func() { served <- srv.grpc.Serve(srv.rpc) })
+	ran := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	wait.Go(func() { ran <- s.Run(running) })
+	if err := srv.announce(app); err != nil {
+		return err
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+		srv.log.Info("stopping; jobs go on with the next start")
+		srv.grpc.Stop()
+		<-ran
+		return nil
+	}
+}
+
+// seen says whether gossip sees a process.
+func seen(members []cluster.Member, boot string) bool {
+	for _, m := range members {
+		if m.Boot == boot {
+			return true
+		}
+	}
+	return false
+}
+
+func coordinatorGauges(s *coordinator.Server) map[string]observe.Gauge {
+	gauges := make(map[string]observe.Gauge)
+	for name, m := range s.Metrics() {
+		gauges[name] = observe.Gauge{Help: m.Help, Value: m.Value}
+	}
+	return gauges
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"github.com/coterie-project/coterie/internal/cluster"
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/observe"
+	"github.com/coterie-project/coterie/internal/secure"
+)
+
+// stopWait bounds the orderly end of a server: its calls, then its gossip.
+const stopWait = 3 * time.Second
+
+// servingFlags are those that coordinator and worker share.
+type servingFlags struct {
+	listen    string // HOST:PORT of the gRPC services
+	gossip    string // HOST:PORT of the gossip
+	http      string // HOST:PORT of health and metrics
+	advertise string // HOST that others reach this machine by
+	name      string
+	cluster   string   // the cluster's name: gossip of another is not heard
+	join      []string // seeds
+	key       string   // file with the gossip's key
+	insecure  bool
+	tls       tlsFlags
+}
+
+func (s *servingFlags) bind(cmd *cobra.Command, listen, gossip, http string) {
+	flags := cmd.Flags()
+	flags.StringVar(&s.listen, "listen", listen, "`HOST:PORT` of the services; port 0 takes a free one")
+	flags.StringVar(&s.gossip, "gossip", gossip, "`HOST:PORT` of the gossip, TCP and UDP")
+	flags.StringVar(&s.http, "http", http, "`HOST:PORT` of /healthz, /readyz and /metrics")
+	flags.StringVar(&s.advertise, "advertise", "", "`HOST` that the others reach this machine by (default what --listen names, or this machine's address)")
+	flags.StringVar(&s.name, "name", "", "what this process is called (default the host's name and the port)")
+	flags.StringVar(&s.cluster, "cluster-name", "coterie", "`NAME` of the cluster; the gossip of others is not heard")
+	flags.StringVar(&s.key, "gossip-key", "", "`FILE` with the key that encrypts the gossip, as coterie certs makes it")
+	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback without TLS")
+	s.tls.bind(cmd)
+}
+
+// server is a process's listeners, open.
+type server struct {
+	flags    *servingFlags
+	identity *secure.Identity
+	log      *slog.Logger
+	rpc      net.Listener
+	address  string // that others reach the services by
+	grpc     *grpc.Server
+	members  *cluster.Membership
+	http     *observe.Server
+	boot     string
+}
+
+// open checks the flags and takes the port of the services.
+func (s *servingFlags) open(app *App) (*server, error) {
+	identity, err := s.tls.identity()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range []struct{ flag, address string }{{"--listen", s.listen}, {"--gossip", s.gossip}, {"--http", s.http}} {
+		secured := identity
+		if l.flag == "--gossip" && s.key == "" {
+			secured = nil // TLS does not cover it
+		}
+		if err := secure.CheckListen(l.flag, l.address, secured, s.insecure || l.flag == "--http" && identity != nil); err != nil {
+			return nil, err
+		}
+	}
+	srv := &server{flags: s, identity: identity, boot: cluster.NewBoot(), log: slog.New(slog.NewTextHandler(app.Stderr, nil))}
+	if app.quiet {
+		srv.log = slog.New(slog.DiscardHandler)
+	}
+	if srv.rpc, err = net.Listen("tcp", s.listen); err != nil {
+		return nil, fault.Failedf(err, "--listen %s: cannot listen", s.listen).Do("choose another port, or 0 for any")
+	}
+	srv.address, err = s.reachable(srv.rpc.Addr())
+	if err != nil {
+		srv.rpc.Close()
+		return nil, err
+	}
+	if s.name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "host"
+		}
+		_, port, _ := net.SplitHostPort(srv.address)
+		s.name = strings.SplitN(host, ".", 2)[0] + "-" + port
+	}
+	srv.grpc = grpc.NewServer(secure.ServerOptions(identity, secure.Limits{})...)
+	return srv, nil
+}
+
+// reachable is the address that others are told. One that stands for all addresses says nothing to them.
+func (s *servingFlags) reachable(bound net.Addr) (string, error) {
+	host, port, err := net.SplitHostPort(bound.String())
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); s.advertise != "" {
+		host = s.advertise
+	} else if ip != nil && ip.IsUnspecified() {
+		// The address that packets to anywhere would leave from; none is sent.
+		conn, err := net.Dial("udp", "192.0.2.1:9")
+		if err != nil {
+			return "", fault.Failedf(err, "--listen %s: this machine's address is not known", s.listen).Do("name it with --advertise HOST")
+		}
+		defer conn.Close()
+		host, _, _ = net.SplitHostPort(conn.LocalAddr().String())
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// begin opens gossip and HTTP and prints the line that says where everything is.
+func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready func() error, gauges map[string]observe.Gauge) error {
+	var key []byte
+	var err error
+	if s.flags.key != "" {
+		if key, err = cluster.ReadKey(s.flags.key); err != nil {
+			return err
+		}
+	}
+	metrics, err := observe.Gauges(gauges)
+	if err != nil {
+		return err
+	}
+	if s.http, err = observe.Listen(s.flags.http, ready, metrics); err != nil {
+		return err
+	}
+	advertise := ""
+	if s.flags.advertise != "" {
+		advertise = net.JoinHostPort(s.flags.advertise, "0")
+	}
+	s.members, err = cluster.Start(ctx, cluster.Config{Name: s.flags.name, Cluster: s.flags.cluster, Bind: s.flags.gossip, Advertise: advertise, Key: key,
+		Seeds: s.flags.join, Log: s.log, Meta: cluster.Meta{Role: role, RPC: s.address, Version: version(), Boot: s.boot, Name: s.flags.name}})
+	return err
+}
+
+// announce prints the addresses: the process takes work from now on.
+func (s *server) announce(app *App) error {
+	_, err := fmt.Fprintf(app.Stdout, "ready rpc=%s gossip=%s http=%s\n", s.address, s.members.Address(), s.http.Address())
+	return err
+}
+
+// dial opens a connection to somebody of a role. It does not wait for the other side.
+func (s *server) dial(address string, want secure.Role) (*grpc.ClientConn, error) {
+	return grpc.NewClient(address, secure.DialOptions(s.identity, want, secure.Limits{})...)
+}
+
+// close ends everything that is open, in the order in which it is asked for.
+func (s *server) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
+	defer cancel()
+	if s.members != nil {
+		if err := s.members.Close(ctx); err != nil {
+			s.log.Info("gossip", "error", err)
+		}
+	}
+	if s.http != nil {
+		if err := s.http.Close(); err != nil {
+			s.log.Info("http", "error", err)
+		}
+	}
+	s.grpc.Stop()
+	s.rpc.Close()
+}

@@ -1,0 +1,324 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/coterie-project/coterie/internal/checkpoint"
+	"github.com/coterie-project/coterie/internal/failpoint"
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/wire"
+	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+)
+
+// The states of a job.
+const (
+	jobQueued    = "queued"
+	jobWaiting   = "waiting" // for workers
+	jobRunning   = "running"
+	jobDone      = "done"
+	jobFailed    = "failed"
+	jobCancelled = "cancelled"
+)
+
+// errCancelled ends a job that somebody cancelled; what it has kept stays, so that it can be resumed.
+var errCancelled = errors.New("the job was cancelled")
+
+// errStopping ends the run of a job whose coordinator stops; the job itself goes on with the next start.
+var errStopping = errors.New("the coordinator is stopping")
+
+// jobRun is one job on the server: what it was made of, what is known of it, and, while it runs, what its workers are
+// asked for.
+type jobRun struct {
+	id     string
+	server *Server
+	spec   *pb.JobSpec
+	input  *wire.Input
+	log    *eventLog
+	mail   *mailbox
+	// sequence is the number of the newest checkpoint that there was when the run began.
+	sequence uint64
+
+	// The server's mutex guards these.
+	info      *pb.JobInfo
+	ticket    string
+	followers int
+	alone     time.Time // since when nobody has followed it
+
+	mu      sync.Mutex // guards the rest
+	cancel  context.CancelCauseFunc
+	epoch   uint64
+	round   uint64
+	kind    wire.Kind
+	body    []byte // of the round's tasks
+	context wire.Context
+	sent    map[uint64]*sentTask // by serial
+	took0   time.Time            // when the round began
+	timed   []time.Duration      // of the round's tasks that are answered
+}
+
+// run drives the job to its end.
+func (r *jobRun) run(ctx context.Context) {
+	err := r.drive(ctx)
+	r.mu.Lock()
+	r.cancel, r.sent, r.body = nil, nil, nil
+	r.round = 0
+	r.mu.Unlock()
+	if errors.Is(err, errStopping) {
+		return // its state on disk says that it is under way
+	}
+	r.server.ended(r, err)
+}
+
+func (r *jobRun) drive(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	config, err := r.config()
+	if err != nil {
+		return err
+	}
+	job, fit, label, err := r.program(config)
+	if err != nil {
+		return err
+	}
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	pumping, stop := context.WithCancel(context.Background())
+	defer stop()
+	wait.Go(func() { r.mail.pump(pumping) })
+	keeper := &keeper{run: r, fit: fit, last: time.Now(), sequence: r.sequence}
+	defer keeper.close()
+	r.mu.Lock()
+	r.cancel = cancel
+	r.mu.Unlock()
+	clock := newStopwatch()
+	patience := &patience{run: r, limit: time.Duration(r.spec.WorkerWaitMillis) * time.Millisecond}
+	defer patience.stop()
+	patience.begin(0, config.Workers)
+	if r.server.greet(r) == 0 {
+		r.waits(Waiting{Have: 0, Need: config.Workers})
+	}
+	err = Run(ctx, job, r, func(a Action) {
+		keeper.observe(a)
+		patience.observe(a)
+		clock.observe(a)
+		r.observe(a)
+	})
+	switch cause := context.Cause(ctx); {
+	case parent.Err() != nil:
+		return errStopping
+	case err != nil && cause != nil:
+		return cause
+	case err != nil:
+		return err
+	}
+	return r.keepResult(fit, label, clock)
+}
+
+func (r *jobRun) config() (Config, error) {
+	manifest, err := manifestOf(r.spec)
+	return Config{Manifest: manifest, Workers: int(max(r.spec.MinWorkers, 1)), Patient: true, Epoch: r.server.config.Epoch,
+		Window: int(max(r.spec.Window, 1))}, err
+}
+
+// program makes the job's state machine, from its newest checkpoint if it has one.
+func (r *jobRun) program(config Config) (*Job, *Fit, *Label, error) {
+	if r.spec.Label != nil {
+		options, err := labelOptions(r.spec, r.input)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		job, label, err := NewLabel(config, options)
+		return job, nil, label, err
+	}
+	options, err := fitOptions(r.spec, r.input)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	options.Resume = r.newestState()
+	job, fit, err := NewFit(config, options)
+	if errors.Is(err, ErrState) {
+		r.note(fmt.Sprintf("%v: the job begins anew", err))
+		options.Resume = nil
+		job, fit, err = NewFit(config, options)
+	}
+	return job, fit, nil, err
+}
+
+// newestState is the state of the newest checkpoint that is whole; nil without one.
+func (r *jobRun) newestState() *FitState {
+	data, sequence, skipped, err := r.server.config.Store.Load(r.id)
+	for _, s := range skipped {
+		r.note(s.Error())
+	}
+	if err != nil {
+		if !errors.Is(err, checkpoint.ErrNone) {
+			r.note(fmt.Sprintf("%v: the job begins anew", err))
+		}
+		return nil
+	}
+	state, err := decodeState(data)
+	if err != nil {
+		r.note(fmt.Sprintf("checkpoint %d: %v: the job begins anew", sequence, err))
+		return nil
+	}
+	r.sequence = sequence
+	r.note(fmt.Sprintf("resumed from checkpoint %d", sequence))
+	return state
+}
+
+// observe tells followers, status and the log what the job does.
+func (r *jobRun) observe(a Action) {
+	s := r.server
+	switch a := a.(type) {
+	case PhaseBegun:
+		r.update(func(i *pb.JobInfo) { i.Phase = string(a.Phase) })
+		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Phase{Phase: &pb.PhaseEvent{Phase: string(a.Phase), Rows: a.Rows}}}, false)
+	case *Iterated:
+		failpoint.Hit("merge")
+		inertia := a.Inertia()
+		r.update(func(i *pb.JobInfo) { i.Run, i.Iteration, i.Inertia = uint32(a.Run), uint32(a.Iteration), inertia })
+		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Iteration{Iteration: &pb.IterationEvent{Run: uint32(a.Run),
+			Iteration: uint32(a.Iteration), Inertia: inertia, Moved: a.Moved, Rows: a.Rows}}}, false)
+	case Refused:
+		r.update(func(i *pb.JobInfo) { i.Refused++ })
+		s.config.Log.Info("answer refused", "job", r.id, "worker", a.Worker, "reason", a.Err)
+	case Reassigned:
+		r.update(func(i *pb.JobInfo) { i.Reassigned += uint32(a.Partitions) })
+		r.note(fmt.Sprintf("%s lost, %d partitions reassigned", a.From, a.Partitions))
+	case Speculated:
+		r.update(func(i *pb.JobInfo) { i.Speculated += uint32(a.Partitions) })
+		r.note(fmt.Sprintf("%s is slow, %d of its partitions are computed by others too", a.Slow, a.Partitions))
+	case Waiting:
+		r.waits(a)
+	}
+}
+
+func (r *jobRun) waits(a Waiting) {
+	state, reason := jobRunning, ""
+	if a.Have < a.Need {
+		state, reason = jobWaiting, fmt.Sprintf("%d/%d workers", a.Have, a.Need)
+	}
+	r.update(func(i *pb.JobInfo) { i.State, i.Reason = state, reason })
+	r.log.add(&pb.JobEvent{Event: &pb.JobEvent_State{State: &pb.JobState{State: state, Reason: reason}}}, false)
+}
+
+// note tells followers and the log something that a person may want to know.
+func (r *jobRun) note(text string) {
+	r.server.config.Log.Info(text, "job", r.id)
+	r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Note{Note: text}}, false)
+}
+
+func (r *jobRun) update(change func(*pb.JobInfo)) {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	change(r.info)
+}
+
+// straggler posts that a worker takes much longer than the others: at least limit, and twice what the middle one of
+// those took that have answered.
+func (r *jobRun) straggler(now time.Time, limit time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.timed) == 0 || r.kind == wire.Label {
+		return
+	}
+	times := slices.Clone(r.timed)
+	slices.Sort(times)
+	limit = max(limit, 2*times[len(times)/2])
+	for _, t := range r.sent {
+		if !t.copied && now.Sub(t.when) > limit {
+			t.copied = true
+			r.mail.post(Straggling{Worker: t.worker})
+		}
+	}
+}
+
+// keepResult writes down what the job gave.
+func (r *jobRun) keepResult(fit *Fit, label *Label, clock *stopwatch) error {
+	result, err := resultOf(fit, label)
+	if err != nil {
+		return err
+	}
+	result.Seconds = clock.seconds()
+	failpoint.Hit("label-commit")
+	data, err := proto.Marshal(result)
+	if err != nil {
+		return err
+	}
+	return r.server.config.Store.SaveResult(r.id, data)
+}
+
+// patience bounds how long a job waits for workers.
+type patience struct {
+	run   *jobRun
+	limit time.Duration
+	timer *time.Timer
+}
+
+func (p *patience) observe(a Action) {
+	if w, ok := a.(Waiting); ok {
+		p.begin(w.Have, w.Need)
+	}
+}
+
+func (p *patience) begin(have, need int) {
+	if have >= need && need > 0 {
+		p.stop()
+		return
+	}
+	if p.timer != nil {
+		return
+	}
+	p.timer = time.AfterFunc(p.limit, func() {
+		s := p.run.server
+		s.mu.Lock()
+		have := len(s.present())
+		s.mu.Unlock()
+		p.run.mail.post(Cancelled{Reason: &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow},
+			Problem: fmt.Sprintf("%d/%d workers after waiting for %s", have, max(p.run.spec.MinWorkers, 1), p.limit),
+			Remedy:  "start more workers (coterie worker --join …), or ask for fewer with --min-workers"}})
+	})
+}
+
+func (p *patience) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+}
+
+// stopwatch gives each moment of a job to one of its phases.
+type stopwatch struct {
+	phase Phase
+	since time.Time
+	spent map[Phase]time.Duration
+}
+
+func newStopwatch() *stopwatch {
+	return &stopwatch{phase: PhaseRead, since: time.Now(), spent: make(map[Phase]time.Duration)}
+}
+
+func (w *stopwatch) observe(a Action) {
+	if b, ok := a.(PhaseBegun); ok {
+		w.turn(b.Phase)
+	}
+}
+
+func (w *stopwatch) turn(to Phase) {
+	now := time.Now()
+	w.spent[w.phase] += now.Sub(w.since)
+	w.phase, w.since = to, now
+}
+
+// seconds are those of read, seed, iterate and write.
+func (w *stopwatch) seconds() []float64 {
+	w.turn(w.phase)
+	return []float64{w.spent[PhaseRead].Seconds(), w.spent[PhaseSeed].Seconds(), w.spent[PhaseIterate].Seconds(), w.spent[PhaseWrite].Seconds()}
+}

@@ -1,0 +1,242 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/wire"
+	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+)
+
+// describeWait is how long a submitter waits for a worker that can look at its data.
+const describeWait = 10 * time.Minute
+
+// maxSpec is the largest specification of a job: most of it is the rows of each partition.
+const maxSpec = 256 << 20
+
+// failed is an error of a call, with all that a person needs to know of it in its details.
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, known := status.FromError(err); known {
+		return err
+	}
+	code := codes.Unknown
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return status.FromContextError(err).Err()
+	}
+	s, detailErr := status.New(code, err.Error()).WithDetails(wire.EncodeFailure(err))
+	if detailErr != nil {
+		return status.Error(code, err.Error())
+	}
+	return s.Err()
+}
+
+// Describe implements Jobs: it asks a worker, whichever is there.
+func (s *Server) Describe(ctx context.Context, req *pb.DescribeRequest) (*pb.Description, error) {
+	ctx, cancel := context.WithTimeout(ctx, describeWait)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		present := s.present()
+		s.mu.Unlock()
+		for _, m := range present {
+			d, err := s.describeAt(ctx, m, req)
+			if code := status.Code(err); code != codes.Unavailable && code != codes.Aborted {
+				return d, err
+			}
+		}
+		select {
+		case <-time.After(max(s.config.Beat/5, 10*time.Millisecond)):
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+func (s *Server) describeAt(ctx context.Context, m *member, req *pb.DescribeRequest) (*pb.Description, error) {
+	conn, err := s.dial(m.hello.Address)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	defer conn.Close()
+	return pb.NewExchangeClient(conn).Describe(ctx, req)
+}
+
+// Submit implements Jobs.
+func (s *Server) Submit(_ context.Context, req *pb.SubmitRequest) (*pb.SubmitReply, error) {
+	if len(req.Spec) > maxSpec {
+		return nil, status.Errorf(codes.ResourceExhausted, "a job of %d bytes: at most %d are taken", len(req.Spec), maxSpec)
+	}
+	spec := &pb.JobSpec{}
+	if err := proto.Unmarshal(req.Spec, spec); err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "the job's specification: %v", err)
+	}
+	if err := checkSpec(spec); err != nil {
+		return nil, failed(err)
+	}
+	id, err := s.enter(spec, req.Spec, req.Ticket, req.Detached)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return &pb.SubmitReply{Job: id}, nil
+}
+
+// checkSpec refuses what no job can be made of.
+func checkSpec(spec *pb.JobSpec) error {
+	if spec.Protocol != wire.Protocol {
+		return fault.Usagef("this program speaks protocol %d, the coordinator %d", spec.Protocol, wire.Protocol).
+			Do("use the same version on all machines: coterie version")
+	}
+	in, err := inputOf(spec)
+	if err != nil {
+		return err
+	}
+	manifest, err := manifestOf(spec)
+	if err != nil {
+		return err
+	}
+	config := Config{Manifest: manifest, Workers: int(max(spec.MinWorkers, 1)), Epoch: 1, Window: int(max(spec.Window, 1))}
+	if spec.Label != nil {
+		o, err := labelOptions(spec, in)
+		if err == nil {
+			_, _, err = NewLabel(config, o)
+		}
+		return err
+	}
+	o, err := fitOptions(spec, in)
+	if err == nil {
+		_, _, err = NewFit(config, o)
+	}
+	return err
+}
+
+// Follow implements Jobs.
+func (s *Server) Follow(req *pb.FollowRequest, stream pb.Jobs_FollowServer) error {
+	r, err := s.job(req.Job)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	r.followers++
+	log := r.log
+	state := &pb.JobState{State: r.info.State, Reason: r.info.Reason}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r.followers--
+		r.alone = time.Now()
+	}()
+	if err := stream.Send(&pb.JobEvent{Event: &pb.JobEvent_State{State: state}}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	running := s.ctx
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	if running != nil {
+		defer context.AfterFunc(running, cancel)()
+	}
+	for at := 0; ; {
+		events, after, done, err := log.next(ctx, at)
+		if err != nil {
+			return status.Error(codes.Unavailable, "the coordinator is stopping")
+		}
+		for _, e := range events {
+			if err := stream.Send(e); err != nil {
+				return err
+			}
+		}
+		if done {
+			return nil
+		}
+		at = after
+	}
+}
+
+// List implements Jobs.
+func (s *Server) List(context.Context, *pb.ListRequest) (*pb.ListReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &pb.ListReply{Jobs: s.infos()}, nil
+}
+
+// infos are copies of what is known of the jobs. The caller holds the mutex.
+func (s *Server) infos() []*pb.JobInfo {
+	var list []*pb.JobInfo
+	for _, id := range s.order {
+		list = append(list, proto.Clone(s.jobs[id].info).(*pb.JobInfo))
+	}
+	return list
+}
+
+// Show implements Jobs.
+func (s *Server) Show(_ context.Context, req *pb.ShowRequest) (*pb.ShowReply, error) {
+	r, err := s.job(req.Job)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	reply := &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo)}
+	s.mu.Unlock()
+	if reply.Spec, err = proto.Marshal(r.spec); err != nil {
+		return nil, failed(err)
+	}
+	if reply.Info.State == jobDone {
+		if reply.Result, err = r.result(); err != nil {
+			return nil, failed(err)
+		}
+	}
+	return reply, nil
+}
+
+// Cancel implements Jobs.
+func (s *Server) Cancel(_ context.Context, req *pb.CancelRequest) (*pb.CancelReply, error) {
+	r, err := s.job(req.Job)
+	if err != nil {
+		return nil, err
+	}
+	s.cancelJob(r)
+	return &pb.CancelReply{}, nil
+}
+
+// Resume implements Jobs.
+func (s *Server) Resume(ctx context.Context, req *pb.ResumeRequest) (*pb.ResumeReply, error) {
+	r, err := s.job(req.Job)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.ResumeReply{}, failed(s.resumeJob(ctx, r))
+}
+
+// Status implements Jobs.
+func (s *Server) Status(context.Context, *pb.StatusRequest) (*pb.StatusReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply := &pb.StatusReply{Jobs: s.infos(), Epoch: s.config.Epoch, Version: s.config.Version}
+	names := make([]string, 0, len(s.members))
+	for name := range s.members {
+		names = append(names, name)
+	}
+	sortNames(names)
+	for _, name := range names {
+		m := s.members[name]
+		held := 0
+		for _, p := range m.progress {
+			held += len(p.Held)
+		}
+		reply.Workers = append(reply.Workers, &pb.WorkerInfo{Name: name, Address: m.hello.Address, State: m.state(s.gossip),
+			Cores: m.hello.Cores, Memory: m.hello.Memory, Kernel: m.hello.Kernel, Partitions: uint32(held), Version: m.hello.Version,
+			MemoryUsed: m.used, SilentMillis: time.Since(m.since).Milliseconds()})
+	}
+	return reply, nil
+}

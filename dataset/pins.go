@@ -1,0 +1,23 @@
+package dataset
+
+// Pin is what a file was when it was opened. A job carries the pins of its files to the workers, so that none of them
+// reads another file under the same name.
+type Pin struct {
+	Path     string // as the file was opened
+	Size     int64  // bytes
+	Modified int64  // nanoseconds since 1970-01-01 UTC
+}
+
+// Pinned is a Source that reads files.
+type Pinned interface {
+	// Pins are those of all files, in order. Standard input, pipes and made data have none.
+	Pins() []Pin
+}
+
+// PinsOf are the pins of a Source; none if it reads no files.
+func PinsOf(s Source) []Pin {
+	if p, ok := s.(Pinned); ok {
+		return p.Pins()
+	}
+	return nil
+}

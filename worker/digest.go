@@ -1,0 +1,48 @@
+package worker
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// digestOf is of what one partition gave in a round that reads rows, from the canonical encodings of its state; false
+// where the round has nothing that a second worker must find alike.
+func digestOf(p *wire.Partial) (uint64, bool) {
+	h := sha256.New()
+	found := false
+	take := func(data []byte, err error) {
+		if err == nil {
+			h.Write(data)
+			found = true
+		}
+	}
+	if p.Statistics != nil {
+		take(p.Statistics.MarshalBinary())
+	}
+	if p.Counts != nil {
+		take(p.Counts.MarshalBinary())
+	}
+	if p.Directions != nil {
+		take(p.Directions.MarshalBinary())
+	}
+	if p.Totals != nil {
+		take(totalsBytes(p.Totals), nil)
+	}
+	return binary.LittleEndian.Uint64(h.Sum(nil)), found
+}
+
+// totalsBytes are the integers of totals, in order.
+func totalsBytes(t *kmeans.Totals) []byte {
+	data := binary.LittleEndian.AppendUint64(nil, uint64(t.Rows))
+	for _, list := range [][]exact.Int128{{t.Weight}, t.Sums, t.Plain, t.Squares} {
+		for _, v := range list {
+			data = binary.LittleEndian.AppendUint64(data, v.Lo)
+			data = binary.LittleEndian.AppendUint64(data, uint64(v.Hi))
+		}
+	}
+	return data
+}

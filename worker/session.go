@@ -1,0 +1,397 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/open"
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/remote"
+	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/partition"
+	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+)
+
+const (
+	// taskQueue is how many tasks of a job may wait for its source to be opened: more than a window of labels.
+	taskQueue = 1024
+	// chunkBytes is the size of the pieces in which large messages travel.
+	chunkBytes = 512 << 10
+	// maxMessage is the largest task or specification that is taken: centroids at the limits of k and d.
+	maxMessage = 20 << 30
+)
+
+// session is one job on a node.
+type session struct {
+	id     string
+	node   *Node
+	cancel context.CancelFunc
+	tasks  chan *wire.Task
+	rows   atomic.Int64 // read so far
+	busy   atomic.Int64 // tasks that have come and are not answered
+
+	mu     sync.Mutex
+	engine *Engine           // nil until the source is open
+	refs   map[string]uint64 // serial of each task, by round and partitions
+	// pending are the serials of the tasks that have been announced and are not answered. The coordinator is told of
+	// them with each beat: what it misses there it announces again.
+	pending map[uint64]bool
+}
+
+// opened is the engine, or nil.
+func (s *session) opened() *Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engine
+}
+
+// task fetches a task and hands it to its job's session.
+func (n *Node) task(note *pb.TaskNote) {
+	n.mu.Lock()
+	bulk, ctx := n.bulk, n.ctx
+	n.mu.Unlock()
+	if bulk == nil || note.Ref == nil {
+		return // it is announced again when the connection is back
+	}
+	s := n.session(note.Ref.Job)
+	if !s.begin(note.Ref.Serial) {
+		return // it is under way
+	}
+	t, err := n.fetchTask(ctx, bulk, note)
+	if err != nil {
+		s.end(note.Ref.Serial)
+		n.config.Log.Info("task not fetched", "job", note.Ref.Job, "round", note.Ref.Round, "error", err)
+		if errors.Is(err, wire.ErrFormat) {
+			head := &pb.AnswerHead{Ref: note.Ref, Worker: n.config.Name, Failure: wire.EncodeFailure(s.named(err))}
+			if _, err := send(ctx, bulk, head, nil); err != nil {
+				n.config.Log.Info("answer not sent", "job", note.Ref.Job, "error", err)
+			}
+		}
+		return
+	}
+	s.mu.Lock()
+	s.refs[refKey(t.Epoch, t.Round, t.Partitions)] = note.Ref.Serial
+	s.mu.Unlock()
+	s.busy.Add(1)
+	select {
+	case s.tasks <- t:
+	case <-ctx.Done():
+	}
+}
+
+// begin notes that a task has been announced; false means that it was already.
+func (s *session) begin(serial uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending[serial] {
+		return false
+	}
+	s.pending[serial] = true
+	return true
+}
+
+// end notes that a task is answered, or given up.
+func (s *session) end(serial uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pending, serial)
+}
+
+func (n *Node) fetchTask(ctx context.Context, bulk pb.BulkClient, note *pb.TaskNote) (*wire.Task, error) {
+	data := note.Inline
+	if uint64(len(data)) != note.Size {
+		stream, err := bulk.Task(ctx, note.Ref)
+		if err == nil {
+			data, err = receiveChunks(stream.Recv, note.Size)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return wire.DecodeTask(data)
+}
+
+func refKey(epoch, round uint64, partitions []int) string {
+	return fmt.Sprint(epoch, round, partitions)
+}
+
+// receiveChunks puts a large message together. Memory grows with what really comes.
+func receiveChunks(recv func() (*pb.Chunk, error), size uint64) ([]byte, error) {
+	if size > maxMessage {
+		return nil, fmt.Errorf("a message of %d bytes: at most %d are taken", size, int64(maxMessage))
+	}
+	var data []byte
+	for {
+		chunk, err := recv()
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if uint64(len(data)+len(chunk.Data)) > size {
+			return nil, fmt.Errorf("more than the %d bytes announced", size)
+		}
+		data = append(data, chunk.Data...)
+	}
+}
+
+// session finds the job's session, or begins one.
+func (n *Node) session(job string) *session {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.sessions[job]; s != nil {
+		return s
+	}
+	ctx, cancel := context.WithCancel(n.ctx)
+	s := &session{id: job, node: n, cancel: cancel, tasks: make(chan *wire.Task, taskQueue), refs: make(map[string]uint64),
+		pending: make(map[uint64]bool)}
+	n.sessions[job] = s
+	bulk := n.bulk
+	n.wait.Go(func() {
+		defer cancel()
+		if err := s.run(ctx, bulk); err != nil && ctx.Err() == nil {
+			s.refuse(ctx, err)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			if n.sessions[job] == s {
+				delete(n.sessions, job) // the next task tries again
+			}
+		}
+	})
+	return s
+}
+
+// refuse answers all that was asked for with the reason why there is no engine.
+func (s *session) refuse(ctx context.Context, err error) {
+	s.node.config.Log.Error("job cannot be taken up", "job", s.id, "error", err)
+	for {
+		select {
+		case t := <-s.tasks:
+			s.deliver(ctx, &wire.Answer{Epoch: t.Epoch, Round: t.Round, Covered: slices.Clone(t.Partitions), Err: err})
+		default:
+			return
+		}
+	}
+}
+
+// run opens the job's data and serves its tasks.
+func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
+	spec, err := s.fetch(ctx, bulk)
+	if err != nil {
+		return err
+	}
+	manifest := &partition.Manifest{Rows: spec.Rows}
+	first := int64(0)
+	for id, rows := range spec.PartitionRows {
+		manifest.Partitions = append(manifest.Partitions, partition.Partition{ID: id, First: first, Rows: rows})
+		first += rows
+	}
+	if err := manifest.Validate(); err != nil {
+		return err
+	}
+	submitter, err := s.submitter(spec)
+	if err != nil {
+		return err
+	}
+	if submitter != nil {
+		defer submitter.Close()
+	}
+	source, err := s.source(ctx, spec, submitter)
+	if err != nil {
+		return s.named(err)
+	}
+	defer source.Close()
+	if source.Rows() != spec.Rows {
+		return s.named(fault.Inputf(fault.In(spec.Data.Files[0]), "has %d rows here and %d where the job was made", source.Rows(), spec.Rows).
+			Do("every worker must see the same files"))
+	}
+	sink, err := s.sink(spec, submitter)
+	if err != nil {
+		return err
+	}
+	engine, err := NewEngine(Config{Source: source, Manifest: manifest, Threads: s.node.config.Threads, Labels: sink,
+		Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Read: func(rows int64) { s.rows.Add(rows) }})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.engine = engine
+	s.mu.Unlock()
+	err = Serve(ctx, NewCore(s.node.config.Name), engine, s)
+	return err
+}
+
+// named says on which worker data could not be read: it may be there for the others.
+func (s *session) named(err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		on := *known
+		on.Problem = fmt.Sprintf("on worker %s: %s", s.node.config.Name, known.Problem)
+		return &on
+	}
+	return fmt.Errorf("on worker %s: %w", s.node.config.Name, err)
+}
+
+func (s *session) fetch(ctx context.Context, bulk pb.BulkClient) (*pb.JobSpec, error) {
+	if bulk == nil {
+		return nil, errNoCoordinator
+	}
+	stream, err := bulk.Job(ctx, &pb.JobRef{Job: s.id})
+	if err != nil {
+		return nil, err
+	}
+	data, err := receiveChunks(stream.Recv, maxMessage)
+	if err != nil {
+		return nil, err
+	}
+	spec := &pb.JobSpec{}
+	if err := proto.Unmarshal(data, spec); err != nil {
+		return nil, err
+	}
+	if spec.Data == nil || len(spec.PartitionRows) == 0 {
+		return nil, errors.New("the job's specification is empty")
+	}
+	return spec, nil
+}
+
+// submitter opens a connection to the process that submitted the job, where it is needed.
+func (s *session) submitter(spec *pb.JobSpec) (*grpc.ClientConn, error) {
+	if spec.Data.Submitter == "" {
+		return nil, nil
+	}
+	return s.node.config.Dial(spec.Data.Submitter, secure.Client)
+}
+
+func (s *session) source(ctx context.Context, spec *pb.JobSpec, submitter *grpc.ClientConn) (dataset.Source, error) {
+	if spec.Data.WithSubmitter {
+		if submitter == nil {
+			return nil, errors.New("the job's data lies with a submitter that has no address")
+		}
+		return remote.Dial(submitter, spec.Data.Token, spec.Data.Description)
+	}
+	return open.Sources(ctx, spec.Data.Files, open.Options{Roots: s.node.roots(), Pins: remote.PinsOf(spec.Data.Pins), SpoolDir: s.node.config.Spill})
+}
+
+// roots restricts what is opened, also where there are none.
+func (n *Node) roots() []string { return append([]string{}, n.config.Roots...) }
+
+func (s *session) sink(spec *pb.JobSpec, submitter *grpc.ClientConn) (LabelSink, error) {
+	l := spec.Labels
+	switch {
+	case l == nil:
+		return nil, nil
+	case l.Submitter && submitter != nil:
+		return NewSubmitterSink(pb.NewSubmitterClient(submitter), spec.Data.Token), nil
+	case l.Folder != "":
+		parts, err := NewPartSink(l.Folder, l.Format, s.node.roots(), PartOptions{RowNumbers: l.RowNumbers, Detail: l.Detail})
+		if err != nil {
+			return nil, err
+		}
+		parts.job, parts.count = s.id, len(spec.PartitionRows)
+		return parts, nil
+	}
+	return nil, errors.New("the job's labels go nowhere")
+}
+
+// Tasks implements Link.
+func (s *session) Tasks() <-chan *wire.Task { return s.tasks }
+
+// Reply implements Link: the answer is sent beside the work, so that the next task does not wait for the network.
+func (s *session) Reply(ctx context.Context, a *wire.Answer) error {
+	s.node.wait.Go(func() { s.deliver(ctx, a) })
+	return nil
+}
+
+// deliver sends an answer. One that does not arrive is asked for again once the connection is back.
+func (s *session) deliver(ctx context.Context, a *wire.Answer) {
+	defer s.busy.Add(-1)
+	s.mu.Lock()
+	key := refKey(a.Epoch, a.Round, a.Covered)
+	serial := s.refs[key]
+	delete(s.refs, key)
+	s.mu.Unlock()
+	defer s.end(serial)
+	n := s.node
+	n.mu.Lock()
+	bulk, name, packing := n.bulk, n.name, n.uplink.packing()
+	n.mu.Unlock()
+	if bulk == nil {
+		return
+	}
+	head := &pb.AnswerHead{Worker: name, Digests: a.Digests,
+		Ref: &pb.TaskRef{Job: s.id, Epoch: a.Epoch, Round: a.Round, Serial: serial}}
+	for _, id := range a.Covered {
+		head.Covered = append(head.Covered, uint32(id))
+	}
+	var data []byte
+	if a.Err != nil {
+		head.Failure = wire.EncodeFailure(a.Err)
+	} else {
+		var err error
+		if data, err = wire.EncodePartial(a.Partial, packing); err != nil {
+			head.Failure = wire.EncodeFailure(err)
+		}
+	}
+	head.Size = uint64(len(data))
+	if took, err := send(ctx, bulk, head, data); err != nil {
+		n.config.Log.Info("answer not sent", "job", s.id, "round", a.Round, "error", err)
+	} else {
+		n.mu.Lock()
+		n.uplink.add(len(data), took)
+		n.mu.Unlock()
+	}
+}
+
+// send sends an answer in chunks and waits for its receipt.
+func send(ctx context.Context, bulk pb.BulkClient, head *pb.AnswerHead, data []byte) (time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	began := time.Now()
+	stream, err := bulk.Answer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = stream.Send(&pb.AnswerPart{Part: &pb.AnswerPart_Head{Head: head}})
+	for chunk := range slices.Chunk(data, chunkBytes) {
+		if err != nil {
+			break // the other side has ended the stream: its reason comes with the receipt
+		}
+		err = stream.Send(&pb.AnswerPart{Part: &pb.AnswerPart_Data{Data: chunk}})
+	}
+	if _, closed := stream.CloseAndRecv(); closed != nil {
+		return 0, closed
+	}
+	return time.Since(began), nil
+}
+
+// Describe implements Exchange: it looks at data that lies with the workers.
+func (n *Node) Describe(ctx context.Context, req *pb.DescribeRequest) (*pb.Description, error) {
+	source, err := open.Sources(ctx, req.Files, open.Options{Roots: n.roots(), SpoolDir: n.config.Spill})
+	if err != nil {
+		return nil, describeError(err)
+	}
+	defer source.Close()
+	return remote.Describe(source, remote.Pins(source)), nil
+}
+
+// describeError tells the submitter apart what lies elsewhere, perhaps with itself, from what is wrong.
+func describeError(err error) error {
+	if errors.Is(err, open.ErrOutside) {
+		return status.Error(codes.PermissionDenied, err.Error())
+	}
+	return remote.Status(err)
+}
