@@ -92,7 +92,10 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 	if err != nil {
 		return status.FromContextError(err).Err()
 	}
-	data, err := receive(stream, head.Size)
+	data, err := receive(head.Size, func() ([]byte, error) {
+		part, err := stream.Recv()
+		return part.GetData(), err
+	})
 	if err == nil {
 		answer.Partial, err = wire.DecodePartial(data, context)
 	}
@@ -125,17 +128,16 @@ func answerOf(head *pb.AnswerHead) (*wire.Answer, error) {
 }
 
 // receive reads exactly size bytes. Memory grows with what really comes, not with what the head says.
-func receive(stream pb.Bulk_AnswerServer, size uint64) ([]byte, error) {
+func receive(size uint64, next func() ([]byte, error)) ([]byte, error) {
 	data := make([]byte, 0, min(size, 4*chunkBytes))
 	for uint64(len(data)) < size {
-		part, err := stream.Recv()
+		piece, err := next()
 		if errors.Is(err, io.EOF) {
-			return nil, status.Errorf(codes.InvalidArgument, "an answer of %d bytes ends after %d", size, len(data))
+			return nil, status.Errorf(codes.InvalidArgument, "a message of %d bytes ends after %d", size, len(data))
 		}
 		if err != nil {
 			return nil, err
 		}
-		piece := part.GetData()
 		if len(piece) == 0 || uint64(len(piece)) > size-uint64(len(data)) {
 			return nil, status.Error(codes.InvalidArgument, fmt.Sprintf("a piece of %d bytes where %d are left", len(piece), size-uint64(len(data))))
 		}

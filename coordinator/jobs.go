@@ -246,22 +246,7 @@ func (r *jobRun) close(failure *pb.Failure) {
 		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Failure{Failure: failure}}, true)
 		return
 	}
-	result, err := r.result()
-	if err != nil {
-		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Failure{Failure: failureOf(err, r.spec)}}, true)
-		return
-	}
-	r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Result{Result: result}}, true)
-}
-
-// result is what a job that is done has given.
-func (r *jobRun) result() (*pb.JobResult, error) {
-	data, err := r.server.config.Store.Result(r.id)
-	if err != nil {
-		return nil, err
-	}
-	result := &pb.JobResult{}
-	return result, proto.Unmarshal(data, result)
+	r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Done{Done: &pb.JobDone{}}}, true)
 }
 
 // prune forgets the oldest jobs that have ended, beyond those that are kept. The caller holds the mutex.

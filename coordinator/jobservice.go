@@ -17,8 +17,8 @@ import (
 // describeWait is how long a submitter waits for a worker that can look at its data.
 const describeWait = 10 * time.Minute
 
-// maxSpec is the largest specification of a job: most of it is the rows of each partition.
-const maxSpec = 256 << 20
+// maxSpec is the largest specification of a job: most of it is the rows of each partition, or starting centroids.
+const maxSpec = 1 << 30
 
 // failed is an error of a call, with all that a person needs to know of it in its details.
 func failed(err error) error {
@@ -71,22 +71,53 @@ func (s *Server) describeAt(ctx context.Context, m *member, req *pb.DescribeRequ
 }
 
 // Submit implements Jobs.
-func (s *Server) Submit(_ context.Context, req *pb.SubmitRequest) (*pb.SubmitReply, error) {
-	if len(req.Spec) > maxSpec {
-		return nil, status.Errorf(codes.ResourceExhausted, "a job of %d bytes: at most %d are taken", len(req.Spec), maxSpec)
+func (s *Server) Submit(stream pb.Jobs_SubmitServer) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	head := first.GetHead()
+	if head == nil {
+		return status.Error(codes.InvalidArgument, "a job begins with its head")
+	}
+	if head.Size > maxSpec {
+		return status.Errorf(codes.ResourceExhausted, "a job of %d bytes: at most %d are taken", head.Size, maxSpec)
+	}
+	data, err := receive(head.Size, func() ([]byte, error) {
+		part, err := stream.Recv()
+		return part.GetData(), err
+	})
+	if err != nil {
+		return err
 	}
 	spec := &pb.JobSpec{}
-	if err := proto.Unmarshal(req.Spec, spec); err != nil {
-		return nil, status.Errorf(codes.InvalidArgument, "the job's specification: %v", err)
+	if err := proto.Unmarshal(data, spec); err != nil {
+		return status.Errorf(codes.InvalidArgument, "the job's specification: %v", err)
 	}
 	if err := checkSpec(spec); err != nil {
-		return nil, failed(err)
+		return failed(err)
 	}
-	id, err := s.enter(spec, req.Spec, req.Ticket, req.Detached)
+	id, err := s.enter(spec, data, head.Ticket, head.Detached)
 	if err != nil {
-		return nil, failed(err)
+		return failed(err)
 	}
-	return &pb.SubmitReply{Job: id}, nil
+	return stream.SendAndClose(&pb.SubmitReply{Job: id})
+}
+
+// Spec implements Jobs.
+func (s *Server) Spec(ref *pb.JobRef, stream pb.Jobs_SpecServer) error { return s.Job(ref, stream) }
+
+// Result implements Jobs.
+func (s *Server) Result(ref *pb.JobRef, stream pb.Jobs_ResultServer) error {
+	r, err := s.job(ref.Job)
+	if err != nil {
+		return err
+	}
+	data, err := s.config.Store.Result(r.id)
+	if err != nil {
+		return failed(err)
+	}
+	return sendChunks(stream.Send, data)
 }
 
 // checkSpec refuses what no job can be made of.
@@ -186,17 +217,8 @@ func (s *Server) Show(_ context.Context, req *pb.ShowRequest) (*pb.ShowReply, er
 		return nil, err
 	}
 	s.mu.Lock()
-	reply := &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo)}
-	s.mu.Unlock()
-	if reply.Spec, err = proto.Marshal(r.spec); err != nil {
-		return nil, failed(err)
-	}
-	if reply.Info.State == jobDone {
-		if reply.Result, err = r.result(); err != nil {
-			return nil, failed(err)
-		}
-	}
-	return reply, nil
+	defer s.mu.Unlock()
+	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil}, nil
 }
 
 // Cancel implements Jobs.

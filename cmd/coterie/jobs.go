@@ -7,12 +7,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+	"github.com/spf13/cobra"
 )
 
 // jobDocument is a job in --json.
@@ -175,14 +173,18 @@ func showJob(ctx context.Context, app *App, jobs pb.JobsClient, id, output strin
 		return err
 	}
 	doc := jobDocumentOf(reply.Info)
-	spec := &pb.JobSpec{}
-	if err := proto.Unmarshal(reply.Spec, spec); err != nil {
-		return err
-	}
 	table := ""
 	switch {
-	case reply.Result != nil && spec.Fit != nil:
-		m, err := pipeline.ModelOfJob(spec, reply.Result, version())
+	case reply.Info.State == "done" && reply.Fit:
+		spec, err := pipeline.FetchSpec(ctx, jobs, id)
+		if err != nil {
+			return err
+		}
+		result, err := pipeline.FetchResult(ctx, jobs, id)
+		if err != nil {
+			return err
+		}
+		m, err := pipeline.ModelOfJob(spec, result, version())
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package failpoint
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,10 @@ func TestHitIsRemovedByTheCompiler(t *testing.T) {
 func TestTheBuildWithTheTagPassesItsTests(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the package again")
+	}
+	list, _ := filepath.Glob("*.go")
+	for _, name := range list { // go test notes what is read, and runs this anew where it has changed
+		os.ReadFile(name)
 	}
 	command := exec.Command("go", "test", "-count=1", "-tags", "failpoints", ".")
 	command.Env = append(os.Environ(), "COTERIE_FAILPOINT=")

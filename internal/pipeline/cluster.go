@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -123,16 +125,68 @@ func (c *Cluster) submit(ctx context.Context, jobs pb.JobsClient, spec *pb.JobSp
 	if err != nil {
 		return "", err
 	}
-	request := &pb.SubmitRequest{Spec: data, Ticket: token(), Detached: c.Detach}
+	head := &pb.SubmitHead{Size: uint64(len(data)), Ticket: token(), Detached: c.Detach}
 	var id string
 	err = c.persist(ctx, func() error {
 		bounded, cancel := context.WithTimeout(ctx, callWait)
 		defer cancel()
-		reply, err := jobs.Submit(bounded, request)
+		reply, err := sendJob(bounded, jobs, head, data)
 		id = reply.GetJob()
 		return err
 	})
 	return id, err
+}
+
+// chunkBytes is the size of the pieces in which large messages travel; maxMessage bounds what is put together.
+const (
+	chunkBytes = 512 << 10
+	maxMessage = 8 << 30
+)
+
+func sendJob(ctx context.Context, jobs pb.JobsClient, head *pb.SubmitHead, data []byte) (*pb.SubmitReply, error) {
+	stream, err := jobs.Submit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = stream.Send(&pb.SubmitPart{Part: &pb.SubmitPart_Head{Head: head}})
+	for chunk := range slices.Chunk(data, chunkBytes) {
+		if err != nil {
+			break // why, CloseAndRecv says
+		}
+		err = stream.Send(&pb.SubmitPart{Part: &pb.SubmitPart_Data{Data: chunk}})
+	}
+	return stream.CloseAndRecv()
+}
+
+// fetch puts a message together that comes in chunks.
+func fetch(stream grpc.ServerStreamingClient[pb.Chunk], err error, into proto.Message) error {
+	var data []byte
+	for err == nil {
+		var chunk *pb.Chunk
+		if chunk, err = stream.Recv(); err == nil {
+			if data = append(data, chunk.Data...); len(data) > maxMessage {
+				return status.Errorf(codes.ResourceExhausted, "a message of more than %d bytes", maxMessage)
+			}
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	return proto.Unmarshal(data, into)
+}
+
+// FetchResult gets the result of a job that is done.
+func FetchResult(ctx context.Context, jobs pb.JobsClient, id string) (*pb.JobResult, error) {
+	result := &pb.JobResult{}
+	stream, err := jobs.Result(ctx, &pb.JobRef{Job: id})
+	return result, fetch(stream, err, result)
+}
+
+// FetchSpec gets what a job was made of.
+func FetchSpec(ctx context.Context, jobs pb.JobsClient, id string) (*pb.JobSpec, error) {
+	spec := &pb.JobSpec{}
+	stream, err := jobs.Spec(ctx, &pb.JobRef{Job: id})
+	return spec, fetch(stream, err, spec)
 }
 
 // persist repeats a call while the coordinator is away, up to the limit of its absence.
@@ -215,8 +269,8 @@ func (f *follower) once(ctx context.Context, jobs pb.JobsClient, id string, aliv
 		alive()
 		f.told = false
 		switch event := event.Event.(type) {
-		case *pb.JobEvent_Result:
-			return event.Result, nil
+		case *pb.JobEvent_Done:
+			return FetchResult(ctx, jobs, id)
 		case *pb.JobEvent_Failure:
 			return nil, remote.Status(wire.DecodeFailure(event.Failure))
 		default:

@@ -33,6 +33,8 @@ var callers = map[string]string{
 	"/coterie.v1.Jobs/Show":           "client",
 	"/coterie.v1.Jobs/Cancel":         "client",
 	"/coterie.v1.Jobs/Resume":         "client",
+	"/coterie.v1.Jobs/Spec":           "client",
+	"/coterie.v1.Jobs/Result":         "client",
 	"/coterie.v1.Jobs/Status":         "client",
 	"/coterie.v1.Submitter/Read":      "worker",
 	"/coterie.v1.Submitter/Locate":    "worker",

@@ -86,7 +86,7 @@ func TestAQuietConnectionIsKeptAndNotPunished(t *testing.T) {
 		jobs := coteriev1.NewJobsClient(l.client)
 		for _, quiet := range []time.Duration{0, 20 * time.Minute, time.Second} { // less than the library's idle timeout
 			time.Sleep(quiet)
-			if _, err := jobs.Submit(t.Context(), &coteriev1.SubmitRequest{}); err != nil {
+			if _, err := jobs.Cancel(t.Context(), &coteriev1.CancelRequest{}); err != nil {
 				t.Errorf("after %v: got %v, want the call served", quiet, err)
 			}
 		}

@@ -64,8 +64,8 @@ type clerk struct {
 	follow func(grpc.ServerStreamingServer[coteriev1.JobEvent])
 }
 
-func (c *clerk) Submit(context.Context, *coteriev1.SubmitRequest) (*coteriev1.SubmitReply, error) {
-	return &coteriev1.SubmitReply{}, nil
+func (c *clerk) Cancel(context.Context, *coteriev1.CancelRequest) (*coteriev1.CancelReply, error) {
+	return &coteriev1.CancelReply{}, nil
 }
 
 func (c *clerk) Show(_ context.Context, request *coteriev1.ShowRequest) (*coteriev1.ShowReply, error) {
@@ -89,7 +89,7 @@ func hire(t testing.TB, c *clerk, l Limits) (coteriev1.JobsClient, *grpc.ClientC
 // sized is as many bytes as make a message of n bytes with the field set.
 func sized(t *testing.T, n int, message func([]byte) proto.Message) proto.Message {
 	t.Helper()
-	for head := range 10 {
+	for head := range 16 {
 		if m := message(make([]byte, n-head)); proto.Size(m) == n {
 			return m
 		}
@@ -99,14 +99,14 @@ func sized(t *testing.T, n int, message func([]byte) proto.Message) proto.Messag
 }
 
 func TestAMessageOfTheLimitPassesAndOneMoreDoesNot(t *testing.T) {
-	request := func(b []byte) proto.Message { return &coteriev1.SubmitRequest{Spec: b} }
-	reply := func(b []byte) proto.Message { return &coteriev1.ShowReply{Spec: b} }
+	request := func(b []byte) proto.Message { return &coteriev1.CancelRequest{Job: string(b)} }
+	reply := func(b []byte) proto.Message { return &coteriev1.ShowReply{Info: &coteriev1.JobInfo{Reason: string(b)}} }
 	for _, l := range []Limits{{}, {Message: leastMessage}, {Message: 100_000}} {
 		limit := l.filled().Message
 		c := &clerk{}
 		jobs, _ := hire(t, c, l)
 		for n, want := range map[int]codes.Code{limit - 1: codes.OK, limit: codes.OK, limit + 1: codes.ResourceExhausted} {
-			if _, err := jobs.Submit(brief(t), sized(t, n, request).(*coteriev1.SubmitRequest)); status.Code(err) != want {
+			if _, err := jobs.Cancel(brief(t), sized(t, n, request).(*coteriev1.CancelRequest)); status.Code(err) != want {
 				t.Errorf("limit %d, a request of %d bytes: got %v, want %v", limit, n, err, want)
 			}
 			answer := sized(t, n, reply).(*coteriev1.ShowReply)
@@ -123,7 +123,7 @@ func TestALargeHeaderFailsItsCall(t *testing.T) {
 	jobs, _ := hire(t, c, Limits{Header: leastHeader})
 	for n, want := range map[int]bool{leastHeader / 2: true, leastHeader: false} {
 		ctx := metadata.AppendToOutgoingContext(brief(t), "note", strings.Repeat("a", n))
-		if _, err := jobs.Submit(ctx, &coteriev1.SubmitRequest{}); (err == nil) != want {
+		if _, err := jobs.Cancel(ctx, &coteriev1.CancelRequest{}); (err == nil) != want {
 			t.Errorf("a header of %d bytes: got %v, want it to pass = %v", n, err, want)
 		}
 	}
@@ -147,7 +147,7 @@ func TestMoreStreamsThanTheLimitWait(t *testing.T) {
 	}}
 	jobs, _ := hire(t, c, Limits{Streams: limit})
 	// The server's word on the limit has arrived with the first answer.
-	if _, err := jobs.Submit(brief(t), &coteriev1.SubmitRequest{}); err != nil {
+	if _, err := jobs.Cancel(brief(t), &coteriev1.CancelRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error)
@@ -219,7 +219,7 @@ func TestAServerRefusesAPeerThatLoops(t *testing.T) {
 	address := serve(t, server)
 	for i := range 5 { // another connection is not another peer
 		jobs := coteriev1.NewJobsClient(dial(t, address, DialOptions(nil, Coordinator, l)...))
-		_, err := jobs.Submit(brief(t), &coteriev1.SubmitRequest{})
+		_, err := jobs.Cancel(brief(t), &coteriev1.CancelRequest{})
 		if want := map[bool]codes.Code{true: codes.OK, false: codes.ResourceExhausted}[i < 3]; status.Code(err) != want {
 			t.Errorf("call %d: got %v, want %v", i, err, want)
 		}
@@ -255,7 +255,7 @@ func TestAPanicEndsItsCallAndNoOther(t *testing.T) {
 	c := &clerk{
 		show: func(*coteriev1.ShowRequest) *coteriev1.ShowReply {
 			var nothing []int
-			return &coteriev1.ShowReply{Spec: make([]byte, nothing[4])}
+			return &coteriev1.ShowReply{Info: &coteriev1.JobInfo{Reason: string(make([]byte, nothing[4]))}}
 		},
 		follow: func(stream grpc.ServerStreamingServer[coteriev1.JobEvent]) {
 			stream.Send(&coteriev1.JobEvent{})
@@ -274,7 +274,7 @@ func TestAPanicEndsItsCallAndNoOther(t *testing.T) {
 	}
 	_, err = stream.Recv()
 	wantBug(t, err, "/coterie.v1.Jobs/Follow")
-	if _, err := jobs.Submit(brief(t), &coteriev1.SubmitRequest{}); err != nil {
+	if _, err := jobs.Cancel(brief(t), &coteriev1.CancelRequest{}); err != nil {
 		t.Errorf("the next call: got %v, want it served", err)
 	}
 	for _, want := range []string{"customer 17", "index out of range", "limits_test.go", "/coterie.v1.Jobs/Show", "peer=127.0.0.1:"} {
@@ -330,9 +330,9 @@ func BenchmarkChunks(b *testing.B) {
 }
 
 func streamChunks(b *testing.B, server []grpc.ServerOption, client []grpc.DialOption) {
-	chunk := &coteriev1.ShowReply{Spec: make([]byte, 512<<10)}
+	chunk := &coteriev1.Chunk{Data: make([]byte, 512<<10)}
 	s := grpc.NewServer(server...)
-	b.SetBytes(int64(len(chunk.Spec)))
+	b.SetBytes(int64(len(chunk.Data)))
 	coteriev1.RegisterJobsServer(s, &clerk{follow: func(stream grpc.ServerStreamingServer[coteriev1.JobEvent]) {
 		for range b.N {
 			if stream.SendMsg(chunk) != nil {
@@ -345,10 +345,10 @@ func streamChunks(b *testing.B, server []grpc.ServerOption, client []grpc.DialOp
 		b.Fatal(err)
 	}
 	b.ResetTimer()
-	var got coteriev1.ShowReply
+	var got coteriev1.Chunk
 	for i := range b.N {
-		if err := stream.RecvMsg(&got); err != nil || len(got.Spec) != len(chunk.Spec) {
-			b.Fatalf("chunk %d: %v, %d bytes", i, err, len(got.Spec))
+		if err := stream.RecvMsg(&got); err != nil || len(got.Data) != len(chunk.Data) {
+			b.Fatalf("chunk %d: %v, %d bytes", i, err, len(got.Data))
 		}
 	}
 	runtime.KeepAlive(&got)

@@ -23,29 +23,31 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-type SubmitRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Spec          []byte                 `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`          // encoded JobSpec
-	Ticket        string                 `protobuf:"bytes,2,opt,name=ticket,proto3" json:"ticket,omitempty"`      // drawn by the submitter: the same one twice is the same job
-	Detached      bool                   `protobuf:"varint,3,opt,name=detached,proto3" json:"detached,omitempty"` // the job goes on without the submitter
+type SubmitPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*SubmitPart_Head
+	//	*SubmitPart_Data
+	Part          isSubmitPart_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *SubmitRequest) Reset() {
-	*x = SubmitRequest{}
+func (x *SubmitPart) Reset() {
+	*x = SubmitPart{}
 	mi := &file_coterie_v1_jobs_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *SubmitRequest) String() string {
+func (x *SubmitPart) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*SubmitRequest) ProtoMessage() {}
+func (*SubmitPart) ProtoMessage() {}
 
-func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
+func (x *SubmitPart) ProtoReflect() protoreflect.Message {
 	mi := &file_coterie_v1_jobs_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -57,26 +59,106 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
-func (*SubmitRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use SubmitPart.ProtoReflect.Descriptor instead.
+func (*SubmitPart) Descriptor() ([]byte, []int) {
 	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *SubmitRequest) GetSpec() []byte {
+func (x *SubmitPart) GetPart() isSubmitPart_Part {
 	if x != nil {
-		return x.Spec
+		return x.Part
 	}
 	return nil
 }
 
-func (x *SubmitRequest) GetTicket() string {
+func (x *SubmitPart) GetHead() *SubmitHead {
+	if x != nil {
+		if x, ok := x.Part.(*SubmitPart_Head); ok {
+			return x.Head
+		}
+	}
+	return nil
+}
+
+func (x *SubmitPart) GetData() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*SubmitPart_Data); ok {
+			return x.Data
+		}
+	}
+	return nil
+}
+
+type isSubmitPart_Part interface {
+	isSubmitPart_Part()
+}
+
+type SubmitPart_Head struct {
+	Head *SubmitHead `protobuf:"bytes,1,opt,name=head,proto3,oneof"` // first, once
+}
+
+type SubmitPart_Data struct {
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3,oneof"`
+}
+
+func (*SubmitPart_Head) isSubmitPart_Part() {}
+
+func (*SubmitPart_Data) isSubmitPart_Part() {}
+
+type SubmitHead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Size          uint64                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`         // bytes of the encoded JobSpec that follows
+	Ticket        string                 `protobuf:"bytes,2,opt,name=ticket,proto3" json:"ticket,omitempty"`      // drawn by the submitter: the same one twice is the same job
+	Detached      bool                   `protobuf:"varint,3,opt,name=detached,proto3" json:"detached,omitempty"` // the job goes on without the submitter
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitHead) Reset() {
+	*x = SubmitHead{}
+	mi := &file_coterie_v1_jobs_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitHead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitHead) ProtoMessage() {}
+
+func (x *SubmitHead) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_jobs_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitHead.ProtoReflect.Descriptor instead.
+func (*SubmitHead) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SubmitHead) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *SubmitHead) GetTicket() string {
 	if x != nil {
 		return x.Ticket
 	}
 	return ""
 }
 
-func (x *SubmitRequest) GetDetached() bool {
+func (x *SubmitHead) GetDetached() bool {
 	if x != nil {
 		return x.Detached
 	}
@@ -92,7 +174,7 @@ type SubmitReply struct {
 
 func (x *SubmitReply) Reset() {
 	*x = SubmitReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[1]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -104,7 +186,7 @@ func (x *SubmitReply) String() string {
 func (*SubmitReply) ProtoMessage() {}
 
 func (x *SubmitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[1]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -117,7 +199,7 @@ func (x *SubmitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReply.ProtoReflect.Descriptor instead.
 func (*SubmitReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{1}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SubmitReply) GetJob() string {
@@ -148,7 +230,7 @@ type JobSpec struct {
 
 func (x *JobSpec) Reset() {
 	*x = JobSpec{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[2]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -160,7 +242,7 @@ func (x *JobSpec) String() string {
 func (*JobSpec) ProtoMessage() {}
 
 func (x *JobSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[2]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -173,7 +255,7 @@ func (x *JobSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSpec.ProtoReflect.Descriptor instead.
 func (*JobSpec) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{2}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *JobSpec) GetProtocol() uint32 {
@@ -275,7 +357,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[3]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -287,7 +369,7 @@ func (x *DataSpec) String() string {
 func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[3]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -300,7 +382,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{3}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DataSpec) GetFiles() []string {
@@ -364,7 +446,7 @@ type FitSpec struct {
 
 func (x *FitSpec) Reset() {
 	*x = FitSpec{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[4]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +458,7 @@ func (x *FitSpec) String() string {
 func (*FitSpec) ProtoMessage() {}
 
 func (x *FitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[4]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +471,7 @@ func (x *FitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FitSpec.ProtoReflect.Descriptor instead.
 func (*FitSpec) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{4}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FitSpec) GetK() uint32 {
@@ -478,7 +560,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[5]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -490,7 +572,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[5]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -503,7 +585,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{5}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Start) GetK() uint32 {
@@ -568,7 +650,7 @@ type LabelSpec struct {
 
 func (x *LabelSpec) Reset() {
 	*x = LabelSpec{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[6]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +662,7 @@ func (x *LabelSpec) String() string {
 func (*LabelSpec) ProtoMessage() {}
 
 func (x *LabelSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[6]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +675,7 @@ func (x *LabelSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelSpec.ProtoReflect.Descriptor instead.
 func (*LabelSpec) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{6}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LabelSpec) GetTransform() []byte {
@@ -645,7 +727,7 @@ type LabelOutput struct {
 
 func (x *LabelOutput) Reset() {
 	*x = LabelOutput{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[7]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +739,7 @@ func (x *LabelOutput) String() string {
 func (*LabelOutput) ProtoMessage() {}
 
 func (x *LabelOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[7]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +752,7 @@ func (x *LabelOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelOutput.ProtoReflect.Descriptor instead.
 func (*LabelOutput) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{7}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LabelOutput) GetFolder() string {
@@ -717,7 +799,7 @@ type FollowRequest struct {
 
 func (x *FollowRequest) Reset() {
 	*x = FollowRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[8]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +811,7 @@ func (x *FollowRequest) String() string {
 func (*FollowRequest) ProtoMessage() {}
 
 func (x *FollowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[8]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +824,7 @@ func (x *FollowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowRequest.ProtoReflect.Descriptor instead.
 func (*FollowRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{8}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FollowRequest) GetJob() string {
@@ -761,7 +843,7 @@ type JobEvent struct {
 	//	*JobEvent_Iteration
 	//	*JobEvent_Rows
 	//	*JobEvent_Note
-	//	*JobEvent_Result
+	//	*JobEvent_Done
 	//	*JobEvent_Failure
 	Event         isJobEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
@@ -770,7 +852,7 @@ type JobEvent struct {
 
 func (x *JobEvent) Reset() {
 	*x = JobEvent{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[9]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +864,7 @@ func (x *JobEvent) String() string {
 func (*JobEvent) ProtoMessage() {}
 
 func (x *JobEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[9]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +877,7 @@ func (x *JobEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobEvent.ProtoReflect.Descriptor instead.
 func (*JobEvent) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{9}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobEvent) GetEvent() isJobEvent_Event {
@@ -850,10 +932,10 @@ func (x *JobEvent) GetNote() string {
 	return ""
 }
 
-func (x *JobEvent) GetResult() *JobResult {
+func (x *JobEvent) GetDone() *JobDone {
 	if x != nil {
-		if x, ok := x.Event.(*JobEvent_Result); ok {
-			return x.Result
+		if x, ok := x.Event.(*JobEvent_Done); ok {
+			return x.Done
 		}
 	}
 	return nil
@@ -892,8 +974,8 @@ type JobEvent_Note struct {
 	Note string `protobuf:"bytes,5,opt,name=note,proto3,oneof"` // "worker-3 lost, 12 partitions reassigned"
 }
 
-type JobEvent_Result struct {
-	Result *JobResult `protobuf:"bytes,6,opt,name=result,proto3,oneof"` // last, of a job that ended well
+type JobEvent_Done struct {
+	Done *JobDone `protobuf:"bytes,6,opt,name=done,proto3,oneof"` // last, of a job that ended well
 }
 
 type JobEvent_Failure struct {
@@ -910,9 +992,46 @@ func (*JobEvent_Rows) isJobEvent_Event() {}
 
 func (*JobEvent_Note) isJobEvent_Event() {}
 
-func (*JobEvent_Result) isJobEvent_Event() {}
+func (*JobEvent_Done) isJobEvent_Event() {}
 
 func (*JobEvent_Failure) isJobEvent_Event() {}
+
+// JobDone is the end of a job whose result can be had.
+type JobDone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobDone) Reset() {
+	*x = JobDone{}
+	mi := &file_coterie_v1_jobs_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobDone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobDone) ProtoMessage() {}
+
+func (x *JobDone) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_jobs_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
+func (*JobDone) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{11}
+}
 
 type JobState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -924,7 +1043,7 @@ type JobState struct {
 
 func (x *JobState) Reset() {
 	*x = JobState{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[10]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1055,7 @@ func (x *JobState) String() string {
 func (*JobState) ProtoMessage() {}
 
 func (x *JobState) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[10]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1068,7 @@ func (x *JobState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobState.ProtoReflect.Descriptor instead.
 func (*JobState) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{10}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JobState) GetState() string {
@@ -976,7 +1095,7 @@ type PhaseEvent struct {
 
 func (x *PhaseEvent) Reset() {
 	*x = PhaseEvent{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[11]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1107,7 @@ func (x *PhaseEvent) String() string {
 func (*PhaseEvent) ProtoMessage() {}
 
 func (x *PhaseEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[11]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1120,7 @@ func (x *PhaseEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseEvent.ProtoReflect.Descriptor instead.
 func (*PhaseEvent) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{11}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PhaseEvent) GetPhase() string {
@@ -1031,7 +1150,7 @@ type IterationEvent struct {
 
 func (x *IterationEvent) Reset() {
 	*x = IterationEvent{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[12]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1162,7 @@ func (x *IterationEvent) String() string {
 func (*IterationEvent) ProtoMessage() {}
 
 func (x *IterationEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[12]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1175,7 @@ func (x *IterationEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IterationEvent.ProtoReflect.Descriptor instead.
 func (*IterationEvent) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{12}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *IterationEvent) GetRun() uint32 {
@@ -1103,7 +1222,7 @@ type RowsEvent struct {
 
 func (x *RowsEvent) Reset() {
 	*x = RowsEvent{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[13]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1234,7 @@ func (x *RowsEvent) String() string {
 func (*RowsEvent) ProtoMessage() {}
 
 func (x *RowsEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[13]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1247,7 @@ func (x *RowsEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowsEvent.ProtoReflect.Descriptor instead.
 func (*RowsEvent) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{13}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RowsEvent) GetRows() int64 {
@@ -1157,7 +1276,7 @@ type JobResult struct {
 
 func (x *JobResult) Reset() {
 	*x = JobResult{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[14]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1288,7 @@ func (x *JobResult) String() string {
 func (*JobResult) ProtoMessage() {}
 
 func (x *JobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[14]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1301,7 @@ func (x *JobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobResult.ProtoReflect.Descriptor instead.
 func (*JobResult) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{14}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JobResult) GetTransform() []byte {
@@ -1263,7 +1382,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[15]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1394,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[15]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1407,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{15}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 type ListReply struct {
@@ -1300,7 +1419,7 @@ type ListReply struct {
 
 func (x *ListReply) Reset() {
 	*x = ListReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[16]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1431,7 @@ func (x *ListReply) String() string {
 func (*ListReply) ProtoMessage() {}
 
 func (x *ListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[16]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1444,7 @@ func (x *ListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReply.ProtoReflect.Descriptor instead.
 func (*ListReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{16}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListReply) GetJobs() []*JobInfo {
@@ -1359,7 +1478,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1490,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1503,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{17}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *JobInfo) GetId() string {
@@ -1511,7 +1630,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1642,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1655,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{18}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *JobRecord) GetInfo() *JobInfo {
@@ -1581,7 +1700,7 @@ type FitState struct {
 
 func (x *FitState) Reset() {
 	*x = FitState{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1712,7 @@ func (x *FitState) String() string {
 func (*FitState) ProtoMessage() {}
 
 func (x *FitState) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1725,7 @@ func (x *FitState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FitState.ProtoReflect.Descriptor instead.
 func (*FitState) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{19}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FitState) GetLargest() float64 {
@@ -1702,7 +1821,7 @@ type ShowRequest struct {
 
 func (x *ShowRequest) Reset() {
 	*x = ShowRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1833,7 @@ func (x *ShowRequest) String() string {
 func (*ShowRequest) ProtoMessage() {}
 
 func (x *ShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1846,7 @@ func (x *ShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRequest.ProtoReflect.Descriptor instead.
 func (*ShowRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{20}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ShowRequest) GetJob() string {
@@ -1740,15 +1859,14 @@ func (x *ShowRequest) GetJob() string {
 type ShowReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Info          *JobInfo               `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
-	Spec          []byte                 `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
-	Result        *JobResult             `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"` // of a job that has ended well
+	Fit           bool                   `protobuf:"varint,2,opt,name=fit,proto3" json:"fit,omitempty"` // a fit, whose result makes a model
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ShowReply) Reset() {
 	*x = ShowReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1760,7 +1878,7 @@ func (x *ShowReply) String() string {
 func (*ShowReply) ProtoMessage() {}
 
 func (x *ShowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1773,7 +1891,7 @@ func (x *ShowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowReply.ProtoReflect.Descriptor instead.
 func (*ShowReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{21}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ShowReply) GetInfo() *JobInfo {
@@ -1783,18 +1901,11 @@ func (x *ShowReply) GetInfo() *JobInfo {
 	return nil
 }
 
-func (x *ShowReply) GetSpec() []byte {
+func (x *ShowReply) GetFit() bool {
 	if x != nil {
-		return x.Spec
+		return x.Fit
 	}
-	return nil
-}
-
-func (x *ShowReply) GetResult() *JobResult {
-	if x != nil {
-		return x.Result
-	}
-	return nil
+	return false
 }
 
 type CancelRequest struct {
@@ -1806,7 +1917,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1929,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1942,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{22}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelRequest) GetJob() string {
@@ -1849,7 +1960,7 @@ type CancelReply struct {
 
 func (x *CancelReply) Reset() {
 	*x = CancelReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1972,7 @@ func (x *CancelReply) String() string {
 func (*CancelReply) ProtoMessage() {}
 
 func (x *CancelReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1985,7 @@ func (x *CancelReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
 func (*CancelReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{23}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 type ResumeRequest struct {
@@ -1886,7 +1997,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2009,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2022,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{24}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResumeRequest) GetJob() string {
@@ -1929,7 +2040,7 @@ type ResumeReply struct {
 
 func (x *ResumeReply) Reset() {
 	*x = ResumeReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1941,7 +2052,7 @@ func (x *ResumeReply) String() string {
 func (*ResumeReply) ProtoMessage() {}
 
 func (x *ResumeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1954,7 +2065,7 @@ func (x *ResumeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeReply.ProtoReflect.Descriptor instead.
 func (*ResumeReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{25}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 type StatusRequest struct {
@@ -1965,7 +2076,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2088,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2101,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{26}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 type StatusReply struct {
@@ -2005,7 +2116,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2128,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2141,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StatusReply) GetWorkers() []*WorkerInfo {
@@ -2079,7 +2190,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2202,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2215,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WorkerInfo) GetName() string {
@@ -2182,9 +2293,15 @@ var File_coterie_v1_jobs_proto protoreflect.FileDescriptor
 const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\n" +
 	"\x15coterie/v1/jobs.proto\x12\n" +
-	"coterie.v1\x1a\x15coterie/v1/data.proto\x1a\x16coterie/v1/round.proto\"W\n" +
-	"\rSubmitRequest\x12\x12\n" +
-	"\x04spec\x18\x01 \x01(\fR\x04spec\x12\x16\n" +
+	"coterie.v1\x1a\x15coterie/v1/bulk.proto\x1a\x15coterie/v1/data.proto\x1a\x16coterie/v1/round.proto\"X\n" +
+	"\n" +
+	"SubmitPart\x12,\n" +
+	"\x04head\x18\x01 \x01(\v2\x16.coterie.v1.SubmitHeadH\x00R\x04head\x12\x14\n" +
+	"\x04data\x18\x02 \x01(\fH\x00R\x04dataB\x06\n" +
+	"\x04part\"T\n" +
+	"\n" +
+	"SubmitHead\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06ticket\x18\x02 \x01(\tR\x06ticket\x12\x1a\n" +
 	"\bdetached\x18\x03 \x01(\bR\bdetached\"\x1f\n" +
 	"\vSubmitReply\x12\x10\n" +
@@ -2246,16 +2363,17 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"rowNumbers\x12\x16\n" +
 	"\x06detail\x18\x05 \x01(\bR\x06detail\"!\n" +
 	"\rFollowRequest\x12\x10\n" +
-	"\x03job\x18\x01 \x01(\tR\x03job\"\xd2\x02\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"\xcc\x02\n" +
 	"\bJobEvent\x12,\n" +
 	"\x05state\x18\x01 \x01(\v2\x14.coterie.v1.JobStateH\x00R\x05state\x12.\n" +
 	"\x05phase\x18\x02 \x01(\v2\x16.coterie.v1.PhaseEventH\x00R\x05phase\x12:\n" +
 	"\titeration\x18\x03 \x01(\v2\x1a.coterie.v1.IterationEventH\x00R\titeration\x12+\n" +
 	"\x04rows\x18\x04 \x01(\v2\x15.coterie.v1.RowsEventH\x00R\x04rows\x12\x14\n" +
-	"\x04note\x18\x05 \x01(\tH\x00R\x04note\x12/\n" +
-	"\x06result\x18\x06 \x01(\v2\x15.coterie.v1.JobResultH\x00R\x06result\x12/\n" +
+	"\x04note\x18\x05 \x01(\tH\x00R\x04note\x12)\n" +
+	"\x04done\x18\x06 \x01(\v2\x13.coterie.v1.JobDoneH\x00R\x04done\x12/\n" +
 	"\afailure\x18\a \x01(\v2\x13.coterie.v1.FailureH\x00R\afailureB\a\n" +
-	"\x05event\"8\n" +
+	"\x05event\"\t\n" +
+	"\aJobDone\"8\n" +
 	"\bJobState\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"6\n" +
@@ -2331,11 +2449,10 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\x04best\x18\v \x01(\v2\x15.coterie.v1.JobResultR\x04best\x12\x1a\n" +
 	"\bintegers\x18\f \x01(\bR\bintegers\"\x1f\n" +
 	"\vShowRequest\x12\x10\n" +
-	"\x03job\x18\x01 \x01(\tR\x03job\"w\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"F\n" +
 	"\tShowReply\x12'\n" +
-	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x12\n" +
-	"\x04spec\x18\x02 \x01(\fR\x04spec\x12-\n" +
-	"\x06result\x18\x03 \x01(\v2\x15.coterie.v1.JobResultR\x06result\"!\n" +
+	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x10\n" +
+	"\x03fit\x18\x02 \x01(\bR\x03fit\"!\n" +
 	"\rCancelRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\"\r\n" +
 	"\vCancelReply\"!\n" +
@@ -2363,13 +2480,15 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\vmemory_used\x18\t \x01(\x04R\n" +
 	"memoryUsed\x12#\n" +
 	"\rsilent_millis\x18\n" +
-	" \x01(\x03R\fsilentMillis2\xed\x03\n" +
+	" \x01(\x03R\fsilentMillis2\xd0\x04\n" +
 	"\x04Jobs\x12@\n" +
-	"\bDescribe\x12\x1b.coterie.v1.DescribeRequest\x1a\x17.coterie.v1.Description\x12<\n" +
-	"\x06Submit\x12\x19.coterie.v1.SubmitRequest\x1a\x17.coterie.v1.SubmitReply\x12;\n" +
+	"\bDescribe\x12\x1b.coterie.v1.DescribeRequest\x1a\x17.coterie.v1.Description\x12;\n" +
+	"\x06Submit\x12\x16.coterie.v1.SubmitPart\x1a\x17.coterie.v1.SubmitReply(\x01\x12;\n" +
 	"\x06Follow\x12\x19.coterie.v1.FollowRequest\x1a\x14.coterie.v1.JobEvent0\x01\x126\n" +
 	"\x04List\x12\x17.coterie.v1.ListRequest\x1a\x15.coterie.v1.ListReply\x126\n" +
-	"\x04Show\x12\x17.coterie.v1.ShowRequest\x1a\x15.coterie.v1.ShowReply\x12<\n" +
+	"\x04Show\x12\x17.coterie.v1.ShowRequest\x1a\x15.coterie.v1.ShowReply\x12/\n" +
+	"\x04Spec\x12\x12.coterie.v1.JobRef\x1a\x11.coterie.v1.Chunk0\x01\x121\n" +
+	"\x06Result\x12\x12.coterie.v1.JobRef\x1a\x11.coterie.v1.Chunk0\x01\x12<\n" +
 	"\x06Cancel\x12\x19.coterie.v1.CancelRequest\x1a\x17.coterie.v1.CancelReply\x12<\n" +
 	"\x06Resume\x12\x19.coterie.v1.ResumeRequest\x1a\x17.coterie.v1.ResumeReply\x12<\n" +
 	"\x06Status\x12\x19.coterie.v1.StatusRequest\x1a\x17.coterie.v1.StatusReplyB?Z=github.com/coterie-project/coterie/proto/coterie/v1;coteriev1b\x06proto3"
@@ -2386,100 +2505,108 @@ func file_coterie_v1_jobs_proto_rawDescGZIP() []byte {
 	return file_coterie_v1_jobs_proto_rawDescData
 }
 
-var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_coterie_v1_jobs_proto_goTypes = []any{
-	(*SubmitRequest)(nil),   // 0: coterie.v1.SubmitRequest
-	(*SubmitReply)(nil),     // 1: coterie.v1.SubmitReply
-	(*JobSpec)(nil),         // 2: coterie.v1.JobSpec
-	(*DataSpec)(nil),        // 3: coterie.v1.DataSpec
-	(*FitSpec)(nil),         // 4: coterie.v1.FitSpec
-	(*Start)(nil),           // 5: coterie.v1.Start
-	(*LabelSpec)(nil),       // 6: coterie.v1.LabelSpec
-	(*LabelOutput)(nil),     // 7: coterie.v1.LabelOutput
-	(*FollowRequest)(nil),   // 8: coterie.v1.FollowRequest
-	(*JobEvent)(nil),        // 9: coterie.v1.JobEvent
-	(*JobState)(nil),        // 10: coterie.v1.JobState
-	(*PhaseEvent)(nil),      // 11: coterie.v1.PhaseEvent
-	(*IterationEvent)(nil),  // 12: coterie.v1.IterationEvent
-	(*RowsEvent)(nil),       // 13: coterie.v1.RowsEvent
-	(*JobResult)(nil),       // 14: coterie.v1.JobResult
-	(*ListRequest)(nil),     // 15: coterie.v1.ListRequest
-	(*ListReply)(nil),       // 16: coterie.v1.ListReply
-	(*JobInfo)(nil),         // 17: coterie.v1.JobInfo
-	(*JobRecord)(nil),       // 18: coterie.v1.JobRecord
-	(*FitState)(nil),        // 19: coterie.v1.FitState
-	(*ShowRequest)(nil),     // 20: coterie.v1.ShowRequest
-	(*ShowReply)(nil),       // 21: coterie.v1.ShowReply
-	(*CancelRequest)(nil),   // 22: coterie.v1.CancelRequest
-	(*CancelReply)(nil),     // 23: coterie.v1.CancelReply
-	(*ResumeRequest)(nil),   // 24: coterie.v1.ResumeRequest
-	(*ResumeReply)(nil),     // 25: coterie.v1.ResumeReply
-	(*StatusRequest)(nil),   // 26: coterie.v1.StatusRequest
-	(*StatusReply)(nil),     // 27: coterie.v1.StatusReply
-	(*WorkerInfo)(nil),      // 28: coterie.v1.WorkerInfo
-	(*Input)(nil),           // 29: coterie.v1.Input
-	(*Pin)(nil),             // 30: coterie.v1.Pin
-	(*Description)(nil),     // 31: coterie.v1.Description
-	(*Place)(nil),           // 32: coterie.v1.Place
-	(*Matrix)(nil),          // 33: coterie.v1.Matrix
-	(*Failure)(nil),         // 34: coterie.v1.Failure
-	(*Intake)(nil),          // 35: coterie.v1.Intake
-	(*BadRow)(nil),          // 36: coterie.v1.BadRow
-	(*Totals)(nil),          // 37: coterie.v1.Totals
-	(*Sums)(nil),            // 38: coterie.v1.Sums
-	(*DescribeRequest)(nil), // 39: coterie.v1.DescribeRequest
+	(*SubmitPart)(nil),      // 0: coterie.v1.SubmitPart
+	(*SubmitHead)(nil),      // 1: coterie.v1.SubmitHead
+	(*SubmitReply)(nil),     // 2: coterie.v1.SubmitReply
+	(*JobSpec)(nil),         // 3: coterie.v1.JobSpec
+	(*DataSpec)(nil),        // 4: coterie.v1.DataSpec
+	(*FitSpec)(nil),         // 5: coterie.v1.FitSpec
+	(*Start)(nil),           // 6: coterie.v1.Start
+	(*LabelSpec)(nil),       // 7: coterie.v1.LabelSpec
+	(*LabelOutput)(nil),     // 8: coterie.v1.LabelOutput
+	(*FollowRequest)(nil),   // 9: coterie.v1.FollowRequest
+	(*JobEvent)(nil),        // 10: coterie.v1.JobEvent
+	(*JobDone)(nil),         // 11: coterie.v1.JobDone
+	(*JobState)(nil),        // 12: coterie.v1.JobState
+	(*PhaseEvent)(nil),      // 13: coterie.v1.PhaseEvent
+	(*IterationEvent)(nil),  // 14: coterie.v1.IterationEvent
+	(*RowsEvent)(nil),       // 15: coterie.v1.RowsEvent
+	(*JobResult)(nil),       // 16: coterie.v1.JobResult
+	(*ListRequest)(nil),     // 17: coterie.v1.ListRequest
+	(*ListReply)(nil),       // 18: coterie.v1.ListReply
+	(*JobInfo)(nil),         // 19: coterie.v1.JobInfo
+	(*JobRecord)(nil),       // 20: coterie.v1.JobRecord
+	(*FitState)(nil),        // 21: coterie.v1.FitState
+	(*ShowRequest)(nil),     // 22: coterie.v1.ShowRequest
+	(*ShowReply)(nil),       // 23: coterie.v1.ShowReply
+	(*CancelRequest)(nil),   // 24: coterie.v1.CancelRequest
+	(*CancelReply)(nil),     // 25: coterie.v1.CancelReply
+	(*ResumeRequest)(nil),   // 26: coterie.v1.ResumeRequest
+	(*ResumeReply)(nil),     // 27: coterie.v1.ResumeReply
+	(*StatusRequest)(nil),   // 28: coterie.v1.StatusRequest
+	(*StatusReply)(nil),     // 29: coterie.v1.StatusReply
+	(*WorkerInfo)(nil),      // 30: coterie.v1.WorkerInfo
+	(*Input)(nil),           // 31: coterie.v1.Input
+	(*Pin)(nil),             // 32: coterie.v1.Pin
+	(*Description)(nil),     // 33: coterie.v1.Description
+	(*Place)(nil),           // 34: coterie.v1.Place
+	(*Matrix)(nil),          // 35: coterie.v1.Matrix
+	(*Failure)(nil),         // 36: coterie.v1.Failure
+	(*Intake)(nil),          // 37: coterie.v1.Intake
+	(*BadRow)(nil),          // 38: coterie.v1.BadRow
+	(*Totals)(nil),          // 39: coterie.v1.Totals
+	(*Sums)(nil),            // 40: coterie.v1.Sums
+	(*DescribeRequest)(nil), // 41: coterie.v1.DescribeRequest
+	(*JobRef)(nil),          // 42: coterie.v1.JobRef
+	(*Chunk)(nil),           // 43: coterie.v1.Chunk
 }
 var file_coterie_v1_jobs_proto_depIdxs = []int32{
-	3,  // 0: coterie.v1.JobSpec.data:type_name -> coterie.v1.DataSpec
-	29, // 1: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
-	4,  // 2: coterie.v1.JobSpec.fit:type_name -> coterie.v1.FitSpec
-	6,  // 3: coterie.v1.JobSpec.label:type_name -> coterie.v1.LabelSpec
-	7,  // 4: coterie.v1.JobSpec.labels:type_name -> coterie.v1.LabelOutput
-	30, // 5: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
-	31, // 6: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
-	5,  // 7: coterie.v1.FitSpec.start:type_name -> coterie.v1.Start
-	32, // 8: coterie.v1.Start.places:type_name -> coterie.v1.Place
-	33, // 9: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
-	10, // 10: coterie.v1.JobEvent.state:type_name -> coterie.v1.JobState
-	11, // 11: coterie.v1.JobEvent.phase:type_name -> coterie.v1.PhaseEvent
-	12, // 12: coterie.v1.JobEvent.iteration:type_name -> coterie.v1.IterationEvent
-	13, // 13: coterie.v1.JobEvent.rows:type_name -> coterie.v1.RowsEvent
-	14, // 14: coterie.v1.JobEvent.result:type_name -> coterie.v1.JobResult
-	34, // 15: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
-	33, // 16: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
-	35, // 17: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
-	36, // 18: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
-	17, // 19: coterie.v1.ListReply.jobs:type_name -> coterie.v1.JobInfo
-	17, // 20: coterie.v1.JobRecord.info:type_name -> coterie.v1.JobInfo
-	34, // 21: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
-	37, // 22: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
-	35, // 23: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
-	36, // 24: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
-	33, // 25: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
-	38, // 26: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
-	14, // 27: coterie.v1.FitState.best:type_name -> coterie.v1.JobResult
-	17, // 28: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
-	14, // 29: coterie.v1.ShowReply.result:type_name -> coterie.v1.JobResult
-	28, // 30: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
-	17, // 31: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
-	39, // 32: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
-	0,  // 33: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitRequest
-	8,  // 34: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
-	15, // 35: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
-	20, // 36: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
-	22, // 37: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
-	24, // 38: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
-	26, // 39: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
-	31, // 40: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
-	1,  // 41: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
-	9,  // 42: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
-	16, // 43: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
-	21, // 44: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
-	23, // 45: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
-	25, // 46: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
-	27, // 47: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
-	40, // [40:48] is the sub-list for method output_type
-	32, // [32:40] is the sub-list for method input_type
+	1,  // 0: coterie.v1.SubmitPart.head:type_name -> coterie.v1.SubmitHead
+	4,  // 1: coterie.v1.JobSpec.data:type_name -> coterie.v1.DataSpec
+	31, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
+	5,  // 3: coterie.v1.JobSpec.fit:type_name -> coterie.v1.FitSpec
+	7,  // 4: coterie.v1.JobSpec.label:type_name -> coterie.v1.LabelSpec
+	8,  // 5: coterie.v1.JobSpec.labels:type_name -> coterie.v1.LabelOutput
+	32, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
+	33, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
+	6,  // 8: coterie.v1.FitSpec.start:type_name -> coterie.v1.Start
+	34, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
+	35, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
+	12, // 11: coterie.v1.JobEvent.state:type_name -> coterie.v1.JobState
+	13, // 12: coterie.v1.JobEvent.phase:type_name -> coterie.v1.PhaseEvent
+	14, // 13: coterie.v1.JobEvent.iteration:type_name -> coterie.v1.IterationEvent
+	15, // 14: coterie.v1.JobEvent.rows:type_name -> coterie.v1.RowsEvent
+	11, // 15: coterie.v1.JobEvent.done:type_name -> coterie.v1.JobDone
+	36, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
+	35, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
+	37, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
+	38, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
+	19, // 20: coterie.v1.ListReply.jobs:type_name -> coterie.v1.JobInfo
+	19, // 21: coterie.v1.JobRecord.info:type_name -> coterie.v1.JobInfo
+	36, // 22: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
+	39, // 23: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
+	37, // 24: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
+	38, // 25: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
+	35, // 26: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
+	40, // 27: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
+	16, // 28: coterie.v1.FitState.best:type_name -> coterie.v1.JobResult
+	19, // 29: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
+	30, // 30: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
+	19, // 31: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
+	41, // 32: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
+	0,  // 33: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
+	9,  // 34: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
+	17, // 35: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
+	22, // 36: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
+	42, // 37: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
+	42, // 38: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
+	24, // 39: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
+	26, // 40: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
+	28, // 41: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
+	33, // 42: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
+	2,  // 43: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
+	10, // 44: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
+	18, // 45: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
+	23, // 46: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
+	43, // 47: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
+	43, // 48: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
+	25, // 49: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
+	27, // 50: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
+	29, // 51: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
+	42, // [42:52] is the sub-list for method output_type
+	32, // [32:42] is the sub-list for method input_type
 	32, // [32:32] is the sub-list for extension type_name
 	32, // [32:32] is the sub-list for extension extendee
 	0,  // [0:32] is the sub-list for field type_name
@@ -2490,15 +2617,20 @@ func file_coterie_v1_jobs_proto_init() {
 	if File_coterie_v1_jobs_proto != nil {
 		return
 	}
+	file_coterie_v1_bulk_proto_init()
 	file_coterie_v1_data_proto_init()
 	file_coterie_v1_round_proto_init()
-	file_coterie_v1_jobs_proto_msgTypes[9].OneofWrappers = []any{
+	file_coterie_v1_jobs_proto_msgTypes[0].OneofWrappers = []any{
+		(*SubmitPart_Head)(nil),
+		(*SubmitPart_Data)(nil),
+	}
+	file_coterie_v1_jobs_proto_msgTypes[10].OneofWrappers = []any{
 		(*JobEvent_State)(nil),
 		(*JobEvent_Phase)(nil),
 		(*JobEvent_Iteration)(nil),
 		(*JobEvent_Rows)(nil),
 		(*JobEvent_Note)(nil),
-		(*JobEvent_Result)(nil),
+		(*JobEvent_Done)(nil),
 		(*JobEvent_Failure)(nil),
 	}
 	type x struct{}
@@ -2507,7 +2639,7 @@ func file_coterie_v1_jobs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_coterie_v1_jobs_proto_rawDesc), len(file_coterie_v1_jobs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@ const (
 	Jobs_Follow_FullMethodName   = "/coterie.v1.Jobs/Follow"
 	Jobs_List_FullMethodName     = "/coterie.v1.Jobs/List"
 	Jobs_Show_FullMethodName     = "/coterie.v1.Jobs/Show"
+	Jobs_Spec_FullMethodName     = "/coterie.v1.Jobs/Spec"
+	Jobs_Result_FullMethodName   = "/coterie.v1.Jobs/Result"
 	Jobs_Cancel_FullMethodName   = "/coterie.v1.Jobs/Cancel"
 	Jobs_Resume_FullMethodName   = "/coterie.v1.Jobs/Resume"
 	Jobs_Status_FullMethodName   = "/coterie.v1.Jobs/Status"
@@ -39,12 +41,16 @@ const (
 type JobsClient interface {
 	// Describe has a worker look at data that lies with the workers.
 	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*Description, error)
-	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitReply, error)
+	// Submit takes a job: its head, then the encoded JobSpec in chunks.
+	Submit(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitPart, SubmitReply], error)
 	// Follow tells what a job does until it ends. It may be called again after a break, also at a coordinator that was
 	// restarted.
 	Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error)
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListReply, error)
 	Show(ctx context.Context, in *ShowRequest, opts ...grpc.CallOption) (*ShowReply, error)
+	// Spec gives the encoded JobSpec of a job, Result the encoded JobResult of one that is done.
+	Spec(ctx context.Context, in *JobRef, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error)
+	Result(ctx context.Context, in *JobRef, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error)
 	Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelReply, error)
 	Resume(ctx context.Context, in *ResumeRequest, opts ...grpc.CallOption) (*ResumeReply, error)
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error)
@@ -68,19 +74,22 @@ func (c *jobsClient) Describe(ctx context.Context, in *DescribeRequest, opts ...
 	return out, nil
 }
 
-func (c *jobsClient) Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitReply, error) {
+func (c *jobsClient) Submit(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitPart, SubmitReply], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(SubmitReply)
-	err := c.cc.Invoke(ctx, Jobs_Submit_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Jobs_ServiceDesc.Streams[0], Jobs_Submit_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	x := &grpc.GenericClientStream[SubmitPart, SubmitReply]{ClientStream: stream}
+	return x, nil
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_SubmitClient = grpc.ClientStreamingClient[SubmitPart, SubmitReply]
 
 func (c *jobsClient) Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Jobs_ServiceDesc.Streams[0], Jobs_Follow_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Jobs_ServiceDesc.Streams[1], Jobs_Follow_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +125,44 @@ func (c *jobsClient) Show(ctx context.Context, in *ShowRequest, opts ...grpc.Cal
 	}
 	return out, nil
 }
+
+func (c *jobsClient) Spec(ctx context.Context, in *JobRef, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Jobs_ServiceDesc.Streams[2], Jobs_Spec_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[JobRef, Chunk]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_SpecClient = grpc.ServerStreamingClient[Chunk]
+
+func (c *jobsClient) Result(ctx context.Context, in *JobRef, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Jobs_ServiceDesc.Streams[3], Jobs_Result_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[JobRef, Chunk]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_ResultClient = grpc.ServerStreamingClient[Chunk]
 
 func (c *jobsClient) Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -155,12 +202,16 @@ func (c *jobsClient) Status(ctx context.Context, in *StatusRequest, opts ...grpc
 type JobsServer interface {
 	// Describe has a worker look at data that lies with the workers.
 	Describe(context.Context, *DescribeRequest) (*Description, error)
-	Submit(context.Context, *SubmitRequest) (*SubmitReply, error)
+	// Submit takes a job: its head, then the encoded JobSpec in chunks.
+	Submit(grpc.ClientStreamingServer[SubmitPart, SubmitReply]) error
 	// Follow tells what a job does until it ends. It may be called again after a break, also at a coordinator that was
 	// restarted.
 	Follow(*FollowRequest, grpc.ServerStreamingServer[JobEvent]) error
 	List(context.Context, *ListRequest) (*ListReply, error)
 	Show(context.Context, *ShowRequest) (*ShowReply, error)
+	// Spec gives the encoded JobSpec of a job, Result the encoded JobResult of one that is done.
+	Spec(*JobRef, grpc.ServerStreamingServer[Chunk]) error
+	Result(*JobRef, grpc.ServerStreamingServer[Chunk]) error
 	Cancel(context.Context, *CancelRequest) (*CancelReply, error)
 	Resume(context.Context, *ResumeRequest) (*ResumeReply, error)
 	Status(context.Context, *StatusRequest) (*StatusReply, error)
@@ -177,8 +228,8 @@ type UnimplementedJobsServer struct{}
 func (UnimplementedJobsServer) Describe(context.Context, *DescribeRequest) (*Description, error) {
 	return nil, status.Error(codes.Unimplemented, "method Describe not implemented")
 }
-func (UnimplementedJobsServer) Submit(context.Context, *SubmitRequest) (*SubmitReply, error) {
-	return nil, status.Error(codes.Unimplemented, "method Submit not implemented")
+func (UnimplementedJobsServer) Submit(grpc.ClientStreamingServer[SubmitPart, SubmitReply]) error {
+	return status.Error(codes.Unimplemented, "method Submit not implemented")
 }
 func (UnimplementedJobsServer) Follow(*FollowRequest, grpc.ServerStreamingServer[JobEvent]) error {
 	return status.Error(codes.Unimplemented, "method Follow not implemented")
@@ -188,6 +239,12 @@ func (UnimplementedJobsServer) List(context.Context, *ListRequest) (*ListReply, 
 }
 func (UnimplementedJobsServer) Show(context.Context, *ShowRequest) (*ShowReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Show not implemented")
+}
+func (UnimplementedJobsServer) Spec(*JobRef, grpc.ServerStreamingServer[Chunk]) error {
+	return status.Error(codes.Unimplemented, "method Spec not implemented")
+}
+func (UnimplementedJobsServer) Result(*JobRef, grpc.ServerStreamingServer[Chunk]) error {
+	return status.Error(codes.Unimplemented, "method Result not implemented")
 }
 func (UnimplementedJobsServer) Cancel(context.Context, *CancelRequest) (*CancelReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Cancel not implemented")
@@ -237,23 +294,12 @@ func _Jobs_Describe_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Jobs_Submit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(SubmitRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(JobsServer).Submit(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: Jobs_Submit_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(JobsServer).Submit(ctx, req.(*SubmitRequest))
-	}
-	return interceptor(ctx, in, info, handler)
+func _Jobs_Submit_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(JobsServer).Submit(&grpc.GenericServerStream[SubmitPart, SubmitReply]{ServerStream: stream})
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_SubmitServer = grpc.ClientStreamingServer[SubmitPart, SubmitReply]
 
 func _Jobs_Follow_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(FollowRequest)
@@ -301,6 +347,28 @@ func _Jobs_Show_Handler(srv interface{}, ctx context.Context, dec func(interface
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _Jobs_Spec_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(JobRef)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(JobsServer).Spec(m, &grpc.GenericServerStream[JobRef, Chunk]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_SpecServer = grpc.ServerStreamingServer[Chunk]
+
+func _Jobs_Result_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(JobRef)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(JobsServer).Result(m, &grpc.GenericServerStream[JobRef, Chunk]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Jobs_ResultServer = grpc.ServerStreamingServer[Chunk]
 
 func _Jobs_Cancel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CancelRequest)
@@ -368,10 +436,6 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Jobs_Describe_Handler,
 		},
 		{
-			MethodName: "Submit",
-			Handler:    _Jobs_Submit_Handler,
-		},
-		{
 			MethodName: "List",
 			Handler:    _Jobs_List_Handler,
 		},
@@ -394,8 +458,23 @@ var Jobs_ServiceDesc = grpc.ServiceDesc{
 	},
 	Streams: []grpc.StreamDesc{
 		{
+			StreamName:    "Submit",
+			Handler:       _Jobs_Submit_Handler,
+			ClientStreams: true,
+		},
+		{
 			StreamName:    "Follow",
 			Handler:       _Jobs_Follow_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Spec",
+			Handler:       _Jobs_Spec_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Result",
+			Handler:       _Jobs_Result_Handler,
 			ServerStreams: true,
 		},
 	},
