@@ -10,7 +10,10 @@ import (
 type Event interface{ event() }
 
 // WorkerJoined is a worker that can take tasks. The job begins once as many as it waits for have joined.
-type WorkerJoined struct{ Worker partition.Worker }
+type WorkerJoined struct {
+	Worker partition.Worker
+	Held   []int // partitions of the job that are in its memory already, from before a coordinator's restart
+}
 
 // WorkerLost is a worker that is not expected to answer any more; its partitions go to others at once. Left says that
 // it went in order.

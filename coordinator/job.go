@@ -57,6 +57,7 @@ type Job struct {
 	asked      map[string]map[int]bool // by worker: the partitions that an answer is expected for
 	copies     map[int]int             // by partition: how many answers are expected
 	blame      map[int][]string        // by partition: the workers that came to grief over it in this round
+	found      []string                // by partition: who had it in memory when it joined
 	answeredBy []string                // by partition: who answered in the last round that was merged
 }
 
@@ -68,7 +69,7 @@ func newJob(c Config, p program) (*Job, error) {
 		return nil, fmt.Errorf("coordinator: %w", err)
 	}
 	return &Job{config: c, program: p, asked: make(map[string]map[int]bool), copies: make(map[int]int),
-		answeredBy: make([]string, len(c.Manifest.Partitions))}, nil
+		found: make([]string, len(c.Manifest.Partitions)), answeredBy: make([]string, len(c.Manifest.Partitions))}, nil
 }
 
 // Ended says whether the job has finished or failed.
@@ -81,7 +82,7 @@ func (j *Job) Step(e Event) []Action {
 	}
 	switch e := e.(type) {
 	case WorkerJoined:
-		return j.joined(e.Worker)
+		return j.joined(e.Worker, e.Held)
 	case WorkerLost:
 		return j.lost(e.Name, e.Left)
 	case Answered:
@@ -94,10 +95,11 @@ func (j *Job) Step(e Event) []Action {
 	return nil
 }
 
-func (j *Job) joined(w partition.Worker) []Action {
+func (j *Job) joined(w partition.Worker, held []int) []Action {
 	if j.has(w.Name) {
 		return nil
 	}
+	j.hold(w.Name, held)
 	// Arrival order must not decide who holds what.
 	at, _ := slices.BinarySearchFunc(j.workers, w, func(a, b partition.Worker) int { return compareNames(a.Name, b.Name) })
 	j.workers = slices.Insert(j.workers, at, w)
@@ -113,6 +115,19 @@ func (j *Job) joined(w partition.Worker) []Action {
 		return append([]Action{Waiting{Have: len(j.workers), Need: j.config.Workers}}, j.sendUnasked()...)
 	}
 	return nil // used from the next round on
+}
+
+// hold notes what a worker has in memory: it keeps that, unless others are to have an equal share. Before there is a
+// plan, as after a restart of the coordinator, this is where it begins.
+func (j *Job) hold(name string, held []int) {
+	for _, id := range held {
+		if id < 0 || id >= len(j.found) {
+			continue
+		}
+		if j.found[id] == "" || !j.has(j.found[id]) {
+			j.found[id] = name
+		}
+	}
 }
 
 // has says whether a worker has joined and is not lost.
@@ -193,12 +208,22 @@ func (j *Job) replan() (int, error) {
 	}
 	j.stale = false
 	if j.plan == nil {
-		plan, err := partition.Place(j.config.Manifest, j.workers, j.rowBytes)
+		plan, err := j.firstPlan()
 		j.plan = plan
 		return 0, err
 	}
 	moved, err := j.plan.Rebalance(j.config.Manifest, j.workers, j.rowBytes)
 	return len(moved), err
+}
+
+// firstPlan gives partitions to those who have them in memory, or, where nobody has any, each worker a run of them.
+func (j *Job) firstPlan() (*partition.Plan, error) {
+	if !slices.ContainsFunc(j.found, j.has) {
+		return partition.Place(j.config.Manifest, j.workers, j.rowBytes)
+	}
+	plan := &partition.Plan{Owners: slices.Clone(j.found)}
+	_, err := plan.Rebalance(j.config.Manifest, j.workers, j.rowBytes)
+	return plan, err
 }
 
 // reserve says that rows are held from the next round on, and how many bytes each of them takes. Workers that lack the

@@ -144,7 +144,7 @@ func (w *town) fit(workers int) (*Job, *Fit) {
 		FitOptions{Input: testInput(), K: 3, Init: kmeans.InitParallel, Runs: 2, MaxIterations: 50, Seed: 9})
 	w.must(err)
 	for i := range workers {
-		w.take(j.Step(WorkerJoined{partition.Worker{Name: string(rune('a' + i)), Weight: 1}}))
+		w.take(j.Step(WorkerJoined{Worker: partition.Worker{Name: string(rune('a' + i)), Weight: 1}}))
 	}
 	return j, f
 }
@@ -297,8 +297,8 @@ func TestRunEndsWhereTheLastWorkerAndTheContextAreLostTogether(t *testing.T) {
 		FitOptions{Input: testInput(), K: 3, Init: kmeans.InitParallel, Runs: 1, MaxIterations: 5})
 	w.must(err)
 	b := &broken{events: make(chan Event, 2), cancel: cancel}
-	b.events <- WorkerJoined{partition.Worker{Name: "a"}}
-	b.events <- WorkerJoined{partition.Worker{Name: "b"}}
+	b.events <- WorkerJoined{Worker: partition.Worker{Name: "a"}}
+	b.events <- WorkerJoined{Worker: partition.Worker{Name: "b"}}
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, j, b, func(Action) {}) }()
 	select {

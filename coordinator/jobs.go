@@ -203,7 +203,7 @@ func (s *Server) greet(r *jobRun) int {
 	defer s.mu.Unlock()
 	present := s.present()
 	for _, m := range present {
-		r.mail.post(WorkerJoined{Worker: m.worker()})
+		r.mail.post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
 	}
 	return len(present)
 }

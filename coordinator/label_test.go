@@ -16,7 +16,7 @@ func TestTheWindowBoundsAndFillsWhatIsUnderWayAlsoAfterALoss(t *testing.T) {
 		LabelOptions{Input: testInput(), Centroids: &kmeans.Centroids{K: 1, D: 2, Values: []float32{0, 0}}})
 	w.must(err)
 	for _, name := range []string{"a", "b", "c"} {
-		w.take(j.Step(WorkerJoined{partition.Worker{Name: name}}))
+		w.take(j.Step(WorkerJoined{Worker: partition.Worker{Name: name}}))
 	}
 	underWay := func() (n int) {
 		for _, s := range w.pending {

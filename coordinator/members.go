@@ -54,6 +54,20 @@ func (m *member) worker() partition.Worker {
 	return partition.Worker{Name: m.name, Weight: int(max(m.hello.Threads, 1)), Memory: int64(m.hello.Memory)}
 }
 
+// held are the partitions of a job that the worker has in memory, as far as it has said so.
+func (m *member) held(job string) (ids []int) {
+	list := m.progress[job].GetHeld()
+	for _, h := range m.hello.Held {
+		if list == nil && h.Job == job {
+			list = h.Partitions
+		}
+	}
+	for _, id := range list {
+		ids = append(ids, int(id))
+	}
+	return ids
+}
+
 // send queues a note for the worker; false means that it does not read them. The caller holds the server's mutex.
 func (m *member) send(note *pb.CoordinatorNote) bool {
 	if !m.open {
@@ -119,7 +133,7 @@ func (s *Server) arrived(m *member, returned bool) {
 	}
 	s.config.Log.Info("worker joined", "worker", m.name, "address", m.hello.Address, "kernel", m.hello.Kernel, "cores", m.hello.Cores)
 	for _, r := range s.running() {
-		r.mail.post(WorkerJoined{Worker: m.worker()})
+		r.mail.post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
 	}
 	s.schedule()
 }

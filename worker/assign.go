@@ -170,21 +170,44 @@ func (e *Engine) seed(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		known[i] = h.seed.Known()
 	}
 	round := kmeans.NewSeedRound(t.Seed, known)
-	parts := make([]*kmeans.SeedPartial, len(e.threads))
+	parts := make([]*kmeans.SeedPartial, len(e.threads)) // each of the partition that its thread is in
 	for i := range parts {
 		parts[i] = kmeans.NewSeedPartial(t.Seed)
 	}
+	var mu sync.Mutex
+	found := make(map[*holding]*kmeans.SeedPartial, len(list))
+	leave := func(th *thread, slot int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known := found[th.on]; known != nil {
+			known.Merge(parts[slot])
+		} else if th.on != nil {
+			found[th.on] = parts[slot]
+		}
+		th.on, parts[slot] = nil, kmeans.NewSeedPartial(t.Seed)
+	}
 	err = e.parallel(ctx, spansOf(list), func(th *thread, slot int, s span) {
+		if th.on != s.h {
+			leave(th, slot)
+			th.on = s.h
+		}
 		round.Do(s.h.points, s.h.seed, s.lo, s.hi, parts[slot], &th.scratch)
 	})
+	for slot, th := range e.threads {
+		leave(th, slot)
+	}
 	if err != nil {
 		return nil, err
 	}
+	whole := &wire.Partial{Seed: kmeans.NewSeedPartial(t.Seed), Digests: make(map[int]uint64, len(list))}
 	for _, h := range list {
 		round.Finish(h.seed)
+		p := found[h]
+		if p == nil {
+			p = kmeans.NewSeedPartial(t.Seed) // a partition without rows
+		}
+		whole.Digests[h.id] = seedDigest(p)
+		whole.Seed.Merge(p)
 	}
-	for _, p := range parts[1:] {
-		parts[0].Merge(p)
-	}
-	return &wire.Partial{Seed: parts[0]}, nil
+	return whole, nil
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -45,4 +46,31 @@ func totalsBytes(t *kmeans.Totals) []byte {
 		}
 	}
 	return data
+}
+
+// seedDigest is of what a round of seeding found in one partition. Rows are told by their numbers: their Points are
+// the data's.
+func seedDigest(p *kmeans.SeedPartial) uint64 {
+	h := sha256.New()
+	number := func(v uint64) { h.Write(binary.LittleEndian.AppendUint64(nil, v)) }
+	bins := func(b *exact.Bins) {
+		data, _ := b.MarshalBinary() // it does not fail
+		h.Write(data)
+	}
+	bins(&p.Potential)
+	for i := range p.Tries {
+		bins(&p.Tries[i])
+	}
+	for _, w := range p.Weights {
+		number(w.Lo)
+		number(uint64(w.Hi))
+	}
+	for _, d := range p.RacedByKey() {
+		number(math.Float64bits(d.Key))
+		number(uint64(d.Row))
+	}
+	for _, d := range p.SampledByRow() {
+		number(uint64(d.Row))
+	}
+	return binary.LittleEndian.Uint64(h.Sum(nil))
 }

@@ -224,7 +224,7 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 		return err
 	}
 	engine, err := NewEngine(Config{Source: source, Manifest: manifest, Threads: s.node.config.Threads, Labels: sink,
-		Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Read: func(rows int64) { s.rows.Add(rows) }})
+		Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Read: func(rows int64) { s.rows.Add(rows) }})
 	if err != nil {
 		return err
 	}
@@ -233,6 +233,11 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 	s.mu.Unlock()
 	err = Serve(ctx, NewCore(s.node.config.Name), engine, s)
 	return err
+}
+
+// lost is told that another worker did not answer a question about ids, so that they are read again here.
+func (s *session) lost(owner string, err error) {
+	s.node.config.Log.Info("ids are read again", "job", s.id, "owner", owner, "error", err)
 }
 
 // named says on which worker data could not be read: it may be there for the others.
@@ -295,7 +300,9 @@ func (s *session) sink(spec *pb.JobSpec, submitter *grpc.ClientConn) (LabelSink,
 	case l == nil:
 		return nil, nil
 	case l.Submitter && submitter != nil:
-		return NewSubmitterSink(pb.NewSubmitterClient(submitter), spec.Data.Token), nil
+		sink := NewSubmitterSink(pb.NewSubmitterClient(submitter), spec.Data.Token)
+		sink.Address = spec.Data.Submitter
+		return sink, nil
 	case l.Folder != "":
 		parts, err := NewPartSink(l.Folder, l.Format, s.node.roots(), PartOptions{RowNumbers: l.RowNumbers, Detail: l.Detail})
 		if err != nil {
