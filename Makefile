@@ -5,10 +5,11 @@ BIN       ?= bin/coterie
 FUZZTIME  ?= 30s
 # The packages where goroutines meet: the race detector runs over these.
 RACE      ?= ./coordinator/... ./worker/... ./internal/embedded/... ./internal/pipeline/... \
-             ./internal/progress/... ./dataset/... ./cmd/coterie/...
+             ./internal/progress/... ./internal/remote/... ./internal/checkpoint/... ./internal/secure/... \
+             ./internal/cluster/... ./dataset/... ./cmd/coterie/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint generate bench fuzz ci clean
+.PHONY: help build test race lint generate proto cluster bench fuzz ci clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,12 @@ lint: ## vet, formatting, and the rules of internal/lint
 
 generate: ## make the generated code anew
 	$(GO) generate ./...
+
+proto: ## make the code of the cluster's messages anew; refuses what would break version 1
+	$(GO) generate ./proto/...
+
+cluster: build ## start a coordinator and three workers on this machine, until Ctrl-C
+	@BIN=$(BIN) deploy/loopback.sh 3
 
 bench: ## run the benchmarks, five times, for benchstat
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./...

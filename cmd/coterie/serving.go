@@ -59,6 +59,7 @@ type server struct {
 	members  *cluster.Membership
 	http     *observe.Server
 	boot     string
+	refusals *refusals
 }
 
 // open checks the flags and takes the port of the services.
@@ -80,6 +81,8 @@ func (s *servingFlags) open(app *App) (*server, error) {
 	if app.quiet {
 		srv.log = slog.New(slog.DiscardHandler)
 	}
+	srv.refusals = &refusals{log: srv.log}
+	identity.Notify(srv.refusals.notices())
 	if srv.rpc, err = net.Listen("tcp", s.listen); err != nil {
 		return nil, fault.Failedf(err, "--listen %s: cannot listen", s.listen).Do("choose another port, or 0 for any")
 	}
@@ -129,6 +132,7 @@ func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready f
 			return err
 		}
 	}
+	s.refusals.gauges(gauges)
 	metrics, err := observe.Gauges(gauges)
 	if err != nil {
 		return err
@@ -142,6 +146,7 @@ func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready f
 	}
 	s.members, err = cluster.Start(ctx, cluster.Config{Name: s.flags.name, Cluster: s.flags.cluster, Bind: s.flags.gossip, Advertise: advertise, Key: key,
 		Seeds: s.flags.join, Log: s.log, Meta: cluster.Meta{Role: role, RPC: s.address, Version: version(), Boot: s.boot, Name: s.flags.name}})
+	s.refusals.gossip.Store(s.members)
 	return err
 }
 

@@ -11,8 +11,13 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
-// cutRows is the distance between cuts. Reading can start anywhere at the same cost; cuts are where others share work.
-const cutRows = 65_536
+// cutRows is the distance between cuts, or a multiple of it where there would be more than maxCuts of them, since they
+// travel with the description of the data. Reading can start anywhere at the same cost; cuts are where others share
+// work, and coarser ones leave workers with uneven shares of wide tables.
+const (
+	cutRows = 16_384
+	maxCuts = 1 << 16
+)
 
 // maker is one kind of table. It holds no state of a reading, so that many can go on at once.
 type maker interface {
@@ -46,8 +51,9 @@ func (s *source) Close() error            { return nil }
 func (s *source) Locate(row int64) fault.Place { return fault.Place{File: s.address, Row: row} }
 
 func (s *source) Cuts() []int64 {
-	cuts := make([]int64, 0, s.rows/cutRows+1)
-	for at := int64(0); at < s.rows; at += cutRows {
+	step := cutRows * max((s.rows-1)/(cutRows*maxCuts)+1, 1)
+	cuts := make([]int64, 0, s.rows/step+1)
+	for at := int64(0); at < s.rows; at += step {
 		cuts = append(cuts, at)
 	}
 	return cuts

@@ -285,12 +285,23 @@ func TestReadingOutsideIsAnError(t *testing.T) {
 	}
 }
 
+// However many rows there are, the list of cuts stays short enough to travel.
+func TestCutsAreBounded(t *testing.T) {
+	for rows, want := range map[int64]int{1: 1, 16384: 1, 16385: 2, maxCuts * cutRows: maxCuts, maxCuts*cutRows + 1: maxCuts/2 + 1, 1e12: 65104} {
+		src := open(t, fmt.Sprintf("synth://uniform?rows=%d", rows))
+		cuts := src.Cuts()
+		if len(cuts) != want || len(cuts) > maxCuts || cuts[len(cuts)-1] >= rows {
+			t.Errorf("%d rows: got %d cuts, the last at %d, want %d of at most %d", rows, len(cuts), cuts[len(cuts)-1], want, maxCuts)
+		}
+	}
+}
+
 func TestCutsAreEvenAndPlacesAreRows(t *testing.T) {
-	src := open(t, "synth://uniform?rows=200000")
-	if diff := cmp.Diff([]int64{0, 65536, 131072, 196608}, src.Cuts()); diff != "" {
+	src := open(t, "synth://uniform?rows=50000")
+	if diff := cmp.Diff([]int64{0, 16384, 32768, 49152}, src.Cuts()); diff != "" {
 		t.Error(diff)
 	}
-	if got, want := src.Locate(17).String(), "synth://uniform?rows=200000: row 17"; got != want {
+	if got, want := src.Locate(17).String(), "synth://uniform?rows=50000: row 17"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -52,7 +52,11 @@ func (c *Cluster) Connect(ctx context.Context) (*grpc.ClientConn, error) {
 	bounded, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
 	conn.Connect()
+	var last error
 	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
+		if state == connectivity.TransientFailure { // a call then fails at once, and says what the attempt failed of
+			_, last = pb.NewJobsClient(conn).List(bounded, &pb.ListRequest{})
+		}
 		if !conn.WaitForStateChange(bounded, state) {
 			break
 		}
@@ -65,6 +69,9 @@ func (c *Cluster) Connect(ctx context.Context) (*grpc.ClientConn, error) {
 	conn.Close()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	if last != nil && status.Code(err) == codes.DeadlineExceeded {
+		err = last
 	}
 	return nil, c.unreachable(err)
 }
