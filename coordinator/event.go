@@ -6,7 +6,7 @@ import (
 	"github.com/coterie-project/coterie/partition"
 )
 
-// Event is something that happened: WorkerJoined, WorkerLost, Answered, Straggling or Cancelled.
+// Event is something that happened: WorkerJoined, WorkerLost, Answered, Straggling, Measured or Cancelled.
 type Event interface{ event() }
 
 // WorkerJoined is a worker that can take tasks. The job begins once as many as it waits for have joined.
@@ -32,6 +32,12 @@ type Answered struct {
 // Straggling is a worker that takes much longer over a round than the others; who has a clock says so.
 type Straggling struct{ Worker string }
 
+// Measured is how fast a worker has turned out to be: its share of the rows from the next round on.
+type Measured struct {
+	Worker string
+	Weight int
+}
+
 // Cancelled ends the job.
 type Cancelled struct{ Reason error }
 
@@ -39,6 +45,7 @@ func (WorkerJoined) event() {}
 func (WorkerLost) event()   {}
 func (Answered) event()     {}
 func (Straggling) event()   {}
+func (Measured) event()     {}
 func (Cancelled) event()    {}
 
 // Action is something to do: Send, PhaseBegun, Iterated, Advanced, Refused, Reassigned, Speculated, Waiting, Finished or

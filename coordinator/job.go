@@ -3,6 +3,7 @@ package coordinator
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/coterie-project/coterie/internal/fault"
@@ -25,6 +26,9 @@ type Config struct {
 	Patient bool
 	// Epoch of this coordinator; answers of another are refused.
 	Epoch uint64
+	// After is the last round that an earlier run of the same job has opened under the same epoch; 0: none has. This run
+	// counts on from it, so that answers to the earlier one are stale and workers that remember it follow this one.
+	After uint64
 	// Window is how many partitions of a label round may be under way at once: it bounds the labels that wait for
 	// their turn to be written. At least 1.
 	Window int
@@ -33,6 +37,10 @@ type Config struct {
 // blameLimit is how many workers may be lost, or fail for a reason of their own machine, over the same partition in
 // one round before the partition is taken for the cause: it may be what no worker has memory for.
 const blameLimit = 3
+
+// griefLimit is how often that may happen to the same workers over and over: one that is started again each time it
+// runs out of memory would otherwise be asked for ever.
+const griefLimit = 10
 
 // Job is the state of one job. It is driven by Step alone and has no clock, socket or goroutine; the same events in
 // the same order give the same actions.
@@ -56,9 +64,15 @@ type Job struct {
 	onMerge    func(*wire.Partial) []Action
 	asked      map[string]map[int]bool // by worker: the partitions that an answer is expected for
 	copies     map[int]int             // by partition: how many answers are expected
-	blame      map[int][]string        // by partition: the workers that came to grief over it in this round
+	blame      map[int]grief           // by partition: the workers that came to grief over it in this round
 	found      []string                // by partition: who had it in memory when it joined
 	answeredBy []string                // by partition: who answered in the last round that was merged
+}
+
+// grief is what a partition has done to workers.
+type grief struct {
+	workers []string
+	times   int
 }
 
 func newJob(c Config, p program) (*Job, error) {
@@ -68,7 +82,7 @@ func newJob(c Config, p program) (*Job, error) {
 	if err := c.Manifest.Validate(); err != nil {
 		return nil, fmt.Errorf("coordinator: %w", err)
 	}
-	return &Job{config: c, program: p, asked: make(map[string]map[int]bool), copies: make(map[int]int),
+	return &Job{config: c, program: p, round: c.After, asked: make(map[string]map[int]bool), copies: make(map[int]int),
 		found: make([]string, len(c.Manifest.Partitions)), answeredBy: make([]string, len(c.Manifest.Partitions))}, nil
 }
 
@@ -89,10 +103,21 @@ func (j *Job) Step(e Event) []Action {
 		return j.answered(e.Answer)
 	case Straggling:
 		return j.speculate(e.Worker)
+	case Measured:
+		j.weigh(e.Worker, e.Weight)
 	case Cancelled:
 		return j.fail(e.Reason)
 	}
 	return nil
+}
+
+// weigh gives a worker another share of the rows, from the next round on.
+func (j *Job) weigh(name string, weight int) {
+	for i := range j.workers {
+		if w := &j.workers[i]; w.Name == name && w.Weight != weight {
+			w.Weight, j.stale = weight, true
+		}
+	}
 }
 
 func (j *Job) joined(w partition.Worker, held []int) []Action {
@@ -151,9 +176,9 @@ func (j *Job) lost(name string, left bool) []Action {
 	j.workers = slices.DeleteFunc(j.workers, func(w partition.Worker) bool { return w.Name == name })
 	j.stale = true
 	var actions []Action
-	asked := j.asked[name]
+	asked := slices.Sorted(maps.Keys(j.asked[name])) // in order: of several the first is blamed
 	delete(j.asked, name)
-	for id := range asked {
+	for _, id := range asked {
 		j.expectOneLess(id)
 		if !left && j.ledger != nil && j.ledger.Open(id) && readsRows(j.task.Kind) {
 			if err := j.blames(id, name, nil); err != nil {
@@ -189,15 +214,18 @@ func readsRows(k wire.Kind) bool {
 
 // blames notes that a worker came to grief over a partition; it is an error once too many have.
 func (j *Job) blames(id int, worker string, cause error) error {
-	if !slices.Contains(j.blame[id], worker) {
-		j.blame[id] = append(j.blame[id], worker)
+	g := j.blame[id]
+	g.times++
+	if !slices.Contains(g.workers, worker) {
+		g.workers = append(g.workers, worker)
 	}
-	if len(j.blame[id]) < blameLimit {
+	j.blame[id] = g
+	if len(g.workers) < blameLimit && g.times < griefLimit {
 		return nil
 	}
 	p := j.config.Manifest.Partitions[id]
 	return &fault.Error{Kind: fault.Failed, Place: fault.Place{Row: fault.NoRow}, Err: cause,
-		Problem: fmt.Sprintf("partition %d (rows %d to %d) has brought down %d workers: %v", id, p.First, p.First+p.Rows-1, len(j.blame[id]), j.blame[id]),
+		Problem: fmt.Sprintf("partition %d (rows %d to %d) has brought down workers %d times: %v", id, p.First, p.First+p.Rows-1, g.times, g.workers),
 		Remedy:  "look at the logs of these workers; give them more memory, or lower their --memory"}
 }
 
@@ -244,7 +272,7 @@ func (j *Job) open(task wire.Task, partitions []int, then func(*wire.Partial) []
 	j.ledger = NewLedger(task.Epoch, task.Round, partitions)
 	j.merged = &wire.Partial{}
 	j.queue = nil
-	j.blame = make(map[int][]string)
+	j.blame = make(map[int]grief)
 	clear(j.asked)
 	clear(j.copies)
 	if len(partitions) == 0 {
@@ -392,16 +420,21 @@ func (j *Job) failedAt(a *wire.Answer) []Action {
 	if !j.config.Patient || fault.Code(a.Err) != int(fault.Failed) || len(a.Covered) == 0 {
 		return j.fail(a.Err)
 	}
+	var open []int // what others have answered meanwhile is no trouble any more
 	for _, id := range a.Covered {
+		if !j.ledger.Open(id) {
+			continue
+		}
+		open = append(open, id)
 		if err := j.blames(id, a.Worker, a.Err); err != nil {
 			return j.fail(err)
 		}
 	}
-	if len(j.workers) == 1 {
+	if len(open) > 0 && len(j.workers) == 1 {
 		return j.fail(a.Err) // there is nobody else to try
 	}
 	actions := []Action{Refused{Worker: a.Worker, Err: a.Err}}
-	for i, id := range a.Covered {
+	for i, id := range open {
 		j.plan.Move(id, j.another(a.Worker, i))
 	}
 	return append(actions, j.sendUnasked()...)

@@ -61,6 +61,17 @@ type jobRun struct {
 	sent    map[uint64]*sentTask // by serial
 	took0   time.Time            // when the round began
 	timed   []time.Duration      // of the round's tasks that are answered
+	pace    pace
+}
+
+// rowsOf counts the rows of partitions.
+func (r *jobRun) rowsOf(partitions []uint32) (rows int64) {
+	for _, id := range partitions {
+		if int(id) < len(r.spec.PartitionRows) {
+			rows += r.spec.PartitionRows[id]
+		}
+	}
+	return rows
 }
 
 // run drives the job to its end.

@@ -52,6 +52,7 @@ func NewServer(c ServerConfig, dial func(address string) (*grpc.ClientConn, erro
 	}
 	s := &Server{config: c, room: newGate(c.AnswerMemory), dial: dial, gossip: gossip, members: make(map[string]*member),
 		jobs: make(map[string]*jobRun), tickets: make(map[string]string), refused: make(map[string]int64)}
+	s.serial.Store(c.Epoch << 32) // workers tell tasks apart by their serials, also those of the coordinator before
 	return s, s.restore()
 }
 

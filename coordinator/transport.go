@@ -108,6 +108,9 @@ func (r *jobRun) encode(t *wire.Task) ([]byte, error) {
 	context := t.Context(len(r.spec.PartitionRows))
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, m := range r.pace.turn() {
+		r.mail.post(m)
+	}
 	r.round, r.epoch, r.body, r.context = t.Round, t.Epoch, body, context
 	r.kind, r.took0, r.timed = t.Kind, time.Now(), nil
 	r.sent = make(map[uint64]*sentTask)
@@ -164,6 +167,9 @@ func (r *jobRun) expects(ref *pb.TaskRef) (wire.Context, bool) {
 func (r *jobRun) took(head *pb.AnswerHead) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.kind == wire.Iterate && head.Failure == nil {
+		r.pace.add(head.Worker, r.rowsOf(head.Covered), time.Duration(head.Micros)*time.Microsecond)
+	}
 	if t := r.sent[head.Ref.Serial]; t != nil {
 		r.timed = append(r.timed, time.Since(t.when))
 		delete(r.sent, head.Ref.Serial)

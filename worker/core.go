@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/coterie-project/coterie/internal/wire"
 )
@@ -18,6 +19,7 @@ type Computed struct {
 	Task    *wire.Task
 	Partial *wire.Partial
 	Err     error
+	Took    time.Duration
 }
 
 func (TaskArrived) event() {}
@@ -85,7 +87,7 @@ func (c *Core) computed(e Computed) []Action {
 	}
 	delete(c.running, key(t.Partitions))
 	return []Action{Reply{Answer: &wire.Answer{Epoch: t.Epoch, Round: t.Round, Worker: c.name, Covered: slices.Clone(t.Partitions),
-		Digests: digests(t.Partitions, e.Partial), Partial: e.Partial, Err: e.Err}}}
+		Digests: digests(t.Partitions, e.Partial), Partial: e.Partial, Err: e.Err, Took: e.Took}}}
 }
 
 // digests are those of the partitions, in their order; nil where the kind of round has none.

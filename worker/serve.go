@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/coterie-project/coterie/internal/wire"
 )
@@ -37,9 +38,10 @@ func Serve(ctx context.Context, core *Core, engine *Engine, link Link) error {
 				}
 				computing := round
 				wait.Go(func() {
+					began := time.Now()
 					p, err := engine.Do(computing, action.Task)
 					select {
-					case computed <- Computed{Task: action.Task, Partial: p, Err: err}:
+					case computed <- Computed{Task: action.Task, Partial: p, Err: err, Took: time.Since(began)}:
 					case <-ctx.Done():
 					}
 				})

@@ -339,7 +339,7 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	if bulk == nil {
 		return
 	}
-	head := &pb.AnswerHead{Worker: name, Digests: a.Digests,
+	head := &pb.AnswerHead{Worker: name, Digests: a.Digests, Micros: uint64(a.Took.Microseconds()),
 		Ref: &pb.TaskRef{Job: s.id, Epoch: a.Epoch, Round: a.Round, Serial: serial}}
 	for _, id := range a.Covered {
 		head.Covered = append(head.Covered, uint32(id))

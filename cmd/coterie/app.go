@@ -24,9 +24,10 @@ type App struct {
 
 	env      map[string]string
 	quiet    bool
-	progress string // auto, bar, plain, json or none
-	config   string // the file of --config; empty = none
-	working  bool   // the command itself has begun: an error is no longer a wrong call
+	progress string            // auto, bar, plain, json or none
+	config   string            // the file of --config; empty = none
+	origins  map[string]origin // where the command's flags have their values from, by name
+	working  bool              // the command itself has begun: an error is no longer a wrong call
 }
 
 // newApp makes an App; environ has the form of os.Environ.

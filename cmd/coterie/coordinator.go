@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/cluster"
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/secure"
 )
@@ -39,7 +41,7 @@ func newCoordinatorCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	f.servingFlags.bind(cmd, "127.0.0.1:7600", "127.0.0.1:7946", "127.0.0.1:7680")
 	flags.StringVar(&f.state, "state", "", "`DIR` for jobs, checkpoints and results; it is made if it is missing")
-	flags.Var(newNames(&f.join), "join", "`HOST:PORT` of the gossip of others, to be found by them")
+	flags.Var(newPeers(&f.join), "join", "`HOST:PORT,…` of the gossip of others, to be found by them")
 	flags.Var(newWhole(&f.jobs, 4, 1, 1000), "jobs", "how many jobs run at once; others wait")
 	flags.Var(newBytes(&f.memory, 1<<30, 1<<20), "memory", "how many `BYTES` of workers' answers may wait for their merging")
 	require(cmd, "state")
@@ -47,6 +49,9 @@ func newCoordinatorCommand(app *App) *cobra.Command {
 }
 
 func (f *coordinatorFlags) run(ctx context.Context, app *App) error {
+	if f.state == "" || strings.Contains(f.state, "://") {
+		return fault.Usagef("--state: %q is not a folder of this machine", f.state).Do("name one on a local disk; it is made if it is missing")
+	}
 	srv, err := f.open(app)
 	if err != nil {
 		return err

@@ -37,12 +37,13 @@ type servingFlags struct {
 
 func (s *servingFlags) bind(cmd *cobra.Command, listen, gossip, http string) {
 	flags := cmd.Flags()
-	flags.StringVar(&s.listen, "listen", listen, "`HOST:PORT` of the services; port 0 takes a free one")
-	flags.StringVar(&s.gossip, "gossip", gossip, "`HOST:PORT` of the gossip, TCP and UDP")
-	flags.StringVar(&s.http, "http", http, "`HOST:PORT` of /healthz, /readyz and /metrics")
-	flags.StringVar(&s.advertise, "advertise", "", "`HOST` that the others reach this machine by (default what --listen names, or this machine's address)")
-	flags.StringVar(&s.name, "name", "", "what this process is called (default the host's name and the port)")
-	flags.StringVar(&s.cluster, "cluster-name", "coterie", "`NAME` of the cluster; the gossip of others is not heard")
+	s.cluster = "coterie"
+	flags.Var(newOwn(&s.listen, listen), "listen", "`HOST:PORT` of the services; port 0 takes a free one")
+	flags.Var(newOwn(&s.gossip, gossip), "gossip", "`HOST:PORT` of the gossip, TCP and UDP")
+	flags.Var(newOwn(&s.http, http), "http", "`HOST:PORT` of /healthz, /readyz and /metrics")
+	flags.Var(&host{&s.advertise}, "advertise", "`HOST` that the others reach this machine by (default what --listen names, or this machine's address)")
+	flags.Var(&label{&s.name}, "name", "what this process is called (default the host's name and the port)")
+	flags.Var(&label{&s.cluster}, "cluster-name", "`NAME` of the cluster; the gossip of others is not heard")
 	flags.StringVar(&s.key, "gossip-key", "", "`FILE` with the key that encrypts the gossip, as coterie certs makes it")
 	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback without TLS")
 	s.tls.bind(cmd)
@@ -83,44 +84,64 @@ func (s *servingFlags) open(app *App) (*server, error) {
 	}
 	srv.refusals = &refusals{log: srv.log}
 	identity.Notify(srv.refusals.notices())
-	if srv.rpc, err = net.Listen("tcp", s.listen); err != nil {
-		return nil, fault.Failedf(err, "--listen %s: cannot listen", s.listen).Do("choose another port, or 0 for any")
+	if srv.rpc, err = secure.Listen("--listen", s.listen); err != nil {
+		return nil, err
 	}
-	srv.address, err = s.reachable(srv.rpc.Addr())
-	if err != nil {
+	if srv.address, err = s.reachable(srv.rpc.Addr().String()); err != nil {
 		srv.rpc.Close()
 		return nil, err
 	}
 	if s.name == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "host"
-		}
 		_, port, _ := net.SplitHostPort(srv.address)
-		s.name = strings.SplitN(host, ".", 2)[0] + "-" + port
+		s.name = hostName() + "-" + port
 	}
 	srv.grpc = grpc.NewServer(secure.ServerOptions(identity, secure.Limits{})...)
 	return srv, nil
 }
 
-// reachable is the address that others are told. One that stands for all addresses says nothing to them.
-func (s *servingFlags) reachable(bound net.Addr) (string, error) {
-	host, port, err := net.SplitHostPort(bound.String())
+// hostName is what this machine is called, short enough that a port can follow.
+func hostName() string {
+	name, err := os.Hostname()
+	if name, _, _ = strings.Cut(name, "."); err != nil || name == "" {
+		return "host"
+	}
+	return strings.ToValidUTF8(name[:min(len(name), maxName-len("-65535"))], "")
+}
+
+// reachable is the address that others are told of one that is bound. One that stands for all addresses says nothing
+// to them.
+func (s *servingFlags) reachable(bound string) (string, error) {
+	host, port, err := net.SplitHostPort(bound)
 	if err != nil {
 		return "", err
 	}
-	if ip := net.ParseIP(host); s.advertise != "" {
+	ip := net.ParseIP(host)
+	switch {
+	case s.advertise != "" && !ip.IsLoopback():
 		host = s.advertise
-	} else if ip != nil && ip.IsUnspecified() {
-		// The address that packets to anywhere would leave from; none is sent.
-		conn, err := net.Dial("udp", "192.0.2.1:9")
-		if err != nil {
-			return "", fault.Failedf(err, "--listen %s: this machine's address is not known", s.listen).Do("name it with --advertise HOST")
+	case ip.IsUnspecified():
+		if host = thisMachine(); host == "" {
+			return "", fault.Failedf(nil, "this machine has no address by which others reach %s", bound).Do("name it with --advertise HOST")
 		}
-		defer conn.Close()
-		host, _, _ = net.SplitHostPort(conn.LocalAddr().String())
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// thisMachine is the address that packets to anywhere would leave from, or where there is no way to anywhere any that
+// is not loopback; empty: there is none. No packet is sent.
+func thisMachine() string {
+	if conn, err := net.Dial("udp", "192.0.2.1:9"); err == nil {
+		defer conn.Close()
+		host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
+		return host
+	}
+	addresses, _ := net.InterfaceAddrs() // none is what an error comes to
+	for _, a := range addresses {
+		if network, ok := a.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
+			return network.IP.String()
+		}
+	}
+	return ""
 }
 
 // begin opens gossip and HTTP and prints the line that says where everything is.
@@ -152,8 +173,14 @@ func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready f
 
 // announce prints the addresses: the process takes work from now on.
 func (s *server) announce(app *App) error {
-	_, err := fmt.Fprintf(app.Stdout, "ready rpc=%s gossip=%s http=%s\n", s.address, s.members.Address(), s.http.Address())
-	return err
+	http, err := s.flags.reachable(s.http.Address())
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(app.Stdout, "ready rpc=%s gossip=%s http=%s\n", s.address, s.members.Address(), http); err != nil {
+		return fault.Failedf(err, "standard output")
+	}
+	return nil
 }
 
 // dial opens a connection to somebody of a role. It does not wait for the other side.

@@ -16,22 +16,33 @@ import (
 // configLimit bounds what is read of a configuration file.
 const configLimit = 1 << 20
 
+// origin is where a flag has its value from. The stronger is the greater.
+type origin int
+
+const (
+	byDefault origin = iota
+	byFile
+	byEnvironment
+	byLine
+)
+
 // settle fills in the flags that the command line leaves open: from the environment, else from the file of --config.
 // The whole file is checked, also the keys that are overruled.
 func (app *App) settle(cmd *cobra.Command) error {
-	taken := make(map[string]bool)
-	cmd.Flags().Visit(func(f *pflag.Flag) { taken[f.Name] = true })
+	app.origins = make(map[string]origin)
+	cmd.Flags().Visit(func(f *pflag.Flag) { app.origins[f.Name] = byLine })
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if err == nil && settable(f) && !taken[f.Name] {
-			err = app.fromEnvironment(f)
-			taken[f.Name] = f.Changed
+		if err == nil && settable(f) && app.origins[f.Name] == byDefault {
+			if err = app.fromEnvironment(f); f.Changed {
+				app.origins[f.Name] = byEnvironment
+			}
 		}
 	})
 	if err != nil || app.config == "" {
 		return err
 	}
-	return app.fromFile(cmd, taken)
+	return app.fromFile(cmd)
 }
 
 // settable says whether a flag can be set from elsewhere.
@@ -69,8 +80,8 @@ func (app *App) fromEnvironment(f *pflag.Flag) error {
 	return nil
 }
 
-// fromFile sets the flags that are not taken from the file of --config.
-func (app *App) fromFile(cmd *cobra.Command, taken map[string]bool) error {
+// fromFile sets the flags that have no value yet from the file of --config.
+func (app *App) fromFile(cmd *cobra.Command) error {
 	document, err := readConfig(app.config)
 	if err != nil || document == nil {
 		return err
@@ -96,8 +107,12 @@ func (app *App) fromFile(cmd *cobra.Command, taken map[string]bool) error {
 			return fault.Usagef("%s: %s is set on line %d and on line %d", app.config, f.Name, first.Line, key.Line)
 		}
 		seen[f.Name] = key
-		if err := app.fromNode(f, key, value, taken[f.Name]); err != nil {
+		taken := app.origins[f.Name] > byFile
+		if err := app.fromNode(f, key, value, taken); err != nil {
 			return err
+		}
+		if !taken {
+			app.origins[f.Name] = byFile
 		}
 	}
 	return nil

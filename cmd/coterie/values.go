@@ -124,12 +124,16 @@ func (r *real) Set(value string) error {
 
 // names is a flag for a list: A,B,C. A name with a comma stands in double quotes. Given again, it adds to the list.
 type names struct {
-	to  *[]string
-	set bool
+	to    *[]string
+	set   bool
+	check func(string) error // of each; nil: any will do
 }
 
 // newNames is a flag that sets *to.
 func newNames(to *[]string) *names { return &names{to: to} }
+
+// newPeers is a flag that sets *to to the addresses of others.
+func newPeers(to *[]string) *names { return &names{to: to, check: checkPeer} }
 
 func (n *names) String() string { return strings.Join(*n.to, ",") }
 func (n *names) Type() string   { return "A,B,C" }
@@ -162,6 +166,11 @@ func (n *names) Append(name string) error {
 	}
 	if slices.Contains(*n.to, name) {
 		return refuse("has %q twice", name)
+	}
+	if n.check != nil {
+		if err := n.check(name); err != nil {
+			return err
+		}
 	}
 	n.set = true
 	*n.to = append(*n.to, name)

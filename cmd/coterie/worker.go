@@ -34,12 +34,14 @@ func newWorkerCommand(app *App) *cobra.Command {
 		Long: "A worker finds its coordinator by gossip, reads the partitions that it is given and computes over them. Workers may\n" +
 			"come and go while jobs run: the bits of the result are the same. When ready it prints one line with its addresses;\n" +
 			"on SIGTERM it finishes what it is computing and leaves.",
-		Example: "  coterie worker --join 127.0.0.1:7946 --data-root /data",
+		Example: "  coterie worker --join 127.0.0.1:7946 --data-root /data\n" +
+			"  coterie worker --join node1:7946,node2:7946 --listen 10.0.0.2:0 --gossip 10.0.0.2:0 --http 10.0.0.2:0 --data-root /data \\\n" +
+			"    --tls-cert pki/worker.crt --tls-key pki/worker.key --tls-ca pki/ca.crt --gossip-key pki/gossip.key",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), app) },
 	}
 	flags := cmd.Flags()
-	flags.Var(newNames(&f.join), "join", "`HOST:PORT` of the gossip of the coordinator, or of any worker")
+	flags.Var(newPeers(&f.join), "join", "`HOST:PORT,…` of the gossip of the coordinator, or of any worker")
 	f.servingFlags.bind(cmd, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
 	flags.Var(newNames(&f.roots), "data-root", "folders that jobs may read data from and write labels to; nothing outside of them is touched")
 	bindThreads(cmd, &f.threads)

@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/secure"
 )
 
 // Bounds of a request: there is nothing to send, and little to hear.
@@ -31,9 +32,9 @@ type Server struct {
 // Listen begins to serve at address, HOST:PORT with port 0 for any; ready says why the process takes no work now, and
 // metrics are shown in the Prometheus text format.
 func Listen(address string, ready func() error, metrics prometheus.Gatherer) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
+	listener, err := secure.Listen("--http", address)
 	if err != nil {
-		return nil, fault.Failedf(err, "--http %s: cannot listen", address).Do("choose another port, or 0 for any")
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -72,7 +73,8 @@ func (s *Server) Close() error {
 // of the process and of the Go runtime.
 func Gauges(values map[string]Gauge) (prometheus.Gatherer, error) {
 	registry := prometheus.NewRegistry()
-	var errs []error
+	errs := []error{registry.Register(collectors.NewGoCollector()),
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))}
 	for name, g := range values {
 		errs = append(errs, registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "coterie", Name: name, Help: g.Help}, g.Value)))
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/exact"
@@ -183,4 +184,5 @@ type Answer struct {
 	Digests []uint64
 	Partial *Partial
 	Err     error
+	Took    time.Duration // how long the worker computed
 }
