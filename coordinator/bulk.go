@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -77,15 +78,15 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 	if err != nil {
 		return err
 	}
-	context, current := r.expects(head.Ref)
-	if !current {
+	context, mail := r.expects(head.Ref)
+	if mail == nil {
 		s.count("stale")
 		return stream.SendAndClose(&pb.Receipt{})
 	}
 	if head.Failure != nil {
 		answer.Err = wire.DecodeFailure(head.Failure)
 		r.took(head)
-		r.mail.post(Answered{Answer: answer})
+		mail.post(Answered{Answer: answer})
 		return stream.SendAndClose(&pb.Receipt{})
 	}
 	release, err := s.room.acquire(stream.Context(), int64(head.Size))
@@ -103,12 +104,16 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 		release()
 		if errors.Is(err, wire.ErrFormat) {
 			s.count("malformed")
+			// Asked again it might say the same for ever: it counts as a failure of the worker's machine.
+			answer.Err = fault.Failedf(err, "an answer of worker %s cannot be read", head.Worker)
+			r.took(head)
+			mail.post(Answered{Answer: answer})
 			return status.Errorf(codes.InvalidArgument, "answer of %s: %v", head.Worker, err)
 		}
 		return err
 	}
 	r.took(head)
-	r.mail.post(Answered{Answer: answer, release: release})
+	mail.post(Answered{Answer: answer, release: release})
 	return stream.SendAndClose(&pb.Receipt{})
 }
 

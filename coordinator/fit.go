@@ -66,13 +66,14 @@ func NewFit(c Config, o FitOptions) (*Job, *Fit, error) {
 		return nil, nil, fmt.Errorf("coordinator: k %d, runs %d, iterations %d, tolerance %g: out of range", o.K, o.Runs, o.MaxIterations, o.Tolerance)
 	}
 	f := &Fit{options: o}
-	if o.Resume != nil {
-		if err := f.restore(o.Resume); err != nil {
-			return nil, nil, err
-		}
-	}
 	j, err := newJob(c, f)
-	return j, f, err
+	if err == nil && o.Resume != nil {
+		err = f.restore(o.Resume, c.Manifest.Rows)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return j, f, nil
 }
 
 func (f *Fit) start(j *Job) []Action {

@@ -40,8 +40,7 @@ type jobRun struct {
 	server *Server
 	spec   *pb.JobSpec
 	input  *wire.Input
-	log    *eventLog
-	mail   *mailbox
+	log    *eventLog // replaced under the server's mutex when the job is resumed
 	// sequence is the number of the newest checkpoint that there was when the run began.
 	sequence uint64
 
@@ -51,8 +50,10 @@ type jobRun struct {
 	followers int
 	alone     time.Time // since when nobody has followed it
 
-	mu      sync.Mutex // guards the rest
+	mu      sync.Mutex // guards the rest; it may be taken while the server's is held, never the other way round
+	mail    *mailbox   // of the run under way; replaced when another begins
 	cancel  context.CancelCauseFunc
+	last    uint64 // the last round of the runs before
 	epoch   uint64
 	round   uint64
 	kind    wire.Kind
@@ -74,11 +75,13 @@ func (r *jobRun) rowsOf(partitions []uint32) (rows int64) {
 	return rows
 }
 
-// run drives the job to its end.
-func (r *jobRun) run(ctx context.Context) {
-	err := r.drive(ctx)
+// run drives the job to its end. ctx is the run's own, within parent.
+func (r *jobRun) run(parent, ctx context.Context) {
+	err := r.drive(parent, ctx)
 	r.mu.Lock()
+	r.cancel(nil)
 	r.cancel, r.sent, r.body = nil, nil, nil
+	r.last = max(r.last, r.round)
 	r.round = 0
 	r.mu.Unlock()
 	if errors.Is(err, errStopping) {
@@ -87,9 +90,7 @@ func (r *jobRun) run(ctx context.Context) {
 	r.server.ended(r, err)
 }
 
-func (r *jobRun) drive(parent context.Context) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
+func (r *jobRun) drive(parent, ctx context.Context) error {
 	config, err := r.config()
 	if err != nil {
 		return err
@@ -102,14 +103,12 @@ func (r *jobRun) drive(parent context.Context) error {
 	defer wait.Wait()
 	pumping, stop := context.WithCancel(context.Background())
 	defer stop()
-	wait.Go(func() { r.mail.pump(pumping) })
+	mail := r.box()
+	wait.Go(func() { mail.pump(pumping) })
 	keeper := &keeper{run: r, fit: fit, last: time.Now(), sequence: r.sequence}
 	defer keeper.close()
-	r.mu.Lock()
-	r.cancel = cancel
-	r.mu.Unlock()
 	clock := newStopwatch()
-	patience := &patience{run: r, limit: time.Duration(r.spec.WorkerWaitMillis) * time.Millisecond}
+	patience := newPatience(r, mail)
 	defer patience.stop()
 	patience.begin(0, config.Workers)
 	if r.server.greet(r) == 0 {
@@ -122,19 +121,27 @@ func (r *jobRun) drive(parent context.Context) error {
 		r.observe(a)
 	})
 	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return r.keepResult(fit, label, clock)
 	case parent.Err() != nil:
 		return errStopping
-	case err != nil && cause != nil:
+	case cause != nil:
 		return cause
-	case err != nil:
-		return err
 	}
-	return r.keepResult(fit, label, clock)
+	return err
 }
 
+// Events implements Transport.
+func (r *jobRun) Events() <-chan Event { return r.box().out }
+
 func (r *jobRun) config() (Config, error) {
+	if err := checkProtocol(r.spec); err != nil { // it may have lain in the store since another version
+		return Config{}, err
+	}
 	manifest, err := manifestOf(r.spec)
-	return Config{Manifest: manifest, Workers: int(max(r.spec.MinWorkers, 1)), Patient: true, Epoch: r.server.config.Epoch,
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Config{Manifest: manifest, Workers: int(max(r.spec.MinWorkers, 1)), Patient: true, Epoch: r.server.config.Epoch, After: r.last,
 		Window: int(max(r.spec.Window, 1))}, err
 }
 
@@ -174,12 +181,12 @@ func (r *jobRun) newestState() *FitState {
 		}
 		return nil
 	}
+	r.sequence = sequence // also of one that is of no use: those to come count on from it
 	state, err := decodeState(data)
 	if err != nil {
 		r.note(fmt.Sprintf("checkpoint %d: %v: the job begins anew", sequence, err))
 		return nil
 	}
-	r.sequence = sequence
 	r.note(fmt.Sprintf("resumed from checkpoint %d", sequence))
 	return state
 }
@@ -244,8 +251,9 @@ func (r *jobRun) straggler(now time.Time, limit time.Duration) {
 	slices.Sort(times)
 	limit = max(limit, 2*times[len(times)/2])
 	for _, t := range r.sent {
-		if !t.copied && now.Sub(t.when) > limit {
-			t.copied = true
+		// Again and again: the first time there may have been nobody idle.
+		if now.Sub(t.when) > limit && now.Sub(t.nudged) > limit {
+			t.nudged = now
 			r.mail.post(Straggling{Worker: t.worker})
 		}
 	}
@@ -266,11 +274,23 @@ func (r *jobRun) keepResult(fit *Fit, label *Label, clock *stopwatch) error {
 	return r.server.config.Store.SaveResult(r.id, data)
 }
 
+// maxWorkerWait bounds how long a job waits for workers.
+const maxWorkerWait = 30 * 24 * time.Hour
+
 // patience bounds how long a job waits for workers.
 type patience struct {
 	run   *jobRun
+	mail  *mailbox
 	limit time.Duration
-	timer *time.Timer
+
+	mu    sync.Mutex
+	need  int
+	timer *time.Timer // nil: there are enough
+}
+
+func newPatience(r *jobRun, mail *mailbox) *patience {
+	millis := min(r.spec.WorkerWaitMillis, uint64(maxWorkerWait.Milliseconds()))
+	return &patience{run: r, mail: mail, limit: time.Duration(millis) * time.Millisecond}
 }
 
 func (p *patience) observe(a Action) {
@@ -280,25 +300,40 @@ func (p *patience) observe(a Action) {
 }
 
 func (p *patience) begin(have, need int) {
-	if have >= need && need > 0 {
+	if have >= need {
 		p.stop()
 		return
 	}
-	if p.timer != nil {
-		return
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.need = need
+	if p.timer == nil {
+		p.timer = time.AfterFunc(p.limit, p.over)
 	}
-	p.timer = time.AfterFunc(p.limit, func() {
-		s := p.run.server
-		s.mu.Lock()
-		have := len(s.present())
-		s.mu.Unlock()
-		p.run.mail.post(Cancelled{Reason: &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow},
-			Problem: fmt.Sprintf("%d/%d workers after waiting for %s", have, max(p.run.spec.MinWorkers, 1), p.limit),
+}
+
+// over ends the job, unless there are enough workers after all and it is about to hear of them.
+func (p *patience) over() {
+	s := p.run.server
+	s.mu.Lock()
+	have := len(s.present())
+	s.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.timer == nil: // stopped meanwhile
+	case have >= p.need:
+		p.timer.Reset(max(p.limit, time.Second))
+	default:
+		p.mail.post(Cancelled{Reason: &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow},
+			Problem: fmt.Sprintf("%d/%d workers after waiting for %s", have, p.need, p.limit),
 			Remedy:  "start more workers (coterie worker --join …), or ask for fewer with --min-workers"}})
-	})
+	}
 }
 
 func (p *patience) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.timer != nil {
 		p.timer.Stop()
 		p.timer = nil

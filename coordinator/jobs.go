@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -12,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/fault"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -30,30 +32,48 @@ func (s *Server) restore() error {
 		return err
 	}
 	for _, k := range kept {
-		if k.Err != nil {
-			s.config.Log.Error("a job cannot be read", "job", k.ID, "error", k.Err)
-			continue
-		}
-		spec, record := &pb.JobSpec{}, &pb.JobRecord{}
-		if err := errors.Join(proto.Unmarshal(k.Spec, spec), proto.Unmarshal(k.State, record)); err != nil || record.Info == nil {
+		if err := s.restoreJob(&k); err != nil {
 			s.config.Log.Error("a job cannot be read", "job", k.ID, "error", err)
-			continue
-		}
-		r, err := s.newRun(k.ID, spec, record)
-		if err != nil {
-			s.config.Log.Error("a job cannot be read", "job", k.ID, "error", err)
-			continue
-		}
-		if isOver(record.Info.State) {
-			r.close(record.Failure)
-		} else {
-			r.info.State, r.info.Reason = jobQueued, "the coordinator has started again"
 		}
 	}
-	slices.SortFunc(s.order, func(a, b string) int {
-		return int(s.jobs[a].info.SubmittedUnixMillis - s.jobs[b].info.SubmittedUnixMillis)
+	slices.SortStableFunc(s.order, func(a, b string) int {
+		return cmp.Compare(s.jobs[a].info.SubmittedUnixMillis, s.jobs[b].info.SubmittedUnixMillis)
 	})
 	return nil
+}
+
+// restoreJob takes up one job. One of which only the state is damaged counts as failed, so that it can be resumed.
+func (s *Server) restoreJob(k *checkpoint.Job) error {
+	if k.Spec == nil || errors.Is(k.Err, checkpoint.ErrNewer) {
+		return k.Err
+	}
+	spec, record := &pb.JobSpec{}, &pb.JobRecord{}
+	if err := proto.Unmarshal(k.Spec, spec); err != nil {
+		return err
+	}
+	damage := k.Err
+	if damage == nil {
+		damage = proto.Unmarshal(k.State, record)
+	}
+	if damage == nil && record.Info == nil {
+		damage = errors.New("its state says nothing")
+	}
+	if damage != nil {
+		damage = fault.Failedf(damage, "the state of job %s is damaged", k.ID).Do("coterie jobs resume %s goes on from its last checkpoint", k.ID)
+		record = &pb.JobRecord{Info: &pb.JobInfo{Name: spec.Name, State: jobFailed, Reason: damage.Error(), Rows: spec.Rows,
+			Partitions: uint32(len(spec.PartitionRows))}, Failure: failureOf(damage, spec)}
+	}
+	record.Info.Id = k.ID
+	r, err := s.newRun(k.ID, spec, record)
+	if err != nil {
+		return err
+	}
+	if isOver(record.Info.State) {
+		r.close(record.Failure)
+	} else {
+		r.info.State, r.info.Reason = jobQueued, "the coordinator has started again"
+	}
+	return damage
 }
 
 func isOver(state string) bool {
@@ -186,15 +206,18 @@ func (r *jobRun) bytes() int64 {
 // begin starts a job's goroutine. The caller holds the mutex.
 func (s *Server) begin(r *jobRun) {
 	r.info.State, r.info.Reason = jobRunning, ""
-	r.mail = newMailbox()
 	r.alone = time.Now()
 	if data, err := r.record(nil); err == nil {
 		if err := s.config.Store.SetState(r.id, data); err != nil {
 			s.config.Log.Error("job state not written", "job", r.id, "error", err)
 		}
 	}
-	ctx := s.ctx
-	s.wait.Go(func() { r.run(ctx) })
+	parent := s.ctx
+	ctx, cancel := context.WithCancelCause(parent)
+	r.mu.Lock()
+	r.mail, r.cancel = newMailbox(), cancel
+	r.mu.Unlock()
+	s.wait.Go(func() { r.run(parent, ctx) })
 }
 
 // greet tells a job that begins of the workers that are here, and counts them.
@@ -203,16 +226,21 @@ func (s *Server) greet(r *jobRun) int {
 	defer s.mu.Unlock()
 	present := s.present()
 	for _, m := range present {
-		r.mail.post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
+		r.box().post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
 	}
 	return len(present)
 }
 
 // ended notes how a job has ended, lets the workers forget it, and begins the next one.
 func (s *Server) ended(r *jobRun, err error) {
-	var failure *pb.Failure
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.conclude(r, err)
+}
+
+// conclude is ended for who holds the mutex.
+func (s *Server) conclude(r *jobRun, err error) {
+	var failure *pb.Failure
 	r.info.EndedUnixMillis = time.Now().UnixMilli()
 	switch {
 	case err == nil:
@@ -258,12 +286,14 @@ func (s *Server) prune() {
 		}
 	}
 	for len(over) > s.config.Kept {
-		if err := s.config.Store.Remove(over[0].id); err != nil {
+		err := s.config.Store.Remove(over[0].id)
+		if err != nil {
 			s.config.Log.Error("job not removed", "job", over[0].id, "error", err)
-			return
 		}
-		s.forget(over[0])
-		over = over[1:]
+		if err == nil || errors.Is(err, checkpoint.ErrUnknown) {
+			s.forget(over[0])
+		}
+		over = over[1:] // one that cannot be removed is tried again with the next end
 	}
 }
 
@@ -298,13 +328,9 @@ func (r *jobRun) stop(reason error) {
 // cancelJob ends a job, whatever it is doing.
 func (s *Server) cancelJob(r *jobRun) {
 	s.mu.Lock()
-	queued := r.info.State == jobQueued
-	if queued {
-		r.info.State = jobRunning // so that it is not begun meanwhile
-	}
-	s.mu.Unlock()
-	if queued {
-		s.ended(r, errCancelled)
+	defer s.mu.Unlock()
+	if r.info.State == jobQueued {
+		s.conclude(r, errCancelled)
 		return
 	}
 	r.stop(errCancelled)
@@ -321,15 +347,18 @@ func (s *Server) resumeJob(ctx context.Context, r *jobRun) error {
 	default:
 		return nil // it is under way, or will be
 	}
+	before := r.info
+	r.info = proto.Clone(before).(*pb.JobInfo)
 	r.info.State, r.info.Reason, r.info.EndedUnixMillis = jobQueued, "", 0
-	r.log, r.alone = newEventLog(), time.Now()
 	data, err := r.record(nil)
 	if err == nil {
 		err = s.config.Store.SetState(r.id, data)
 	}
 	if err != nil {
+		r.info = before // it is as it was
 		return err
 	}
+	r.log, r.alone = newEventLog(), time.Now()
 	s.schedule()
 	return ctx.Err()
 }

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -16,6 +17,9 @@ import (
 
 // describeWait is how long a submitter waits for a worker that can look at its data.
 const describeWait = 10 * time.Minute
+
+// describeTry is after how long another worker is asked too. The first one may hang, or the data may just be large.
+const describeTry = 30 * time.Second
 
 // maxSpec is the largest specification of a job: most of it is the rows of each partition, or starting centroids.
 const maxSpec = 1 << 30
@@ -39,30 +43,69 @@ func failed(err error) error {
 	return s.Err()
 }
 
-// Describe implements Jobs: it asks a worker, whichever is there.
+// Describe implements Jobs: it asks a worker, whichever is there, and another beside it where that takes long.
 func (s *Server) Describe(ctx context.Context, req *pb.DescribeRequest) (*pb.Description, error) {
+	var wait sync.WaitGroup
+	defer wait.Wait()
 	ctx, cancel := context.WithTimeout(ctx, describeWait)
 	defer cancel()
+	type answer struct {
+		d   *pb.Description
+		err error
+	}
+	answers := make(chan answer)
+	asked := make(map[string]bool) // addresses
+	under := 0
+	pause := max(s.config.Beat/5, 10*time.Millisecond)
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
-		s.mu.Lock()
-		present := s.present()
-		s.mu.Unlock()
-		for _, m := range present {
-			d, err := s.describeAt(ctx, m, req)
-			if code := status.Code(err); code != codes.Unavailable && code != codes.Aborted {
-				return d, err
-			}
-		}
 		select {
-		case <-time.After(max(s.config.Beat/5, 10*time.Millisecond)):
+		case a := <-answers:
+			if code := status.Code(a.err); code != codes.Unavailable && code != codes.Aborted {
+				return a.d, a.err
+			}
+			under--
+			next.Reset(pause)
+		case <-next.C:
+			address := s.another(asked)
+			if address == "" && under == 0 {
+				clear(asked) // all of them were away, or there are none
+			}
+			if address == "" {
+				next.Reset(pause)
+				continue
+			}
+			asked[address] = true
+			under++
+			wait.Go(func() {
+				d, err := s.describeAt(ctx, address, req)
+				select {
+				case answers <- answer{d, err}:
+				case <-ctx.Done():
+				}
+			})
+			next.Reset(describeTry)
 		case <-ctx.Done():
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
 	}
 }
 
-func (s *Server) describeAt(ctx context.Context, m *member, req *pb.DescribeRequest) (*pb.Description, error) {
-	conn, err := s.dial(m.hello.Address)
+// another is the address of a worker that is there and has not been asked; empty if there is none.
+func (s *Server) another(asked map[string]bool) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.present() {
+		if !asked[m.hello.Address] {
+			return m.hello.Address
+		}
+	}
+	return ""
+}
+
+func (s *Server) describeAt(ctx context.Context, address string, req *pb.DescribeRequest) (*pb.Description, error) {
+	conn, err := s.dial(address)
 	if err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
@@ -120,11 +163,19 @@ func (s *Server) Result(ref *pb.JobRef, stream pb.Jobs_ResultServer) error {
 	return sendChunks(stream.Send, data)
 }
 
+// checkProtocol refuses a specification that another version has written.
+func checkProtocol(spec *pb.JobSpec) error {
+	if spec.Protocol != wire.Protocol {
+		return fault.Usagef("the job was made for protocol %d, this coordinator speaks %d", spec.Protocol, wire.Protocol).
+			Do("use the same version on all machines: coterie version")
+	}
+	return nil
+}
+
 // checkSpec refuses what no job can be made of.
 func checkSpec(spec *pb.JobSpec) error {
-	if spec.Protocol != wire.Protocol {
-		return fault.Usagef("this program speaks protocol %d, the coordinator %d", spec.Protocol, wire.Protocol).
-			Do("use the same version on all machines: coterie version")
+	if err := checkProtocol(spec); err != nil {
+		return err
 	}
 	in, err := inputOf(spec)
 	if err != nil {

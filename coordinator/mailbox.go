@@ -10,6 +10,7 @@ import (
 type mailbox struct {
 	mu     sync.Mutex
 	items  []Event
+	closed bool          // nobody takes anything any more
 	signal chan struct{} // capacity 1
 	out    chan Event
 }
@@ -18,9 +19,14 @@ func newMailbox() *mailbox {
 	return &mailbox{signal: make(chan struct{}, 1), out: make(chan Event)}
 }
 
-// post adds an event.
+// post adds an event. One that comes after the end is dropped, and what it holds is given back.
 func (m *mailbox) post(e Event) {
 	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		release(e)
+		return
+	}
 	m.items = append(m.items, e)
 	m.mu.Unlock()
 	select {
@@ -62,9 +68,14 @@ func (m *mailbox) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.items {
-		if a, ok := e.(Answered); ok && a.release != nil {
-			a.release()
-		}
+		release(e)
 	}
-	m.items = nil
+	m.items, m.closed = nil, true
+}
+
+// release gives back what an event holds.
+func release(e Event) {
+	if a, ok := e.(Answered); ok && a.release != nil {
+		a.release()
+	}
 }

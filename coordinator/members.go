@@ -125,7 +125,7 @@ func (s *Server) arrived(m *member, returned bool) {
 	defer s.mu.Unlock()
 	if returned {
 		for _, r := range s.running() {
-			for _, note := range r.announcements(m.name, func(*sentTask) bool { return true }) {
+			for _, note := range r.announcements(m.name) {
 				m.send(note)
 			}
 		}
@@ -133,7 +133,7 @@ func (s *Server) arrived(m *member, returned bool) {
 	}
 	s.config.Log.Info("worker joined", "worker", m.name, "address", m.hello.Address, "kernel", m.hello.Kernel, "cores", m.hello.Cores)
 	for _, r := range s.running() {
-		r.mail.post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
+		r.box().post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
 	}
 	s.schedule()
 }
@@ -141,6 +141,12 @@ func (s *Server) arrived(m *member, returned bool) {
 // beat notes that a worker is alive. One that was given up is taken back.
 func (s *Server) beat(m *member, b *pb.Beat) {
 	s.mu.Lock()
+	if s.members[m.name] != m { // it was silent for so long that it has been forgotten, or its name is another's now
+		close(m.ended)
+		m.ended = make(chan struct{})
+		s.mu.Unlock()
+		return
+	}
 	m.since = time.Now()
 	m.used = b.MemoryUsed
 	back := m.lost && !b.Draining
@@ -151,6 +157,9 @@ func (s *Server) beat(m *member, b *pb.Beat) {
 		if before := m.progress[p.Job]; before == nil || p.RowsRead > before.RowsRead {
 			rows = append(rows, &pb.Progress{Job: p.Job, RowsRead: p.RowsRead - before.GetRowsRead()})
 		}
+	}
+	m.progress = make(map[string]*pb.Progress, len(b.Progress)) // of the jobs that it still has
+	for _, p := range b.Progress {
 		m.progress[p.Job] = p
 	}
 	if back {
@@ -190,7 +199,7 @@ func (s *Server) remind(m *member, b *pb.Beat) {
 	}
 	before := time.Now().Add(-time.Duration(s.config.Missed) * s.config.Beat)
 	for _, r := range s.running() {
-		for _, note := range r.announcements(m.name, func(t *sentTask) bool { return t.when.Before(before) && !pending[t.ref.Serial] }) {
+		for _, note := range r.reminders(m.name, before, pending) {
 			m.send(note)
 		}
 	}
@@ -213,6 +222,7 @@ func (s *Server) parted(m *member, ended chan struct{}) {
 func (s *Server) watch(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forgive(now)
 	for name, m := range s.members {
 		silent := now.Sub(m.since)
 		switch {
@@ -225,6 +235,22 @@ func (s *Server) watch(now time.Time) {
 	}
 }
 
+// forgive takes the time off everybody's silence in which this process itself stood still: stopped, short of a
+// processor, or waiting for its disk. Their beats wait to be read. The caller holds the mutex.
+func (s *Server) forgive(now time.Time) {
+	gap := now.Sub(s.watched)
+	if !s.watched.IsZero() && gap > s.config.Beat {
+		for _, m := range s.members {
+			if since := m.since.Add(gap); since.Before(now) {
+				m.since = since
+			} else {
+				m.since = now
+			}
+		}
+	}
+	s.watched = now
+}
+
 // giveUp tells the jobs that a worker is lost, or has left. The caller holds the mutex.
 func (s *Server) giveUp(m *member, left bool) {
 	if m.lost {
@@ -233,7 +259,8 @@ func (s *Server) giveUp(m *member, left bool) {
 	m.lost = true
 	s.config.Log.Warn("worker lost", "worker", m.name, "left", left)
 	for _, r := range s.running() {
-		r.mail.post(WorkerLost{Name: m.name, Left: left})
+		r.dismiss(m.name)
+		r.box().post(WorkerLost{Name: m.name, Left: left})
 	}
 }
 

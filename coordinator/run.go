@@ -26,9 +26,7 @@ func Run(ctx context.Context, j *Job, t Transport, observe func(Action)) error {
 		case event = <-t.Events():
 		}
 		actions := j.Step(event)
-		if a, ok := event.(Answered); ok && a.release != nil {
-			a.release()
-		}
+		release(event)
 		if done, err := carryOut(ctx, j, t, actions, observe); done {
 			return err
 		}

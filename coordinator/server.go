@@ -20,6 +20,9 @@ import (
 // helloWait is how long a new connection may take to say who it is.
 const helloWait = 10 * time.Second
 
+// errClosed ends the calls of who comes too late.
+var errClosed = status.Error(codes.Unavailable, "the coordinator is stopping")
+
 // Server is a coordinator on the network: it knows the workers, keeps the jobs, and runs one goroutine around each
 // job that is under way. Register it, then Run it.
 type Server struct {
@@ -41,6 +44,7 @@ type Server struct {
 	order   []string // of submission
 	tickets map[string]string
 	closed  bool
+	watched time.Time        // when it was last looked for workers that are silent
 	refused map[string]int64 // answers and calls that were not taken, by reason
 }
 
@@ -95,7 +99,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Join(stream pb.Control_JoinServer) error {
 	notes := make(chan *pb.WorkerNote)
 	failed := make(chan error, 1)
-	s.wait.Go(func() {
+	listens := s.goes(func() {
 		for {
 			note, err := stream.Recv()
 			if err != nil {
@@ -109,6 +113,9 @@ func (s *Server) Join(stream pb.Control_JoinServer) error {
 			}
 		}
 	})
+	if !listens {
+		return errClosed
+	}
 	var hello *pb.Hello
 	select {
 	case note := <-notes:
@@ -123,9 +130,12 @@ func (s *Server) Join(stream pb.Control_JoinServer) error {
 	}
 	m, returned := s.admit(hello)
 	s.mu.Lock()
-	queue, ended := m.notes, m.ended
+	queue, ended, closed := m.notes, m.ended, s.closed
 	s.mu.Unlock()
 	defer s.parted(m, ended)
+	if closed {
+		return errClosed
+	}
 	welcome := &pb.Welcome{Epoch: s.config.Epoch, Worker: m.name, BeatMillis: uint32(s.config.Beat.Milliseconds())}
 	if err := stream.Send(&pb.CoordinatorNote{Note: &pb.CoordinatorNote_Welcome{Welcome: welcome}}); err != nil {
 		return err
@@ -166,9 +176,19 @@ func (s *Server) acceptable(h *pb.Hello) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return status.Error(codes.Unavailable, "the coordinator is stopping")
+		return errClosed
 	}
 	return nil
+}
+
+// goes runs f in a goroutine that Run waits for; false if Run does not wait for others any more.
+func (s *Server) goes(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.wait.Go(f)
+	}
+	return !s.closed
 }
 
 // count counts what was not taken, by reason.
@@ -185,7 +205,7 @@ func (s *Server) job(id string) (*jobRun, error) {
 	if r := s.jobs[id]; r != nil {
 		return r, nil
 	}
-	return nil, status.Errorf(codes.NotFound, "there is no job %q: coterie jobs list shows those that there are", id)
+	return nil, status.Errorf(codes.NotFound, "there is no job %q", id)
 }
 
 // Ready says whether the server takes jobs; the error is for /readyz.

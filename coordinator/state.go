@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -48,8 +49,8 @@ func (f *Fit) State() *FitState {
 	return s
 }
 
-// restore takes a kept state up.
-func (f *Fit) restore(s *FitState) error {
+// restore takes a kept state up. rows is how many the job has.
+func (f *Fit) restore(s *FitState, rows int64) error {
 	d := 0
 	if s.Transform != nil {
 		d = s.Transform.Width()
@@ -57,12 +58,17 @@ func (f *Fit) restore(s *FitState) error {
 	fits := func(c *kmeans.Centroids) bool {
 		return c == nil || c.K == f.options.K && c.D == d && c.Validate() == nil
 	}
+	k := f.options.K
 	switch {
 	case s.Transform == nil || s.Totals == nil || s.Totals.D != d || s.Run < 0 || s.Run > f.options.Runs || s.Done < 0:
 		return ErrState
-	case !fits(s.Centroids), s.Best != nil && (s.Best.Centroids == nil || !fits(s.Best.Centroids)):
+	case !sameColumns(s.Transform, f.options.Input.Spec), s.Totals.Rows < int64(k), s.Totals.Rows > rows:
 		return ErrState
-	case s.Sums != nil && s.Sums.Conserved(s.Totals) != nil:
+	case !fits(s.Centroids), (s.Best != nil) != (s.Run > 0), s.Run == f.options.Runs && s.Centroids != nil:
+		return ErrState
+	case s.Best != nil && (s.Best.Centroids == nil || !fits(s.Best.Centroids) || len(s.Best.Counts) != k || !(s.Best.Inertia >= 0)):
+		return ErrState
+	case s.Sums != nil && (s.Sums.K != k || s.Sums.D != d || s.Sums.Conserved(s.Totals) != nil):
 		return ErrState
 	}
 	f.largest, f.totals, f.integers = s.Largest, s.Totals, s.Integers
@@ -77,6 +83,12 @@ func (f *Fit) restore(s *FitState) error {
 		f.iter.Done, f.iter.Converged = s.Done, s.Converged
 	}
 	return nil
+}
+
+// sameColumns says whether a transform is for the columns of a specification.
+func sameColumns(t *feature.Transform, spec *feature.Spec) bool {
+	numeric, categorical := t.Columns()
+	return slices.Equal(numeric, spec.Numeric) && slices.Equal(categorical, spec.Categorical)
 }
 
 // resume goes on from a restored state.

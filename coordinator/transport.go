@@ -1,14 +1,17 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/internal/failpoint"
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -16,6 +19,9 @@ import (
 // inlineBytes is how large a task may be to travel with its announcement, which spares it a call of its own; the
 // control connection stays small.
 const inlineBytes = 16 << 10
+
+// remindLimit is how often a worker is told again of a task that it does not know of, once with each beat.
+const remindLimit = 30
 
 // bodyField is the number of Task.body. A field that stands behind the others is merged into the message, so the body,
 // which is the same for all workers of a round, is encoded once and never copied.
@@ -26,8 +32,10 @@ type sentTask struct {
 	ref        *pb.TaskRef
 	worker     string
 	head, body []byte // one behind the other they are the encoded Task
+	covered    []int
 	when       time.Time
-	copied     bool // it was taken for a straggler's once
+	nudged     time.Time // when it was last taken for a straggler's
+	reminders  int       // how often it was announced again since the worker did not know of it
 }
 
 // note announces the task.
@@ -39,15 +47,32 @@ func (t *sentTask) note() *pb.CoordinatorNote {
 	return &pb.CoordinatorNote{Note: &pb.CoordinatorNote_Task{Task: n}}
 }
 
-// Events implements Transport.
-func (r *jobRun) Events() <-chan Event { return r.mail.out }
-
-// Send implements Transport: it encodes the task, notes that it is expected, and announces it.
+// Send implements Transport: it encodes the task, notes that it is expected, and announces it. A task that cannot be
+// encoded is no worker's fault: it ends the job.
 func (r *jobRun) Send(_ context.Context, worker string, t *wire.Task) error {
 	failpoint.Hit("assign")
+	sent, err := r.prepare(worker, t)
+	if err != nil {
+		r.box().post(Cancelled{Reason: err})
+		return nil
+	}
+	r.mu.Lock()
+	r.sent[sent.ref.Serial] = sent
+	r.mu.Unlock()
+	if err := r.server.announce(worker, sent.note()); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.sent, sent.ref.Serial)
+		return err
+	}
+	return nil
+}
+
+// prepare encodes a task.
+func (r *jobRun) prepare(worker string, t *wire.Task) (*sentTask, error) {
 	body, err := r.encode(t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	head := &pb.Task{Epoch: t.Epoch, Round: t.Round, Kind: string(t.Kind)}
 	for _, id := range t.Partitions {
@@ -55,16 +80,12 @@ func (r *jobRun) Send(_ context.Context, worker string, t *wire.Task) error {
 	}
 	data, err := proto.Marshal(head)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	data = protowire.AppendTag(data, bodyField, protowire.BytesType)
 	data = protowire.AppendVarint(data, uint64(len(body)))
-	sent := &sentTask{worker: worker, head: data, body: body, when: time.Now(),
-		ref: &pb.TaskRef{Job: r.id, Epoch: t.Epoch, Round: t.Round, Serial: r.server.serial.Add(1)}}
-	r.mu.Lock()
-	r.sent[sent.ref.Serial] = sent
-	r.mu.Unlock()
-	return r.server.announce(worker, sent.note())
+	return &sentTask{worker: worker, head: data, body: body, covered: t.Partitions, when: time.Now(),
+		ref: &pb.TaskRef{Job: r.id, Epoch: t.Epoch, Round: t.Round, Serial: r.server.serial.Add(1)}}, nil
 }
 
 // announce queues a note for a worker. An error means that the worker is lost.
@@ -143,24 +164,64 @@ func (r *jobRun) find(ref *pb.TaskRef) *sentTask {
 	return r.sent[ref.Serial]
 }
 
-// announcements are notes of those tasks that a worker is still asked for which are wanted.
-func (r *jobRun) announcements(worker string, wanted func(*sentTask) bool) []*pb.CoordinatorNote {
+// announcements are notes of all tasks that a worker is still asked for.
+func (r *jobRun) announcements(worker string) []*pb.CoordinatorNote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var notes []*pb.CoordinatorNote
 	for _, t := range r.sent {
-		if t.worker == worker && wanted(t) {
+		if t.worker == worker {
 			notes = append(notes, t.note())
 		}
 	}
 	return notes
 }
 
-// expects says whether an answer to the round is still wanted, and what its decoder needs to know.
-func (r *jobRun) expects(ref *pb.TaskRef) (wire.Context, bool) {
+// reminders are notes of the tasks that a worker was asked for before some time and does not know of. One that it has
+// been reminded of too often is given up: it may be there and yet unable to fetch it.
+func (r *jobRun) reminders(worker string, before time.Time, pending map[uint64]bool) []*pb.CoordinatorNote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.context, ref.Epoch == r.epoch && ref.Round == r.round && r.cancel != nil
+	var notes []*pb.CoordinatorNote
+	for serial, t := range r.sent {
+		if t.worker != worker || !t.when.Before(before) || pending[serial] {
+			continue
+		}
+		if t.reminders++; t.reminders <= remindLimit {
+			notes = append(notes, t.note())
+			continue
+		}
+		delete(r.sent, serial)
+		r.mail.post(Answered{Answer: &wire.Answer{Epoch: t.ref.Epoch, Round: t.ref.Round, Worker: worker, Covered: t.covered,
+			Err: fault.Failedf(nil, "worker %s was asked %d times for its part of round %d and did not take it up", worker, remindLimit, t.ref.Round).
+				Do("see its log")}})
+	}
+	return notes
+}
+
+// dismiss forgets what a worker that is lost was asked for: others are asked now. What it answers all the same is taken.
+func (r *jobRun) dismiss(worker string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.sent, func(_ uint64, t *sentTask) bool { return t.worker == worker })
+}
+
+// expects gives the mailbox for an answer to the round, and what its decoder needs to know; no mailbox if it is not wanted
+// any more.
+func (r *jobRun) expects(ref *pb.TaskRef) (wire.Context, *mailbox) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ref.Epoch != r.epoch || ref.Round != r.round || r.round == 0 {
+		return wire.Context{}, nil
+	}
+	return r.context, r.mail
+}
+
+// box is the mailbox of the run under way, or of the last one.
+func (r *jobRun) box() *mailbox {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mail
 }
 
 // took notes that a task has been answered, and how long that took.
@@ -170,8 +231,13 @@ func (r *jobRun) took(head *pb.AnswerHead) {
 	if r.kind == wire.Iterate && head.Failure == nil {
 		r.pace.add(head.Worker, r.rowsOf(head.Covered), time.Duration(head.Micros)*time.Microsecond)
 	}
-	if t := r.sent[head.Ref.Serial]; t != nil {
-		r.timed = append(r.timed, time.Since(t.when))
-		delete(r.sent, head.Ref.Serial)
+	t := r.sent[head.Ref.Serial]
+	if t == nil {
+		return
 	}
+	r.timed = append(r.timed, time.Since(t.when))
+	// Asked twice for the same, a worker answers once.
+	maps.DeleteFunc(r.sent, func(_ uint64, other *sentTask) bool {
+		return other.worker == t.worker && bytes.Equal(other.head, t.head)
+	})
 }

@@ -68,14 +68,14 @@ func hostPort(value string) (host string, port uint64, err error) {
 // maxName is how long names in the gossip may be, in bytes: all its members carry them in every packet.
 const maxName = 64
 
-// label is a flag for a short name that is shown to people.
-type label struct{ to *string }
+// shortName is a flag for a short name that is shown to people.
+type shortName struct{ to *string }
 
-func (l *label) String() string { return *l.to }
-func (l *label) Type() string   { return "NAME" }
+func (l *shortName) String() string { return *l.to }
+func (l *shortName) Type() string   { return "NAME" }
 
 // Set takes a name.
-func (l *label) Set(value string) error {
+func (l *shortName) Set(value string) error {
 	if value == "" || len(value) > maxName || !utf8.ValidString(value) {
 		return refuse("must have 1 to %d bytes", maxName)
 	}
@@ -88,14 +88,14 @@ func (l *label) Set(value string) error {
 	return nil
 }
 
-// host is a flag for a host without a port.
-type host struct{ to *string }
+// hostOnly is a flag for a host without a port.
+type hostOnly struct{ to *string }
 
-func (h *host) String() string { return *h.to }
-func (h *host) Type() string   { return "HOST" }
+func (h *hostOnly) String() string { return *h.to }
+func (h *hostOnly) Type() string   { return "HOST" }
 
 // Set takes a host.
-func (h *host) Set(value string) error {
+func (h *hostOnly) Set(value string) error {
 	if _, _, err := net.SplitHostPort(value); err == nil {
 		return refuse("has a port: only the host is wanted")
 	}

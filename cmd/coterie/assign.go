@@ -74,7 +74,7 @@ func (f *assignFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	reporter := app.reporter()
 	r := &pipeline.AssignRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Model: f.model, Output: f.output,
 		Detail: f.detail}
-	if err := f.job.apply(cmd, &r.Engine); err != nil {
+	if err := f.job.apply(app, cmd, &r.Engine); err != nil {
 		reporter.Close()
 		return err
 	}
@@ -83,7 +83,7 @@ func (f *assignFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	if f.job.detach {
+	if f.job.detaches() {
 		return app.detached(f.json, outcome.Job, f.job.address, "")
 	}
 	app.tellLeftOut(&outcome.Intake)

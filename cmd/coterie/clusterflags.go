@@ -22,8 +22,17 @@ type clusterFlags struct {
 
 // bind adds the flags.
 func (c *clusterFlags) bind(cmd *cobra.Command, help string) {
-	cmd.Flags().StringVar(&c.address, "cluster", "", help)
+	cmd.Flags().Var(newPeer(&c.address), "cluster", help)
 	c.tls.bind(cmd)
+}
+
+// theirAddress explains --cluster to those who can do nothing without.
+const theirAddress = "`HOST:PORT` of the coordinator: its --listen address"
+
+// bindRequired adds the flags to a command that can do nothing without a cluster.
+func (c *clusterFlags) bindRequired(cmd *cobra.Command) {
+	c.bind(cmd, theirAddress)
+	require(cmd, "cluster")
 }
 
 // cluster is what the flags name.
@@ -33,6 +42,42 @@ func (c *clusterFlags) cluster() (*pipeline.Cluster, error) {
 		return nil, err
 	}
 	return &pipeline.Cluster{Address: c.address, Identity: identity, Insecure: c.insecure, MinWorkers: 1}, nil
+}
+
+// The flags that say something about one of the two places where a command can run.
+var (
+	hereFlags  = []string{"workers", "threads"}
+	thereFlags = []string{"detach", "min-workers", "worker-wait", "insecure", "tls-cert", "tls-key", "tls-ca"}
+)
+
+// checkPlace refuses flags of the place where the command does not run: they would do nothing. The environment is for
+// all commands alike, so what it says about the other place does not count; neither does a file that names the one
+// place while the command line or the environment names the other.
+func (c *clusterFlags) checkPlace(app *App, cmd *cobra.Command) error {
+	place := app.origins["cluster"]
+	given := func(name string) bool {
+		from := app.origins[name]
+		return cmd.Flags().Lookup(name) != nil && (from == byLine || from == byFile && place <= byFile)
+	}
+	if c.address == "" {
+		for _, name := range thereFlags {
+			if given(name) {
+				return fault.Usagef("--%s is for jobs on a cluster", name).Do("name the coordinator with --cluster HOST:PORT, or leave it out")
+			}
+		}
+		return nil
+	}
+	for _, name := range hereFlags {
+		if given(name) {
+			named := "--cluster"
+			if place == byEnvironment {
+				named = "COTERIE_CLUSTER"
+			}
+			return fault.Usagef("--%s is for the embedded cluster, and %s names another: %s", name, named, c.address).
+				Do("leave one of them out; the workers of a cluster have their own --threads")
+		}
+	}
+	return nil
 }
 
 // jobFlags are those of commands that run a job here or on a cluster.
@@ -52,29 +97,14 @@ func (j *jobFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&j.detach, "detach", false, "with --cluster: print the job's id and return")
 	flags.Var(newWhole(&j.minWorkers, 1, 1, 1<<20), "min-workers", "with --cluster: wait for `N` workers")
-	flags.DurationVar(&j.workerWait, "worker-wait", defaultWorkerWait, "with --cluster: how long to wait for them (exit code 5 after that)")
+	flags.Var(newSpan(&j.workerWait, defaultWorkerWait), "worker-wait", "with --cluster: how `LONG` to wait for them (exit code 5 after that)")
 	flags.BoolVar(&j.insecure, "insecure", false, "with --cluster: let workers read local files and hand labels in beyond loopback without TLS")
 }
 
-// apply sets where a command runs. Flags of the other place are refused: they would do nothing.
-func (j *jobFlags) apply(cmd *cobra.Command, e *pipeline.Engine) error {
-	changed := func(name string) bool { f := cmd.Flags().Lookup(name); return f != nil && f.Changed }
-	if j.address == "" {
-		for _, name := range []string{"detach", "min-workers", "worker-wait", "insecure", "tls-cert", "tls-key", "tls-ca"} {
-			if changed(name) {
-				return fault.Usagef("--%s is for jobs on a cluster", name).Do("name the coordinator with --cluster HOST:PORT, or leave it out")
-			}
-		}
-		return nil
-	}
-	for _, name := range []string{"workers", "threads"} {
-		if changed(name) {
-			return fault.Usagef("--%s is for the embedded cluster, and --cluster names another", name).
-				Do("the workers of a cluster have their own --threads")
-		}
-	}
-	if j.workerWait < 0 {
-		return fault.Usagef("--worker-wait: %s is negative", j.workerWait)
+// apply sets where a command runs.
+func (j *jobFlags) apply(app *App, cmd *cobra.Command, e *pipeline.Engine) error {
+	if err := j.checkPlace(app, cmd); err != nil || j.address == "" {
+		return err
 	}
 	cluster, err := j.cluster()
 	if err != nil {
@@ -84,6 +114,9 @@ func (j *jobFlags) apply(cmd *cobra.Command, e *pipeline.Engine) error {
 	e.Cluster = cluster
 	return nil
 }
+
+// detaches says whether the command only hands a job in.
+func (j *jobFlags) detaches() bool { return j.detach && j.address != "" }
 
 // parts says whether labels go to a folder that the workers of a cluster write: an absolute path with a slash at its end.
 func (j *jobFlags) parts(path string) bool {
@@ -95,12 +128,11 @@ type detachedDocument struct {
 	Job string `json:"job"`
 }
 
-// detached prints the id of a job that goes on by itself, and how to hear of it.
+// detached prints the id of a job that goes on by itself, and how to hear of it. output is what to add to that.
 func (app *App) detached(asJSON bool, id, address, output string) error {
-	return app.answer(asJSON, detachedDocument{Job: id}, func(w io.Writer) {
-		fmt.Fprintln(w, id)
-		if !app.quiet {
-			fmt.Fprintln(app.Stderr, strings.TrimSpace(fmt.Sprintf("coterie: the job goes on; coterie jobs show %s --cluster %s %s", id, address, output)))
-		}
-	})
+	err := app.answer(asJSON, detachedDocument{Job: id}, func(w io.Writer) { fmt.Fprintln(w, id) })
+	if err == nil && !app.quiet {
+		fmt.Fprintf(app.Stderr, "coterie: the job goes on; see it with: coterie jobs show %s --cluster %s%s\n", id, address, output)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -79,13 +80,13 @@ func newFitCommand(app *App) *cobra.Command {
 	f.engine.bind(cmd)
 	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
-	require(cmd, "clusters", "output")
+	require(cmd, "clusters")
 	return cmd
 }
 
 func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	ctx := cmd.Context()
-	if err := f.check(); err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--labels", f.labels}, {"--bad-rows-out", f.data.badRowsOut}} {
@@ -97,7 +98,7 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
 		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
 		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels, Version: version()}
-	if err := f.job.apply(cmd, &r.Engine); err != nil {
+	if err := f.job.apply(app, cmd, &r.Engine); err != nil {
 		reporter.Close()
 		return err
 	}
@@ -106,8 +107,8 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
-	if f.job.detach {
-		return app.detached(f.json, outcome.Job, f.job.address, "-o "+f.output)
+	if f.job.detaches() {
+		return app.detached(f.json, outcome.Job, f.job.address, " -o "+quoted(cmp.Or(f.output, "model.json")))
 	}
 	m := outcome.Model
 	app.tellLeftOut(&outcome.Intake)
@@ -120,12 +121,17 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	return app.answer(f.json, doc, func(w io.Writer) { writeFit(w, f, outcome) })
 }
 
-func (f *fitFlags) check() error {
+func (f *fitFlags) check(cmd *cobra.Command) error {
 	if err := f.data.check(); err != nil {
 		return err
 	}
-	if err := checkOutput("-o", f.output, ".json"); err != nil {
-		return err
+	switch given := cmd.Flags().Changed("output"); {
+	case !given && !f.job.detaches(): // a detached job's model is fetched later
+		return missingFlag(cmd, "output")
+	case given:
+		if err := checkOutput("-o", f.output, ".json"); err != nil {
+			return err
+		}
 	}
 	if f.labels != "" && !f.job.parts(f.labels) {
 		if err := checkOutput("--labels", f.labels, tables...); err != nil {

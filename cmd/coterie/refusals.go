@@ -61,6 +61,12 @@ func (r *refusals) gauges(to map[string]observe.Gauge) {
 		defer r.mu.Unlock()
 		return float64(r.peers)
 	}}
+	to["gossip_members"] = observe.Gauge{Help: "Processes that gossip sees, this one among them.", Value: func() float64 {
+		if m := r.gossip.Load(); m != nil {
+			return float64(len(m.Members()))
+		}
+		return 0
+	}}
 	to["gossip_refused"] = observe.Gauge{Help: "Gossip that was not taken: of another cluster, with another key, or not to be read.", Value: func() float64 {
 		if m := r.gossip.Load(); m != nil {
 			return float64(m.Refused())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -41,9 +42,9 @@ func (s *servingFlags) bind(cmd *cobra.Command, listen, gossip, http string) {
 	flags.Var(newOwn(&s.listen, listen), "listen", "`HOST:PORT` of the services; port 0 takes a free one")
 	flags.Var(newOwn(&s.gossip, gossip), "gossip", "`HOST:PORT` of the gossip, TCP and UDP")
 	flags.Var(newOwn(&s.http, http), "http", "`HOST:PORT` of /healthz, /readyz and /metrics")
-	flags.Var(&host{&s.advertise}, "advertise", "`HOST` that the others reach this machine by (default what --listen names, or this machine's address)")
-	flags.Var(&label{&s.name}, "name", "what this process is called (default the host's name and the port)")
-	flags.Var(&label{&s.cluster}, "cluster-name", "`NAME` of the cluster; the gossip of others is not heard")
+	flags.Var(&hostOnly{&s.advertise}, "advertise", "`HOST` that the others reach this machine by (default what --listen names, or this machine's address)")
+	flags.Var(&shortName{&s.name}, "name", "what this process is called (default the host's name and the port)")
+	flags.Var(&shortName{&s.cluster}, "cluster-name", "`NAME` of the cluster; the gossip of others is not heard")
 	flags.StringVar(&s.key, "gossip-key", "", "`FILE` with the key that encrypts the gossip, as coterie certs makes it")
 	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback without TLS")
 	s.tls.bind(cmd)
@@ -91,10 +92,11 @@ func (s *servingFlags) open(app *App) (*server, error) {
 		srv.rpc.Close()
 		return nil, err
 	}
-	if s.name == "" {
-		_, port, _ := net.SplitHostPort(srv.address)
-		s.name = hostName() + "-" + port
+	_, port, _ := net.SplitHostPort(srv.address)
+	if s.advertise != "" {
+		srv.address = net.JoinHostPort(s.advertise, port)
 	}
+	s.name = cmp.Or(s.name, hostName()+"-"+port)
 	srv.grpc = grpc.NewServer(secure.ServerOptions(identity, secure.Limits{})...)
 	return srv, nil
 }
@@ -115,14 +117,11 @@ func (s *servingFlags) reachable(bound string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ip := net.ParseIP(host)
-	switch {
-	case s.advertise != "" && !ip.IsLoopback():
-		host = s.advertise
-	case ip.IsUnspecified():
-		if host = thisMachine(); host == "" {
-			return "", fault.Failedf(nil, "this machine has no address by which others reach %s", bound).Do("name it with --advertise HOST")
-		}
+	if net.ParseIP(host).IsUnspecified() {
+		host = cmp.Or(s.advertise, thisMachine())
+	}
+	if host == "" {
+		return "", fault.Failedf(nil, "this machine has no address by which others reach %s", bound).Do("name it with --advertise HOST")
 	}
 	return net.JoinHostPort(host, port), nil
 }

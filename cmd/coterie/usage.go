@@ -27,10 +27,16 @@ func checkRequired(cmd *cobra.Command) error {
 	var missing error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if missing == nil && f.Annotations[required] != nil && !f.Changed {
-			missing = fault.Usagef("%s needs %s", cmd.CommandPath(), spelled(f)).Do("%s", explained(f))
+			missing = missingFlag(cmd, f.Name)
 		}
 	})
 	return missing
+}
+
+// missingFlag is the error of a command that needs a flag and has not got it.
+func missingFlag(cmd *cobra.Command, name string) error {
+	f := cmd.Flags().Lookup(name)
+	return fault.Usagef("%s needs %s", cmd.CommandPath(), spelled(f)).Do("%s", explained(f))
 }
 
 // spelled is a flag as a user writes it: "-o", "--seed".
@@ -83,7 +89,7 @@ func tooMany(cmd *cobra.Command, args []string, n int) error {
 	return nil
 }
 
-// noSuchCommand refuses the arguments of the root, which would be the name of a command.
+// noSuchCommand refuses the arguments of a command that has others below it: they would be the name of one.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -98,7 +104,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if near := fault.Nearest(args[0], names); near != "" {
 		return err.Do("did you mean %q?", near)
 	}
-	return err.Do("coterie --help lists the commands")
+	return err.Do("%s --help lists the commands", cmd.CommandPath())
 }
 
 // flagError says what is wrong with a flag, in our words.

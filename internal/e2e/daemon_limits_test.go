@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -191,7 +192,8 @@ type view struct {
 
 type jobView struct {
 	ID, State, Phase, Reason, Digest string
-	Iteration, Reassigned            int
+	Iteration                        int
+	Reassigned, Speculated           int // partitions
 }
 
 // worker is a worker's state, "absent" if there is none of that name.
@@ -262,4 +264,18 @@ func digestOf(t *testing.T, document string) string {
 func digestHere(t *testing.T, args ...string) string {
 	t.Helper()
 	return digestOf(t, worked(t, nil, append([]string{"fit", "--json", "--quiet", "-o", filepath.Join(t.TempDir(), "here.json")}, args...)...))
+}
+
+// metricIn finds a metric of ours in the text that Prometheus reads.
+func metricIn(t *testing.T, text, name string) float64 {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, "coterie_"+name+" "); ok {
+			if v, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+				return v
+			}
+		}
+	}
+	t.Fatalf("there is no metric coterie_%s in %.2000s", name, text)
+	return 0
 }

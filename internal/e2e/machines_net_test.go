@@ -1,14 +1,23 @@
+//go:build linux
+
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // lan is a network of its own: a switch and machines, which are network namespaces joined to it by a cable each.
@@ -96,7 +105,6 @@ func (m *machine) at(port int) string { return fmt.Sprintf("%s:%d", m.ip, port) 
 // deaf drops what comes in from another machine and matches, in the words of ip rule ("ipproto tcp dport 7600"; none:
 // everything). heal ends it.
 func (m *machine) deaf(from *machine, match ...string) (heal func()) {
-	m.lan.t.Helper()
 	pref := strconv.FormatInt(100+m.rules.Add(1), 10)
 	words := append([]string{"-n", m.space, "rule", "add", "pref", pref, "iif", "eth0", "from", from.ip}, match...)
 	m.lan.ip(append(words, "blackhole")...)
@@ -133,6 +141,72 @@ func (m *machine) unplug() (plug func()) {
 	m.lan.t.Helper()
 	m.lan.ip("-n", m.lan.prefix+"-s", "link", "set", m.port(), "down")
 	return func() { m.lan.ip("-n", m.lan.prefix+"-s", "link", "set", m.port(), "up") }
+}
+
+// metric reads one of a process on the machine, as Prometheus would.
+func (m *machine) metric(name string) float64 {
+	m.lan.t.Helper()
+	text, err := m.get("/metrics")
+	if err != nil {
+		m.lan.t.Fatalf("metrics of %s: %v", m.ip, err)
+	}
+	return metricIn(m.lan.t, text, name)
+}
+
+// get asks a process on the machine by HTTP. A thread that has entered a namespace is not given back: it ends with its
+// goroutine. The connection is made by hand, since the library's client would make it on a thread of another goroutine.
+func (m *machine) get(path string) (string, error) {
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		runtime.LockOSThread()
+		text, err := func() ([]byte, error) {
+			space, err := os.Open("/var/run/netns/" + m.space)
+			if err != nil {
+				return nil, err
+			}
+			defer space.Close()
+			if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNET); err != nil {
+				return nil, err
+			}
+			conn, err := net.DialTimeout("tcp", m.at(httpPort), 5*time.Second)
+			if err != nil {
+				return nil, err
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			_, err = fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path)
+			text, readErr := io.ReadAll(io.LimitReader(conn, 1<<20))
+			return text, errors.Join(err, readErr)
+		}()
+		answers <- answer{text, err}
+	}()
+	a := <-answers
+	return string(a.text), a.err
+}
+
+// sent is how many bytes have left the machine.
+func (m *machine) sent() int {
+	m.lan.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", m.space, "cat", "/sys/class/net/eth0/statistics/tx_bytes").Output()
+	n, convErr := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err := errors.Join(err, convErr); err != nil {
+		m.lan.t.Fatal(err)
+	}
+	return n
+}
+
+// throttle bounds what leaves the machine, in megabits a second, or skips the test where the kernel cannot.
+func (m *machine) throttle(megabits int) {
+	m.lan.t.Helper()
+	out, err := exec.Command("tc", "-n", m.space, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", fmt.Sprintf("%dmbit", megabits),
+		"burst", "32kbit", "latency", "100ms").CombinedOutput()
+	if err != nil {
+		m.lan.t.Skipf("links cannot be slowed down here: %v: %s", err, out)
+	}
 }
 
 // The ports of all processes on a lan, one process a machine.

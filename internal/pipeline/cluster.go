@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -35,15 +36,18 @@ type Cluster struct {
 }
 
 const (
-	// dialWait is how long a coordinator may take to answer the first time.
-	dialWait = 10 * time.Second
+	// dialWait is how long a coordinator may take to answer the first time: who calls has heard within 10 s.
+	dialWait = 9 * time.Second
+	// redial is the time between two attempts of the first call.
+	redial = 100 * time.Millisecond
 	// absence is for how long a coordinator that has answered before may be away: long enough to start it again.
 	absence = 10 * time.Minute
 	// callWait bounds calls that do not wait for work.
 	callWait = 30 * time.Second
 )
 
-// Connect dials the coordinator. The error, if it does not answer within ten seconds, is of kind Unavailable.
+// Connect dials the coordinator. The error, if it does not answer within dialWait, is of kind Unavailable and says what
+// the last attempt came to.
 func (c *Cluster) Connect(ctx context.Context) (*grpc.ClientConn, error) {
 	conn, err := grpc.NewClient(c.Address, secure.DialOptions(c.Identity, secure.Coordinator, secure.Limits{})...)
 	if err != nil {
@@ -51,36 +55,45 @@ func (c *Cluster) Connect(ctx context.Context) (*grpc.ClientConn, error) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
-	conn.Connect()
 	var last error
-	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
-		if state == connectivity.TransientFailure { // a call then fails at once, and says what the attempt failed of
-			_, last = pb.NewJobsClient(conn).List(bounded, &pb.ListRequest{})
+	for {
+		// A call of no consequence tells more than the state of the connection: who answers, and with which certificate.
+		_, err := pb.NewJobsClient(conn).List(bounded, &pb.ListRequest{})
+		if err == nil {
+			return conn, nil
 		}
-		if !conn.WaitForStateChange(bounded, state) {
+		if last == nil || bounded.Err() == nil {
+			last = err
+		}
+		if status.Code(err) != codes.Unavailable || !pause(bounded, redial) {
 			break
 		}
-	}
-	// A call of no consequence tells more than the state of the connection: who answers, and with which certificate.
-	_, err = pb.NewJobsClient(conn).List(bounded, &pb.ListRequest{})
-	if err == nil {
-		return conn, nil
 	}
 	conn.Close()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if last != nil && status.Code(err) == codes.DeadlineExceeded {
-		err = last
+	return nil, c.unreachable(last)
+}
+
+// pause waits, or says that the context has ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	return nil, c.unreachable(err)
 }
 
 // unreachable says why there is no talking to the coordinator.
 func (c *Cluster) unreachable(err error) error {
 	s := status.Convert(err)
-	e := &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow}, Err: errors.New(s.Message()),
-		Problem: fmt.Sprintf("the coordinator at %s does not answer", c.Address), Remedy: "check --cluster, and that the coordinator runs: coterie coordinator --listen …"}
+	e := &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow}, Err: errors.New(spoken(s.Message())),
+		Problem: fmt.Sprintf("the coordinator at %s does not answer", c.Address),
+		Remedy:  "check --cluster, which is the coordinator's --listen address, and that it runs: coterie coordinator --state …"}
 	switch {
 	case s.Code() == codes.PermissionDenied:
 		e.Kind, e.Problem = fault.Failed, fmt.Sprintf("the coordinator at %s refuses this program", c.Address)
@@ -89,7 +102,22 @@ func (c *Cluster) unreachable(err error) error {
 		e.Err = nil
 		e.Problem = fmt.Sprintf("the coordinator at %s does not answer within %s", c.Address, dialWait)
 	}
+	if c.Identity == nil {
+		e.Remedy += "; one with TLS wants --tls-cert, --tls-key and --tls-ca"
+	}
 	return e
+}
+
+// spoken is what the transport says without its own preamble. It only shortens what is shown.
+func spoken(message string) string {
+	_, quoted, found := strings.Cut(message, "desc = ")
+	if !found {
+		return message
+	}
+	if text, err := strconv.Unquote(quoted); err == nil {
+		quoted = text
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(quoted, "transport: "), "Error while dialing: ")
 }
 
 // ours says whether an error was made in this process: it is told as it is.
@@ -115,6 +143,8 @@ func (c *Cluster) call(ctx context.Context, err error) error {
 	switch s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.PermissionDenied, codes.Unauthenticated:
 		return c.unreachable(err)
+	case codes.NotFound:
+		return fault.Failedf(nil, "the coordinator at %s: %s", c.Address, s.Message()).Do("coterie jobs list --cluster %s shows those that there are", c.Address)
 	}
 	return fault.Failedf(errors.New(s.Message()), "the coordinator at %s refuses", c.Address)
 }

@@ -38,7 +38,7 @@ type Limits struct {
 	Window, ConnWindow int32
 	// Rate is how many unary calls a second one peer, which is a machine, may make on average; 1000 by default. Burst is
 	// how many it may make at once after a while without any; 2000 by default. Beyond them a call fails with
-	// ResourceExhausted. They stop a program that loops, not one that is busy: streams are free.
+	// ResourceExhausted. They stop a program that loops, not one that is busy. Of streams twenty times as many are let in.
 	Rate, Burst float64
 	// Peers is for how many peers that is remembered; 4096 by default. Beyond it the one that was quiet longest is
 	// forgotten, and has its burst again.

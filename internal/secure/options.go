@@ -8,6 +8,10 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
+// streamsPerCall is how many streams a peer may open for each unary call that it may make: an iteration over tiny data
+// takes a millisecond, and each worker of a machine opens one or two streams in it.
+const streamsPerCall = 20
+
 // firstRetry is the wait after the first connection that failed; from there it grows up to Limits.Reconnect.
 const firstRetry = 100 * time.Millisecond
 
@@ -21,6 +25,7 @@ func ServerOptions(id *Identity, l Limits) []grpc.ServerOption {
 	l = l.filled()
 	guardUnary, guardStream := Guard(Table(), id, id.reject)
 	calls := newBuckets(l.Rate, l.Burst, l.Peers, time.Now)
+	streams := newBuckets(l.Rate*streamsPerCall, l.Burst*streamsPerCall, l.Peers, time.Now)
 	return []grpc.ServerOption{
 		grpc.Creds(id.Server()),
 		grpc.MaxRecvMsgSize(l.Message),
@@ -33,7 +38,7 @@ func ServerOptions(id *Identity, l Limits) []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: l.Ping, PermitWithoutStream: true}),
 		// In this order: who may not call does not use up the calls of others behind the same address.
 		grpc.ChainUnaryInterceptor(rescueUnary, guardUnary, calls.unary),
-		grpc.ChainStreamInterceptor(rescueStream, guardStream),
+		grpc.ChainStreamInterceptor(rescueStream, guardStream, streams.stream),
 	}
 }
 

@@ -73,6 +73,14 @@ func (b *buckets) unary(ctx context.Context, request any, info *grpc.UnaryServer
 	return handler(ctx, request)
 }
 
+// stream is the interceptor around take for streams.
+func (b *buckets) stream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if peer := machine(address(stream.Context())); !b.take(peer) {
+		return status.Errorf(codes.ResourceExhausted, "%s: more than %v streams a second from %s; wait a moment", info.FullMethod, b.rate, peer)
+	}
+	return handler(server, stream)
+}
+
 // machine is the host of an address: whoever opens more connections gets no more calls.
 func machine(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {

@@ -1,0 +1,66 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Gossip finds; it does not judge. A worker that gossip has lost and that answers its coordinator keeps its work.
+func TestAWorkerThatGossipHasLostKeepsItsWork(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if n := b.center.metric("gossip_members"); n != 4 {
+		t.Fatalf("gossip sees %v processes before the cut, want 4", n)
+	}
+	before := b.far.dropped()
+	for _, other := range b.all[:3] {
+		for _, what := range []string{"ipproto udp dport %d", "ipproto tcp dport %d", "ipproto tcp sport %d"} {
+			match := strings.Fields(fmt.Sprintf(what, gossipPort))
+			b.far.deaf(other, match...)
+			other.deaf(b.far, match...)
+		}
+	}
+	until(t, 40*time.Second, "gossip loses w3", func() bool {
+		if state := b.look().worker("w3"); state != "ready" {
+			t.Fatalf("w3 is %s though it answers, want ready", state)
+		}
+		return b.center.metric("gossip_members") == 3
+	})
+	if b.far.dropped() == before {
+		t.Error("no packet was dropped: there was no fault")
+	}
+	b.iterates(3)
+	if v := b.look(); v.job().Reassigned != 0 || v.worker("w3") != "ready" {
+		t.Errorf("got %d partitions reassigned and w3 %s, want 0 and ready", v.job().Reassigned, v.worker("w3"))
+	}
+	b.ends()
+}
+
+// Two clusters share a network, and every worker is told the seeds of both.
+func TestClustersOfOtherNamesDoNotSeeEachOther(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	heads := map[string]*machine{"north": l.machine(), "south": l.machine()}
+	for name, m := range heads {
+		m.coordinator("--cluster-name", name)
+	}
+	for name, m := range heads {
+		l.machine().worker(name+"-worker", m, nil, "--cluster-name", name, "--join", heads["north"].at(gossipPort)+","+heads["south"].at(gossipPort))
+	}
+	for name, m := range heads {
+		until(t, 20*time.Second, name+" has its worker", func() bool {
+			return look(t, m.place(), m.at(rpcPort)).worker(name+"-worker") == "ready"
+		})
+		until(t, 20*time.Second, name+" has heard the others, and not listened", func() bool { return m.metric("gossip_refused") > 0 })
+	}
+	for name, m := range heads {
+		v := look(t, m.place(), m.at(rpcPort))
+		if members := m.metric("gossip_members"); len(v.Workers) != 1 || members != 2 {
+			t.Errorf("%s has the workers %+v and %v members of its gossip, want its own worker and two members", name, v.Workers, members)
+		}
+	}
+}
