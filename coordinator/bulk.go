@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -85,6 +86,9 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 	}
 	if head.Failure != nil {
 		answer.Err = wire.DecodeFailure(head.Failure)
+		if t := r.find(head.Ref); t != nil && len(answer.Covered) == 0 { // the worker could not even read what was asked of it
+			answer.Worker, answer.Covered = t.worker, t.covered
+		}
 		r.took(head)
 		mail.post(Answered{Answer: answer})
 		return stream.SendAndClose(&pb.Receipt{})
@@ -93,10 +97,13 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 	if err != nil {
 		return status.FromContextError(err).Err()
 	}
-	data, err := receive(head.Size, func() ([]byte, error) {
-		part, err := stream.Recv()
-		return part.GetData(), err
-	})
+	if head.Size > wire.UnaskedBytes {
+		if err := stream.SendHeader(metadata.MD{}); err != nil {
+			release()
+			return err
+		}
+	}
+	data, err := receive(head.Size, s.pieces(stream))
 	if err == nil {
 		answer.Partial, err = wire.DecodePartial(data, context)
 	}

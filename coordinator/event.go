@@ -13,6 +13,9 @@ type Event interface{ event() }
 type WorkerJoined struct {
 	Worker partition.Worker
 	Held   []int // partitions of the job that are in its memory already, from before a coordinator's restart
+	// More says that others join in the same moment: a job that begins has its first round shared by all of them, and that
+	// is the whole of a labelling.
+	More bool
 }
 
 // WorkerLost is a worker that is not expected to answer any more; its partitions go to others at once. Left says that

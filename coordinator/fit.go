@@ -81,7 +81,7 @@ func (f *Fit) start(j *Job) []Action {
 		f.leaves = s.owners
 		if f.totals != nil {
 			f.reload()
-			j.reserve(rowBytes(f.Result.Transform.Width(), f.options.Input))
+			j.reserve(RowBytes(f.Result.Transform.Width(), f.options.Input))
 			return f.resume(j)
 		}
 		return f.statistics(j)
@@ -146,7 +146,7 @@ func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileS
 func (f *Fit) load(j *Job) []Action {
 	in := f.options.Input
 	f.reload()
-	j.reserve(rowBytes(f.Result.Transform.Width(), in))
+	j.reserve(RowBytes(f.Result.Transform.Width(), in))
 	return j.openReading(*f.loading, func(p *wire.Partial) []Action {
 		if actions := f.takeLoad(j, p); actions != nil {
 			return actions

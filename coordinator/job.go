@@ -96,7 +96,7 @@ func (j *Job) Step(e Event) []Action {
 	}
 	switch e := e.(type) {
 	case WorkerJoined:
-		return j.joined(e.Worker, e.Held)
+		return j.joined(e.Worker, e.Held, e.More)
 	case WorkerLost:
 		return j.lost(e.Name, e.Left)
 	case Answered:
@@ -120,18 +120,21 @@ func (j *Job) weigh(name string, weight int) {
 	}
 }
 
-func (j *Job) joined(w partition.Worker, held []int) []Action {
-	if j.has(w.Name) {
-		return nil
+func (j *Job) joined(w partition.Worker, held []int, more bool) []Action {
+	known := j.has(w.Name)
+	if !known {
+		j.hold(w.Name, held)
+		// Arrival order must not decide who holds what.
+		at, _ := slices.BinarySearchFunc(j.workers, w, func(a, b partition.Worker) int { return compareNames(a.Name, b.Name) })
+		j.workers = slices.Insert(j.workers, at, w)
+		j.stale = true
 	}
-	j.hold(w.Name, held)
-	// Arrival order must not decide who holds what.
-	at, _ := slices.BinarySearchFunc(j.workers, w, func(a, b partition.Worker) int { return compareNames(a.Name, b.Name) })
-	j.workers = slices.Insert(j.workers, at, w)
-	j.stale = true
 	switch {
+	case known && j.begun:
+		return nil
 	case len(j.workers) < j.config.Workers && (j.waiting || !j.begun):
 		return []Action{Waiting{Have: len(j.workers), Need: j.config.Workers}}
+	case !j.begun && more: // the others come next
 	case !j.begun:
 		j.begun = true
 		return append([]Action{Waiting{Have: len(j.workers), Need: j.config.Workers}}, j.program.start(j)...)
@@ -383,6 +386,11 @@ func (j *Job) answered(a *wire.Answer) []Action {
 		return j.failedAt(a)
 	}
 	if err := j.ledger.Book(a); err != nil {
+		if errors.Is(err, ErrUnknown) { // it does not know what it was asked for: another may
+			failed := *a
+			failed.Err = fault.Failedf(err, "worker %s", a.Worker)
+			return j.failedAt(&failed)
+		}
 		return j.refuse(a, err)
 	}
 	j.merged.Merge(a.Partial)
@@ -435,18 +443,26 @@ func (j *Job) failedAt(a *wire.Answer) []Action {
 	}
 	actions := []Action{Refused{Worker: a.Worker, Err: a.Err}}
 	for i, id := range open {
-		j.plan.Move(id, j.another(a.Worker, i))
+		j.plan.Move(id, j.another(id, a.Worker, i))
 	}
 	return append(actions, j.sendUnasked()...)
 }
 
-// another is a worker that is not the one named, in turn.
-func (j *Job) another(name string, turn int) string {
-	others := make([]string, 0, len(j.workers))
+// another is a worker that is not the one named, in turn: one that has not come to grief over the partition, if there is
+// one.
+func (j *Job) another(id int, name string, turn int) string {
+	var others, fresh []string
 	for _, w := range j.workers {
-		if w.Name != name {
-			others = append(others, w.Name)
+		if w.Name == name {
+			continue
 		}
+		others = append(others, w.Name)
+		if !slices.Contains(j.blame[id].workers, w.Name) {
+			fresh = append(fresh, w.Name)
+		}
+	}
+	if len(fresh) > 0 {
+		others = fresh
 	}
 	return others[turn%len(others)]
 }
@@ -489,6 +505,9 @@ func (j *Job) topUp() []Action {
 	if j.waiting || n <= 0 {
 		return nil
 	}
+	if _, err := j.replan(); err != nil { // who has joined meanwhile takes part: the round may be the whole job
+		return j.fail(err)
+	}
 	next := j.queue[:n]
 	j.queue = j.queue[n:]
 	return j.sendEach(next)
@@ -498,6 +517,7 @@ func (j *Job) topUp() []Action {
 func (j *Job) full() []Action {
 	merged, then := j.merged, j.onMerge
 	j.ledger, j.merged, j.onMerge = nil, nil, nil
+	merged.Unpack()
 	if merged.Fault != nil {
 		return j.fail(merged.Fault.Err)
 	}

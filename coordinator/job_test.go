@@ -17,7 +17,7 @@ import (
 // town is a world for a Job without workers: rows in memory, tasks done when the test says so, answers lost, repeated
 // and reordered at will.
 type town struct {
-	t        *testing.T
+	t        testing.TB
 	rows     [][]float64
 	manifest *partition.Manifest
 	points   map[int]*kmeans.Points
@@ -29,7 +29,7 @@ type town struct {
 	spoil func(*wire.Task, *wire.Partial)
 }
 
-func newTown(t *testing.T, partitions int) *town {
+func newTown(t testing.TB, partitions int) *town {
 	w := &town{t: t, points: make(map[int]*kmeans.Points), manifest: &partition.Manifest{}}
 	r := rand.New(rand.NewPCG(1, 2))
 	for id := range partitions {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -200,7 +201,7 @@ func (s *Server) memory() (bytes int64, limited bool) {
 // bytes is roughly what a job's rows take; one-hot columns are not known before the data has been read.
 func (r *jobRun) bytes() int64 {
 	columns := len(r.input.Spec.Numeric) + len(r.input.Spec.Categorical)
-	return r.spec.Rows * rowBytes(columns, r.input)
+	return r.spec.Rows * RowBytes(columns, r.input)
 }
 
 // begin starts a job's goroutine. The caller holds the mutex.
@@ -225,8 +226,8 @@ func (s *Server) greet(r *jobRun) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	present := s.present()
-	for _, m := range present {
-		r.box().post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
+	for i, m := range present {
+		r.box().post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id), More: i < len(present)-1})
 	}
 	return len(present)
 }
@@ -250,7 +251,7 @@ func (s *Server) conclude(r *jobRun, err error) {
 		failure = failureOf(fault.Failedf(nil, "%s", err.Error()).Do("coterie jobs resume %s goes on from its last checkpoint", r.id), r.spec)
 	default:
 		failure = failureOf(err, r.spec)
-		r.info.State, r.info.Reason = jobFailed, failure.Problem
+		r.info.State, r.info.Reason = jobFailed, wire.DecodeFailure(failure).Error() // with its place and the next step
 	}
 	s.config.Log.Info("job ended", "job", r.id, "state", r.info.State, "reason", r.info.Reason)
 	data, encodeErr := r.record(failure)
@@ -342,7 +343,7 @@ func (s *Server) resumeJob(ctx context.Context, r *jobRun) error {
 	defer s.mu.Unlock()
 	switch r.info.State {
 	case jobDone:
-		return fault.Failedf(nil, "job %s is done already", r.id)
+		return fault.Failedf(nil, "job %s is done already", r.id).Do("coterie jobs show %s shows what it gave", r.id)
 	case jobFailed, jobCancelled:
 	default:
 		return nil // it is under way, or will be
@@ -350,6 +351,7 @@ func (s *Server) resumeJob(ctx context.Context, r *jobRun) error {
 	before := r.info
 	r.info = proto.Clone(before).(*pb.JobInfo)
 	r.info.State, r.info.Reason, r.info.EndedUnixMillis = jobQueued, "", 0
+	r.info.Detached = true // whoever resumes it does not stay: nobody needs to follow it
 	data, err := r.record(nil)
 	if err == nil {
 		err = s.config.Store.SetState(r.id, data)

@@ -309,7 +309,7 @@ func (s *Server) Status(context.Context, *pb.StatusRequest) (*pb.StatusReply, er
 		}
 		reply.Workers = append(reply.Workers, &pb.WorkerInfo{Name: name, Address: m.hello.Address, State: m.state(s.gossip),
 			Cores: m.hello.Cores, Memory: m.hello.Memory, Kernel: m.hello.Kernel, Partitions: uint32(held), Version: m.hello.Version,
-			MemoryUsed: m.used, SilentMillis: time.Since(m.since).Milliseconds()})
+			MemoryUsed: m.used, SilentMillis: time.Since(m.since).Milliseconds(), Threads: m.hello.Threads})
 	}
 	return reply, nil
 }

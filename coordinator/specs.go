@@ -212,9 +212,9 @@ func decodeState(data []byte) (*FitState, error) {
 	return s, nil
 }
 
-// rowBytes is what a row of d columns takes in a worker's memory: its Point, its label, its seeding distance and
+// RowBytes is what a row of d columns takes in a worker's memory: its Point, its label, its seeding distance and
 // candidate, and, where there are any, its id and weight.
-func rowBytes(d int, in *wire.Input) int64 {
+func RowBytes(d int, in *wire.Input) int64 {
 	bytes := int64(4*d + 2 + 8)
 	if in.ID != "" {
 		bytes += 24

@@ -93,21 +93,34 @@ func (s *Sums) MergePacked(p *PackedSums) error { return s.MergePackedRange(p, 0
 
 // MergePackedRange adds p's clusters [lo,hi) alone: disjoint ranges may be added by different goroutines.
 func (s *Sums) MergePackedRange(p *PackedSums, lo, hi int) error {
+	if err := s.takes(p, lo, hi); err != nil {
+		return err
+	}
+	s.mergeHeads(p, lo, hi)
+	from, to := lo*s.D, hi*s.D
+	addPacked(s.Values[from:to], p.Values[from*p.Width:to*p.Width], p.Width)
+	return nil
+}
+
+// takes says whether p's clusters [lo,hi) can be added.
+func (s *Sums) takes(p *PackedSums, lo, hi int) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
 	if p.K != s.K || p.D != s.D || p.Weighted() != (s.Weights != nil) || lo < 0 || hi < lo || hi > s.K {
 		return fmt.Errorf("%w: clusters %d to %d of packed sums of %d×%d into %d×%d", ErrShape, lo, hi, p.K, p.D, s.K, s.D)
 	}
+	return nil
+}
+
+// mergeHeads adds the rows and weights of p's clusters [lo,hi), without their values.
+func (s *Sums) mergeHeads(p *PackedSums, lo, hi int) {
 	for j := lo; j < hi; j++ {
 		s.Counts[j] += int64(binary.LittleEndian.Uint64(p.Counts[8*j:]))
 	}
 	if p.Weighted() {
 		addPacked(s.Weights[lo:hi], p.Weights[lo*p.Width:hi*p.Width], p.Width)
 	}
-	from, to := lo*s.D, hi*s.D
-	addPacked(s.Values[from:to], p.Values[from*p.Width:to*p.Width], p.Width)
-	return nil
 }
 
 // addPacked adds len(dst) integers of a width. The two widths that sums usually have come with loops of their own.
@@ -153,15 +166,19 @@ func addPairs(dst []exact.Int128, src []byte) {
 // addNarrow takes widths below 8: a word is loaded whole, and what belongs to the next integers is shifted out.
 func addNarrow(dst []exact.Int128, src []byte, width int) {
 	shift := uint(64-8*width) & 63
-	i := 0
-	for ; len(src) >= 8 && i < len(dst); i++ {
-		dst[i] = dst[i].AddInt64(int64(binary.LittleEndian.Uint64(src)<<shift) >> shift)
-		src = src[width:]
+	whole := func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)<<shift) >> shift }
+	for len(dst) >= 4 && len(src) >= 3*width+8 {
+		a := (*[4]exact.Int128)(dst)
+		a[0] = a[0].AddInt64(whole(src))
+		a[1] = a[1].AddInt64(whole(src[width:]))
+		a[2] = a[2].AddInt64(whole(src[2*width:]))
+		a[3] = a[3].AddInt64(whole(src[3*width:]))
+		dst, src = dst[4:], src[4*width:]
 	}
-	for ; i < len(dst); i++ { // the last few have no whole word behind them
+	for i := range dst { // the last few have no whole word behind them
 		var word [8]byte
 		copy(word[:], src[:width])
-		dst[i] = dst[i].AddInt64(int64(binary.LittleEndian.Uint64(word[:])<<shift) >> shift)
+		dst[i] = dst[i].AddInt64(whole(word[:]))
 		src = src[width:]
 	}
 }
@@ -170,10 +187,16 @@ func addNarrow(dst []exact.Int128, src []byte, width int) {
 // shifted out.
 func addWide(dst []exact.Int128, src []byte, width int) {
 	shift := uint(8*(maxWidth-width)) & 63
-	for i := range dst {
-		b := src[:width]
-		hi := int64(binary.LittleEndian.Uint64(b[width-8:])) >> shift
-		dst[i] = dst[i].Add(exact.Int128{Lo: binary.LittleEndian.Uint64(b), Hi: hi})
-		src = src[width:]
+	whole := func(b []byte) exact.Int128 {
+		return exact.Int128{Lo: binary.LittleEndian.Uint64(b), Hi: int64(binary.LittleEndian.Uint64(b[width-8:])) >> shift}
+	}
+	for len(dst) >= 2 && len(src) >= 2*width {
+		a := (*[2]exact.Int128)(dst)
+		a[0] = a[0].Add(whole(src))
+		a[1] = a[1].Add(whole(src[width:]))
+		dst, src = dst[2:], src[2*width:]
+	}
+	if len(dst) > 0 {
+		dst[0] = dst[0].Add(whole(src))
 	}
 }

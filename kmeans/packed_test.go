@@ -196,7 +196,7 @@ var sink uint64
 // the Sums in and out. "read" is a plain loop over as many bytes, the floor under it.
 func BenchmarkMergePacked(b *testing.B) {
 	const k, d = 1000, 100
-	for _, width := range []int{5, 8, 12, 16} {
+	for _, width := range []int{5, 7, 8, 12, 16} {
 		p, s := wideSums(k, d, width).Pack(), NewSums(k, d, false)
 		moved := int64(len(p.Values) + 2*16*k*d)
 		b.Run(fmt.Sprintf("width=%d", p.Width), func(b *testing.B) {
@@ -206,6 +206,16 @@ func BenchmarkMergePacked(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+		b.Run(fmt.Sprintf("width=%d/tally", p.Width), func(b *testing.B) {
+			t := NewTally(s)
+			b.SetBytes(moved)
+			for range b.N {
+				if err := t.Add(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+			t.Fold()
 		})
 		b.Run(fmt.Sprintf("width=%d/2-threads", p.Width), func(b *testing.B) {
 			b.SetBytes(moved)

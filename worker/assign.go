@@ -162,9 +162,15 @@ func (e *Engine) seed(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 	if err != nil {
 		return nil, err
 	}
+	candidates := 0
+	if t.Seed.Candidates != nil {
+		candidates = t.Seed.Candidates.K
+	}
 	known := make([]int, len(list))
 	for i, h := range list {
-		if h.seed == nil || h.seededFor != t.Seed.Seed {
+		// A coordinator that has started again seeds from the beginning, with the seed of before: distances to candidates
+		// that it has not found yet would be of another seeding.
+		if h.seed == nil || h.seededFor != t.Seed.Seed || h.seed.Known() > candidates {
 			h.seed, h.seededFor = kmeans.NewSeedState(h.points), t.Seed.Seed
 		}
 		known[i] = h.seed.Known()
@@ -197,6 +203,9 @@ func (e *Engine) seed(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		leave(th, slot)
 	}
 	if err != nil {
+		for _, h := range list {
+			h.seed = nil // half a round: some rows know candidates that others do not
+		}
 		return nil, err
 	}
 	whole := &wire.Partial{Seed: kmeans.NewSeedPartial(t.Seed), Digests: make(map[int]uint64, len(list))}

@@ -34,8 +34,11 @@ type Compute struct{ Task *wire.Task }
 // Reply sends an answer to the coordinator.
 type Reply struct{ Answer *wire.Answer }
 
-// Dropped is a task or result that is not current any more, for the log.
-type Dropped struct{ Reason string }
+// Dropped is a task that will not be answered: its round is over, or it is being computed already.
+type Dropped struct {
+	Task   *wire.Task
+	Reason string
+}
 
 func (Compute) action() {}
 func (Reply) action()   {}
@@ -68,13 +71,13 @@ func key(partitions []int) string { return fmt.Sprint(partitions) }
 func (c *Core) arrived(t *wire.Task) []Action {
 	switch {
 	case t.Epoch < c.epoch || t.Epoch == c.epoch && t.Round < c.round:
-		return []Action{Dropped{Reason: fmt.Sprintf("task of epoch %d round %d, now %d and %d", t.Epoch, t.Round, c.epoch, c.round)}}
+		return []Action{Dropped{Task: t, Reason: fmt.Sprintf("task of epoch %d round %d, now %d and %d", t.Epoch, t.Round, c.epoch, c.round)}}
 	case t.Epoch > c.epoch || t.Round > c.round:
 		c.epoch, c.round = t.Epoch, t.Round
 		clear(c.running)
 	}
 	if c.running[key(t.Partitions)] {
-		return []Action{Dropped{Reason: "task is being computed already"}}
+		return []Action{Dropped{Task: t, Reason: "task is being computed already"}}
 	}
 	c.running[key(t.Partitions)] = true
 	return []Action{Compute{Task: t}}
@@ -83,7 +86,7 @@ func (c *Core) arrived(t *wire.Task) []Action {
 func (c *Core) computed(e Computed) []Action {
 	t := e.Task
 	if t.Epoch != c.epoch || t.Round != c.round {
-		return []Action{Dropped{Reason: fmt.Sprintf("result of epoch %d round %d", t.Epoch, t.Round)}}
+		return []Action{Dropped{Task: t, Reason: fmt.Sprintf("result of epoch %d round %d", t.Epoch, t.Round)}}
 	}
 	delete(c.running, key(t.Partitions))
 	return []Action{Reply{Answer: &wire.Answer{Epoch: t.Epoch, Round: t.Round, Worker: c.name, Covered: slices.Clone(t.Partitions),

@@ -68,9 +68,10 @@ type Engine struct {
 	// tokens bounds the threads that compute at one time.
 	tokens chan struct{}
 
-	pass    sync.Mutex // one pass at a time: guards cohorts, threads and the soft state of holdings
+	pass    sync.Mutex // one pass at a time: guards cohorts, threads, keeping and the soft state of holdings
 	cohorts []*cohort
 	threads []*thread
+	keeping keeping
 
 	mu   sync.Mutex // guards held
 	held map[int]*holding
@@ -85,6 +86,7 @@ type holding struct {
 	ids    *dataset.IDs
 	labels []uint16
 	digest uint64 // of the sums of labels
+	asked  int    // keeping.count when it was last asked for
 	seed   *kmeans.SeedState
 	// seededFor is the seeding that seed belongs to.
 	seededFor uint64
@@ -123,6 +125,7 @@ func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	if t.Kind == wire.Duplicates { // its partitions are ranges of ids: there is nothing to load
 		return e.settle(ctx, t)
 	}
+	e.keep(t)
 	if err := e.ensure(ctx, t); err != nil {
 		return nil, err
 	}
@@ -221,6 +224,9 @@ func (e *Engine) parallel(ctx context.Context, spans []span, do func(t *thread, 
 	n := len(e.threads)
 	if n == 1 || len(spans) < 2 {
 		for _, s := range spans {
+			if ctx.Err() != nil {
+				break
+			}
 			do(e.threads[0], 0, s)
 		}
 		return ctx.Err()

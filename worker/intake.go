@@ -192,7 +192,7 @@ func textColumn(v *dataset.Vector) feature.TextColumn {
 func (k *intake) judge(block *dataset.Block) {
 	for i := range block.Bad {
 		bad := &block.Bad[i]
-		k.bad(bad.Index, bad.Place, bad.Reason, bad.Raw)
+		k.bad(bad.Index, func() fault.Place { return bad.Place }, bad.Reason, bad.Raw)
 	}
 	if k.id >= 0 {
 		k.judgeIDs()
@@ -202,12 +202,22 @@ func (k *intake) judge(block *dataset.Block) {
 	}
 }
 
+// at gives the place of a row of the batch when it is wanted: finding it may take a walk through a file, or a question to
+// the submitter.
+func (k *intake) at(index int, column string) func() fault.Place {
+	return func() fault.Place {
+		at := k.source.Locate(k.batch.first + int64(index))
+		at.Column = column
+		return at
+	}
+}
+
 // bad is a row that cannot be used. Of several things that are wrong with it the first told counts.
-func (k *intake) bad(index int, at fault.Place, reason, raw string) {
+func (k *intake) bad(index int, at func() fault.Place, reason, raw string) {
 	row := k.batch.first + int64(index)
 	if k.in.BadRows != wire.BadRowsQuarantine {
 		if k.fault == nil || row < k.fault.row {
-			k.fault = &rowError{row, fault.Inputf(at, "%s", reason).Do("correct it, or set such rows aside with --bad-rows quarantine")}
+			k.fault = &rowError{row, fault.Inputf(at(), "%s", reason).Do("correct it, or set such rows aside with --bad-rows quarantine")}
 		}
 		return
 	}
@@ -218,7 +228,7 @@ func (k *intake) bad(index int, at fault.Place, reason, raw string) {
 	k.batch.skips++
 	k.partial.Intake.Bad++
 	if len(k.partial.Bad) <= wire.MaxQuarantined {
-		k.partial.Bad = append(k.partial.Bad, wire.BadRow{Row: row, Place: at, Reason: reason, Raw: raw})
+		k.partial.Bad = append(k.partial.Bad, wire.BadRow{Row: row, Place: at(), Reason: reason, Raw: raw})
 	}
 }
 
@@ -229,9 +239,7 @@ func (k *intake) judgeIDs() {
 		if !missing || k.batch.skip[i] {
 			continue
 		}
-		at := k.source.Locate(k.batch.first + int64(i))
-		at.Column = k.in.ID
-		k.bad(i, at, "the id is missing", "")
+		k.bad(i, k.at(i, k.in.ID), "the id is missing", "")
 	}
 }
 
@@ -253,9 +261,7 @@ func (k *intake) judgeNumbers() {
 			default:
 				continue
 			}
-			at := k.source.Locate(k.batch.first + int64(i))
-			at.Column = name
-			k.bad(i, at, reason, "")
+			k.bad(i, k.at(i, name), reason, "")
 		}
 	}
 }
@@ -318,9 +324,7 @@ func (k *intake) weigh(block *dataset.Block) {
 			if math.IsNaN(w) {
 				reason = "the weight is missing"
 			}
-			at := k.source.Locate(b.first + int64(i))
-			at.Column = k.in.Weight
-			k.bad(i, at, reason, "")
+			k.bad(i, k.at(i, k.in.Weight), reason, "")
 			w = 0
 		}
 		b.weights = append(b.weights, w)

@@ -54,9 +54,10 @@ type NodeConfig struct {
 type Node struct {
 	Exchange
 
-	config NodeConfig
-	peers  *peerConns
-	wait   sync.WaitGroup
+	config  NodeConfig
+	peers   *peerConns
+	looking chan struct{} // tokens of Describe
+	wait    sync.WaitGroup
 
 	mu       sync.Mutex
 	ctx      context.Context
@@ -84,7 +85,8 @@ func NewNode(c NodeConfig) (*Node, error) {
 		rand.Read(random[:]) // it does not fail: see crypto/rand
 		c.Boot = hex.EncodeToString(random[:])
 	}
-	n := &Node{config: c, sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1)}
+	n := &Node{config: c, sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1),
+		looking: make(chan struct{}, looksAtOnce)}
 	n.Exchange.Engine = n.engine
 	n.peers = newPeerConns(func(address string) (*grpc.ClientConn, error) { return c.Dial(address, secure.Worker) })
 	return n, nil

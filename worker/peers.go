@@ -72,6 +72,21 @@ func (p *peerConns) client(address string) (coteriev1.ExchangeClient, error) {
 	return coteriev1.NewExchangeClient(line), nil
 }
 
+// tell passes on what became of a question, and closes the line to a worker that cannot be reached: it comes back, if at
+// all, at another address, and a line that nobody takes down dials for ever.
+func (p *peerConns) tell(address string, err error) error {
+	if status.Code(err) != codes.Unavailable {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if line := p.lines[address]; line != nil {
+		delete(p.lines, address)
+		err = errors.Join(err, line.Close())
+	}
+	return err
+}
+
 // IDs implements Peers.
 func (p *peerConns) IDs(ctx context.Context, owner string, r IDsRequest, visit func(IDPart) error) error {
 	client, err := p.client(owner)
@@ -82,13 +97,13 @@ func (p *peerConns) IDs(ctx context.Context, owner string, r IDsRequest, visit f
 		return client.IDs(ctx, &coteriev1.IDsRequest{Job: r.Job, Epoch: r.Epoch, Partitions: narrow(r.Partitions),
 			Ranges: narrow(r.Ranges), Of: uint32(r.Of)}, grpc.MaxCallRecvMsgSize(peerMessage))
 	}
-	return listen(ctx, ask, func(m *coteriev1.IDsPart) error {
+	return p.tell(owner, listen(ctx, ask, func(m *coteriev1.IDsPart) error {
 		part, err := decodeIDs(m)
 		if err != nil {
 			return err
 		}
 		return visit(part)
-	})
+	}))
 }
 
 // Dropped implements Peers.
@@ -101,13 +116,13 @@ func (p *peerConns) Dropped(ctx context.Context, owner string, r DroppedRequest,
 		return client.Dropped(ctx, &coteriev1.DroppedRequest{Job: r.Job, Epoch: r.Epoch, Partitions: narrow(r.Partitions),
 			Ranges: narrow(r.Ranges)}, grpc.MaxCallRecvMsgSize(peerMessage))
 	}
-	return listen(ctx, ask, func(m *coteriev1.RowsPart) error {
+	return p.tell(owner, listen(ctx, ask, func(m *coteriev1.RowsPart) error {
 		rows, err := decodeInts(m.GetRows())
 		if err != nil {
 			return err
 		}
 		return visit(rows)
-	})
+	}))
 }
 
 // listen walks the messages of an answer and gives up when none comes for too long.

@@ -14,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -397,4 +399,22 @@ func FuzzIDsPart(f *testing.F) {
 			t.Errorf("partition %d, rows %v: taken for an answer about partition 1, rows 2 to 5", p.Partition, p.Rows)
 		}
 	})
+}
+
+func TestTheLineToAWorkerThatIsGoneIsTakenDown(t *testing.T) {
+	dialled := 0
+	peers := newPeerConns(func(address string) (*grpc.ClientConn, error) {
+		dialled++
+		return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	})
+	defer peers.Close()
+	for range 2 {
+		err := peers.IDs(t.Context(), "127.0.0.1:1", IDsRequest{}, func(IDPart) error { return nil })
+		if status.Code(err) != codes.Unavailable || len(peers.lines) != 0 {
+			t.Errorf("got %v and %d lines, want Unavailable and none", err, len(peers.lines))
+		}
+	}
+	if dialled != 2 {
+		t.Errorf("dialled %d times, want each time anew", dialled)
+	}
 }

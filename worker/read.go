@@ -183,7 +183,7 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 	k.partial.Totals.Add(points)
 	k.partial.Distinct = kmeans.NewDistinct(t.K)
 	k.partial.Distinct.Add(points)
-	held := &holding{id: id, points: points}
+	held := &holding{id: id, points: points, asked: e.keeping.count}
 	if h != nil {
 		e.handIn(t, id, h, k.partial)
 		if t.KeepIDs {
@@ -234,9 +234,7 @@ func (k *intake) setAside(err error) bool {
 		return false
 	}
 	b := &k.batch
-	at := k.source.Locate(b.first + int64(value.Row))
-	at.Column = value.Column
-	k.bad(value.Row, at, value.Problem(), "")
+	k.bad(value.Row, k.at(value.Row, value.Column), value.Problem(), "")
 	b.Skip = b.skip
 	k.partial.Intake.Kept--
 	return true

@@ -13,6 +13,8 @@ type Link interface {
 	// Tasks delivers tasks until it is closed.
 	Tasks() <-chan *wire.Task
 	Reply(ctx context.Context, a *wire.Answer) error
+	// Drop says that a task that was delivered will have no reply.
+	Drop(t *wire.Task)
 }
 
 // Serve runs a worker until the context ends or the link closes: one goroutine steps the Core, and each computation
@@ -49,6 +51,8 @@ func Serve(ctx context.Context, core *Core, engine *Engine, link Link) error {
 				if err := link.Reply(ctx, action.Answer); err != nil {
 					return err
 				}
+			case Dropped:
+				link.Drop(action.Task)
 			}
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,20 +33,27 @@ const (
 	chunkBytes = 512 << 10
 	// maxMessage is the largest task or specification that is taken: centroids at the limits of k and d.
 	maxMessage = 20 << 30
+	// looksAtOnce is how many submitters' data is looked at at one time, each on all cores.
+	looksAtOnce = 2
 )
+
+// errFetch is a specification that has not come because the connection broke. That says nothing of the job: the
+// coordinator asks again for what it misses.
+var errFetch = errors.New("the connection broke while the job's specification was fetched")
 
 // session is one job on a node.
 type session struct {
 	id     string
 	node   *Node
 	cancel context.CancelFunc
+	over   <-chan struct{} // closed once nobody takes tasks any more
 	tasks  chan *wire.Task
 	rows   atomic.Int64 // read so far
 	busy   atomic.Int64 // tasks that have come and are not answered
 
 	mu     sync.Mutex
-	engine *Engine           // nil until the source is open
-	refs   map[string]uint64 // serial of each task, by round and partitions
+	engine *Engine             // nil until the source is open
+	refs   map[string][]uint64 // serials of each task that is not answered, by round and partitions
 	// pending are the serials of the tasks that have been announced and are not answered. The coordinator is told of
 	// them with each beat: what it misses there it announces again.
 	pending map[uint64]bool
@@ -82,14 +90,43 @@ func (n *Node) task(note *pb.TaskNote) {
 		}
 		return
 	}
-	s.mu.Lock()
-	s.refs[refKey(t.Epoch, t.Round, t.Partitions)] = note.Ref.Serial
-	s.mu.Unlock()
-	s.busy.Add(1)
+	if !s.accept(t, note.Ref.Serial) {
+		return // asked for twice, it is answered once
+	}
 	select {
 	case s.tasks <- t:
-	case <-ctx.Done():
+	case <-s.over:
+		s.Drop(t)
 	}
+}
+
+// accept notes that a task is there; false means that its answer is under way already, and will do for this one too.
+func (s *session) accept(t *wire.Task, serial uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := refKey(t.Epoch, t.Round, t.Partitions)
+	s.refs[key] = append(s.refs[key], serial)
+	if len(s.refs[key]) > 1 {
+		return false
+	}
+	s.busy.Add(1)
+	return true
+}
+
+// settle takes a task off the list of those that are not answered, and gives its serials.
+func (s *session) settle(epoch, round uint64, partitions []int) []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := refKey(epoch, round, partitions)
+	serials := s.refs[key]
+	delete(s.refs, key)
+	return serials
+}
+
+// Drop implements Link.
+func (s *session) Drop(t *wire.Task) {
+	s.end(s.settle(t.Epoch, t.Round, t.Partitions)...)
+	s.busy.Add(-1)
 }
 
 // begin notes that a task has been announced; false means that it was already.
@@ -103,11 +140,13 @@ func (s *session) begin(serial uint64) bool {
 	return true
 }
 
-// end notes that a task is answered, or given up.
-func (s *session) end(serial uint64) {
+// end notes that tasks are answered, or given up.
+func (s *session) end(serials ...uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.pending, serial)
+	for _, serial := range serials {
+		delete(s.pending, serial)
+	}
 }
 
 func (n *Node) fetchTask(ctx context.Context, bulk pb.BulkClient, note *pb.TaskNote) (*wire.Task, error) {
@@ -157,8 +196,8 @@ func (n *Node) session(job string) *session {
 		return s
 	}
 	ctx, cancel := context.WithCancel(n.ctx)
-	s := &session{id: job, node: n, cancel: cancel, tasks: make(chan *wire.Task, taskQueue), refs: make(map[string]uint64),
-		pending: make(map[uint64]bool)}
+	s := &session{id: job, node: n, cancel: cancel, over: ctx.Done(), tasks: make(chan *wire.Task, taskQueue),
+		refs: make(map[string][]uint64), pending: make(map[uint64]bool)}
 	n.sessions[job] = s
 	bulk := n.bulk
 	n.wait.Go(func() {
@@ -178,9 +217,14 @@ func (n *Node) session(job string) *session {
 // refuse answers all that was asked for with the reason why there is no engine.
 func (s *session) refuse(ctx context.Context, err error) {
 	s.node.config.Log.Error("job cannot be taken up", "job", s.id, "error", err)
+	again := errors.Is(err, errFetch)
 	for {
 		select {
 		case t := <-s.tasks:
+			if again {
+				s.Drop(t)
+				continue
+			}
 			s.deliver(ctx, &wire.Answer{Epoch: t.Epoch, Round: t.Round, Covered: slices.Clone(t.Partitions), Err: err})
 		default:
 			return
@@ -216,12 +260,12 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 	}
 	defer source.Close()
 	if source.Rows() != spec.Rows {
-		return s.named(fault.Inputf(fault.In(spec.Data.Files[0]), "has %d rows here and %d where the job was made", source.Rows(), spec.Rows).
+		return s.named(fault.Inputf(fault.In(firstName(source)), "has %d rows here and %d where the job was made", source.Rows(), spec.Rows).
 			Do("every worker must see the same files"))
 	}
 	sink, err := s.sink(spec, submitter)
 	if err != nil {
-		return err
+		return s.named(err)
 	}
 	engine, err := NewEngine(Config{Source: source, Manifest: manifest, Threads: s.node.config.Threads, Labels: sink,
 		Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Read: func(rows int64) { s.rows.Add(rows) }})
@@ -233,6 +277,14 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 	s.mu.Unlock()
 	err = Serve(ctx, NewCore(s.node.config.Name), engine, s)
 	return err
+}
+
+// firstName is the file that messages about all of the data name; a submitter's need not have one.
+func firstName(source dataset.Source) string {
+	if names := source.Names(); len(names) > 0 {
+		return names[0]
+	}
+	return ""
 }
 
 // lost is told that another worker did not answer a question about ids, so that they are read again here.
@@ -253,13 +305,16 @@ func (s *session) named(err error) error {
 
 func (s *session) fetch(ctx context.Context, bulk pb.BulkClient) (*pb.JobSpec, error) {
 	if bulk == nil {
-		return nil, errNoCoordinator
+		return nil, errFetch
 	}
 	stream, err := bulk.Job(ctx, &pb.JobRef{Job: s.id})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	data, err := receiveChunks(stream.Recv, maxMessage)
+	if status.Code(err) == codes.Unavailable {
+		return nil, fmt.Errorf("%w: %w", errFetch, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -277,6 +332,9 @@ func (s *session) fetch(ctx context.Context, bulk pb.BulkClient) (*pb.JobSpec, e
 func (s *session) submitter(spec *pb.JobSpec) (*grpc.ClientConn, error) {
 	if spec.Data.Submitter == "" {
 		return nil, nil
+	}
+	if _, err := netip.ParseAddrPort(spec.Data.Submitter); err != nil { // gRPC would take names of sockets and of resolvers too
+		return nil, fault.Inputf(fault.Place{Row: fault.NoRow}, "the job's submitter is at %q, which is no address", spec.Data.Submitter)
 	}
 	return s.node.config.Dial(spec.Data.Submitter, secure.Client)
 }
@@ -326,18 +384,18 @@ func (s *session) Reply(ctx context.Context, a *wire.Answer) error {
 // deliver sends an answer. One that does not arrive is asked for again once the connection is back.
 func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	defer s.busy.Add(-1)
-	s.mu.Lock()
-	key := refKey(a.Epoch, a.Round, a.Covered)
-	serial := s.refs[key]
-	delete(s.refs, key)
-	s.mu.Unlock()
-	defer s.end(serial)
+	serials := s.settle(a.Epoch, a.Round, a.Covered)
+	defer s.end(serials...)
 	n := s.node
 	n.mu.Lock()
 	bulk, name, packing := n.bulk, n.name, n.uplink.packing()
 	n.mu.Unlock()
 	if bulk == nil {
 		return
+	}
+	serial := uint64(0)
+	if len(serials) > 0 {
+		serial = serials[0]
 	}
 	head := &pb.AnswerHead{Worker: name, Digests: a.Digests, Micros: uint64(a.Took.Microseconds()),
 		Ref: &pb.TaskRef{Job: s.id, Epoch: a.Epoch, Round: a.Round, Serial: serial}}
@@ -363,7 +421,8 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	}
 }
 
-// send sends an answer in chunks and waits for its receipt.
+// send sends an answer in chunks and waits for its receipt. A large one waits until the coordinator has room for it,
+// which does not count as time that it took.
 func send(ctx context.Context, bulk pb.BulkClient, head *pb.AnswerHead, data []byte) (time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -373,6 +432,10 @@ func send(ctx context.Context, bulk pb.BulkClient, head *pb.AnswerHead, data []b
 		return 0, err
 	}
 	err = stream.Send(&pb.AnswerPart{Part: &pb.AnswerPart_Head{Head: head}})
+	if err == nil && len(data) > wire.UnaskedBytes {
+		_, err = stream.Header()
+		began = time.Now()
+	}
 	for chunk := range slices.Chunk(data, chunkBytes) {
 		if err != nil {
 			break // the other side has ended the stream: its reason comes with the receipt
@@ -385,8 +448,15 @@ func send(ctx context.Context, bulk pb.BulkClient, head *pb.AnswerHead, data []b
 	return time.Since(began), nil
 }
 
-// Describe implements Exchange: it looks at data that lies with the workers.
+// Describe implements Exchange: it looks at data that lies with the workers. Of text it reads all, so that a few at a time
+// are enough; the others wait their turn.
 func (n *Node) Describe(ctx context.Context, req *pb.DescribeRequest) (*pb.Description, error) {
+	select {
+	case n.looking <- struct{}{}:
+		defer func() { <-n.looking }()
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
 	source, err := open.Sources(ctx, req.Files, open.Options{Roots: n.roots(), SpoolDir: n.config.Spill})
 	if err != nil {
 		return nil, describeError(err)

@@ -20,8 +20,7 @@ type rate struct {
 	perSecond float64 // a moving average; 0: not known yet
 }
 
-// add takes an answer in. The time includes that in which the coordinator had no room for it, which compression cannot
-// mend but does not make worse either.
+// add takes an answer in: its bytes, and how long they took once the coordinator had room for them.
 func (r *rate) add(bytes int, took time.Duration) {
 	if bytes < measurable || took <= 0 {
 		return

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,18 +133,21 @@ func TestWrongUsageIsExitTwoWithOneLine(t *testing.T) {
 }
 
 func TestWhatIsNotBuiltYetIsUnknown(t *testing.T) {
-	for _, name := range []string{"coordinator", "worker", "sweep", "profile", "migrate", "export", "serve", "run", "bench",
-		"loadtest", "segments", "status", "jobs", "certs"} {
+	for _, name := range []string{"sweep", "profile", "migrate", "export", "run", "loadtest", "bench", "serve", "segments"} {
 		got := coterie(name, "--json")
 		if got.code != 2 || !strings.Contains(got.stderr, fmt.Sprintf("unknown command %q", name)) || got.stdout != "" {
 			t.Errorf("coterie %s: got %+v, want exit code 2 and an unknown command", name, got)
 		}
 	}
+	// What stands behind a flag is a command's own: each has it here, or has it not at all.
+	built := map[string][]string{"cluster": {"fit", "assign", "plan", "status"}, "detach": {"fit", "assign"}, "min-workers": {"fit", "assign"},
+		"worker-wait": {"fit", "assign"}, "memory": {"coordinator", "worker"}, "spill": {"worker"}, "insecure": {"fit", "assign", "coordinator", "worker"},
+		"tls-cert": {"fit", "assign", "plan", "status", "coordinator", "worker"}}
 	for _, c := range newRoot(newApp(nil, nil, nil, nil)).Commands() {
-		for _, flag := range []string{"cluster", "detach", "checkpoint", "resume", "memory", "spill", "min-workers",
-			"worker-wait", "gate", "report", "feature-weight", "from", "from-labels", "keep-transforms"} {
-			if c.Flags().Lookup(flag) != nil {
-				t.Errorf("coterie %s has --%s, which nothing stands behind", c.Name(), flag)
+		for _, flag := range []string{"cluster", "detach", "checkpoint", "resume", "memory", "spill", "min-workers", "worker-wait", "insecure",
+			"tls-cert", "gate", "report", "feature-weight", "from", "from-labels", "keep-transforms"} {
+			if has, want := c.Flags().Lookup(flag) != nil, slices.Contains(built[flag], c.Name()); has != want {
+				t.Errorf("coterie %s has --%s: %v, want %v", c.Name(), flag, has, want)
 			}
 		}
 	}
@@ -354,7 +358,8 @@ func TestManPagesForEveryCommand(t *testing.T) {
 	if got := coterie("man", folder); got != (outcome{}) {
 		t.Fatalf("got %+v, want success without a word", got)
 	}
-	for _, name := range []string{"coterie.1", "coterie-version.1", "coterie-probe.1"} {
+	for _, name := range []string{"coterie.1", "coterie-version.1", "coterie-probe.1", "coterie-coordinator.1", "coterie-worker.1", "coterie-status.1",
+		"coterie-jobs.1", "coterie-jobs-list.1", "coterie-jobs-show.1", "coterie-jobs-cancel.1", "coterie-jobs-resume.1", "coterie-certs.1"} {
 		page, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)

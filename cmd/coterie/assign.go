@@ -55,6 +55,9 @@ func newAssignCommand(app *App) *cobra.Command {
 
 func (f *assignFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	ctx := cmd.Context()
+	if err := f.job.checkPlace(app, cmd); err != nil {
+		return err
+	}
 	if err := f.data.check(); err != nil {
 		return err
 	}
@@ -74,7 +77,7 @@ func (f *assignFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	reporter := app.reporter()
 	r := &pipeline.AssignRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Model: f.model, Output: f.output,
 		Detail: f.detail}
-	if err := f.job.apply(app, cmd, &r.Engine); err != nil {
+	if err := f.job.apply(&r.Engine); err != nil {
 		reporter.Close()
 		return err
 	}

@@ -102,9 +102,9 @@ func (j *jobFlags) bind(cmd *cobra.Command) {
 }
 
 // apply sets where a command runs.
-func (j *jobFlags) apply(app *App, cmd *cobra.Command, e *pipeline.Engine) error {
-	if err := j.checkPlace(app, cmd); err != nil || j.address == "" {
-		return err
+func (j *jobFlags) apply(e *pipeline.Engine) error {
+	if j.address == "" {
+		return nil
 	}
 	cluster, err := j.cluster()
 	if err != nil {

@@ -86,6 +86,9 @@ func newFitCommand(app *App) *cobra.Command {
 
 func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	ctx := cmd.Context()
+	if err := f.job.checkPlace(app, cmd); err != nil {
+		return err
+	}
 	if err := f.check(cmd); err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
 		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
 		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels, Version: version()}
-	if err := f.job.apply(app, cmd, &r.Engine); err != nil {
+	if err := f.job.apply(&r.Engine); err != nil {
 		reporter.Close()
 		return err
 	}
@@ -118,7 +121,7 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	if f.labels == stdio {
 		return nil // the labels are there
 	}
-	return app.answer(f.json, doc, func(w io.Writer) { writeFit(w, f, outcome) })
+	return app.answer(f.json, doc, func(w io.Writer) { writeFit(w, f, outcome, app.width()) })
 }
 
 func (f *fitFlags) check(cmd *cobra.Command) error {
@@ -156,7 +159,7 @@ func (f *fitFlags) check(cmd *cobra.Command) error {
 }
 
 // writeFit says in words what was found.
-func writeFit(w io.Writer, f *fitFlags, o *pipeline.FitOutcome) {
+func writeFit(w io.Writer, f *fitFlags, o *pipeline.FitOutcome, width int) {
 	m := o.Model
 	end := fmt.Sprintf("converged after %d iterations", m.Iterations)
 	if !m.Converged {
@@ -164,7 +167,7 @@ func writeFit(w io.Writer, f *fitFlags, o *pipeline.FitOutcome) {
 	}
 	fmt.Fprintf(w, "%s rows × %d columns, k = %d: %s, inertia %.6g, %.2f s\n", grouped(m.Rows), o.Columns, m.K, end,
 		m.Inertia, o.Seconds.Total)
-	fmt.Fprint(w, pipeline.ModelTable(m))
+	fmt.Fprint(w, pipeline.ModelTable(m, width))
 	fmt.Fprintf(w, "model   %s\n", f.output)
 	if f.labels != "" {
 		fmt.Fprintf(w, "labels  %s\n", f.labels)

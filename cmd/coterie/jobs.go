@@ -1,16 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
-	"github.com/spf13/cobra"
 )
 
 // jobDocument is a job in --json.
@@ -28,6 +28,7 @@ type jobDocument struct {
 	Reassigned uint32  `json:"reassigned"`
 	Speculated uint32  `json:"speculated"`
 	Refused    uint32  `json:"refused"`
+	Detached   bool    `json:"detached"`
 	Submitted  string  `json:"submitted"`
 	Ended      string  `json:"ended,omitempty"`
 	Digest     string  `json:"digest,omitempty"` // of a fit that is done, where the job is shown
@@ -45,25 +46,16 @@ func jobDocuments(list []*pb.JobInfo) []jobDocument {
 func jobDocumentOf(j *pb.JobInfo) jobDocument {
 	d := jobDocument{ID: j.Id, State: j.State, Phase: j.Phase, Iteration: j.Iteration, Name: j.Name, Run: j.Run, Inertia: j.Inertia,
 		Reason: j.Reason, Rows: j.Rows, Partitions: j.Partitions, Reassigned: j.Reassigned, Speculated: j.Speculated, Refused: j.Refused,
-		Submitted: time.UnixMilli(j.SubmittedUnixMillis).UTC().Format(time.RFC3339)}
+		Detached: j.Detached, Submitted: time.UnixMilli(j.SubmittedUnixMillis).UTC().Format(time.RFC3339)}
 	if j.EndedUnixMillis > 0 {
 		d.Ended = time.UnixMilli(j.EndedUnixMillis).UTC().Format(time.RFC3339)
 	}
 	return d
 }
 
-func writeJobs(w io.Writer, list []*pb.JobInfo) {
-	fmt.Fprintf(w, "%d jobs\n", len(list))
-	for _, j := range list {
-		writeJob(w, j)
-	}
-}
-
-func writeJob(w io.Writer, j *pb.JobInfo) {
-	fmt.Fprintf(w, "  %-18s %-9s %-8s iteration %-4d %s\n", j.Id, j.State, j.Phase, j.Iteration, j.Name)
-	if j.Reason != "" {
-		fmt.Fprintf(w, "  %-18s %s\n", "", j.Reason)
-	}
+// jobIsOver says whether a job does nothing any more unless it is resumed.
+func jobIsOver(j *pb.JobInfo) bool {
+	return j.State == "done" || j.State == "failed" || j.State == "cancelled"
 }
 
 // newJobsCommand is coterie jobs with its subcommands.
@@ -77,14 +69,12 @@ func newJobsCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.AddCommand(newJobsListCommand(app), newJobsShowCommand(app),
-		newJobsDoCommand(app, "cancel", "End a job; its last checkpoint stays", func(ctx context.Context, jobs pb.JobsClient, id string) error {
-			_, err := jobs.Cancel(ctx, &pb.CancelRequest{Job: id})
-			return err
-		}),
-		newJobsDoCommand(app, "resume", "Let a cancelled or failed job go on from its last checkpoint", func(ctx context.Context, jobs pb.JobsClient, id string) error {
-			_, err := jobs.Resume(ctx, &pb.ResumeRequest{Job: id})
-			return err
-		}))
+		newJobsDoCommand(app, "cancel", "End a job; its last checkpoint stays", cancelJob, func(j *pb.JobInfo) bool { return !jobIsOver(j) }),
+		newJobsDoCommand(app, "resume", "Let a cancelled or failed job go on from its last checkpoint", resumeJob,
+			func(j *pb.JobInfo) bool { return j.State == "failed" || j.State == "cancelled" }))
+	for _, c := range cmd.Commands() {
+		c.Flags().SortFlags = false
+	}
 	return cmd
 }
 
@@ -104,18 +94,17 @@ func newJobsListCommand(app *App) *cobra.Command {
 				doc := struct {
 					Jobs []jobDocument `json:"jobs"`
 				}{jobDocuments(reply.Jobs)}
-				return app.answer(asJSON, doc, func(w io.Writer) { writeJobs(w, reply.Jobs) })
+				return app.answer(asJSON, doc, func(w io.Writer) { writeJobs(w, reply.Jobs, c.address, time.Now(), app.width()) })
 			})
 		},
 	}
-	c.bind(cmd, "the coordinator's `HOST:PORT`")
+	c.bindRequired(cmd)
 	addJSON(cmd, &asJSON)
-	require(cmd, "cluster")
 	return cmd
 }
 
-// newJobsDoCommand does something to one job and shows it.
-func newJobsDoCommand(app *App, name, short string, do func(context.Context, pb.JobsClient, string) error) *cobra.Command {
+// newJobsDoCommand does something to one job and shows it. A shell completes the ids of jobs that it can be done to.
+func newJobsDoCommand(app *App, name, short string, do func(context.Context, pb.JobsClient, string) error, which func(*pb.JobInfo) bool) *cobra.Command {
 	var c clusterFlags
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -131,43 +120,79 @@ func newJobsDoCommand(app *App, name, short string, do func(context.Context, pb.
 				if err != nil {
 					return err
 				}
-				return app.answer(asJSON, jobDocumentOf(reply.Info), func(w io.Writer) { writeJob(w, reply.Info) })
+				return app.answer(asJSON, jobDocumentOf(reply.Info), func(w io.Writer) {
+					writeJob(w, reply.Info, jobNext(reply, c.address), time.Now())
+				})
 			})
 		},
 	}
-	c.bind(cmd, "the coordinator's `HOST:PORT`")
+	c.bindRequired(cmd)
 	addJSON(cmd, &asJSON)
-	require(cmd, "cluster")
+	cmd.ValidArgsFunction = c.completeJobs(app, which)
 	return cmd
+}
+
+// How long cancel waits for the job to end, and how often it looks. A job ends between two rounds, or in one of them.
+const (
+	cancelWait = 5 * time.Second
+	cancelLook = 50 * time.Millisecond
+)
+
+// cancelJob asks for a job's end, and waits for it a while.
+func cancelJob(ctx context.Context, jobs pb.JobsClient, id string) error {
+	if _, err := jobs.Cancel(ctx, &pb.CancelRequest{Job: id}); err != nil {
+		return err
+	}
+	for end := time.Now().Add(cancelWait); time.Now().Before(end); {
+		reply, err := jobs.Show(ctx, &pb.ShowRequest{Job: id})
+		if err != nil || jobIsOver(reply.Info) {
+			return err
+		}
+		select {
+		case <-time.After(cancelLook):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func resumeJob(ctx context.Context, jobs pb.JobsClient, id string) error {
+	_, err := jobs.Resume(ctx, &pb.ResumeRequest{Job: id})
+	return err
+}
+
+// jobsShowFlags are those of coterie jobs show.
+type jobsShowFlags struct {
+	clusterFlags
+	output string
+	json   bool
 }
 
 func newJobsShowCommand(app *App) *cobra.Command {
-	var c clusterFlags
-	var asJSON bool
-	var output string
+	f := &jobsShowFlags{}
 	cmd := &cobra.Command{
-		Use:   "show JOB --cluster HOST:PORT",
-		Short: "Show a job, and write the model of one that is done",
-		Args:  exactArgs("JOB"),
+		Use:     "show JOB --cluster HOST:PORT",
+		Short:   "Show a job, and write the model of a fit that is done",
+		Example: "  coterie jobs show job-kuopx4kocfbs4 --cluster 127.0.0.1:7600 -o model.json",
+		Args:    exactArgs("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "" {
-				if err := checkOutput("-o", output, ".json"); err != nil {
+			if cmd.Flags().Changed("output") {
+				if err := checkOutput("-o", f.output, ".json"); err != nil {
 					return err
 				}
 			}
-			return c.ask(cmd.Context(), func(ctx context.Context, jobs pb.JobsClient) error {
-				return showJob(ctx, app, jobs, args[0], output, asJSON)
-			})
+			return f.ask(cmd.Context(), func(ctx context.Context, jobs pb.JobsClient) error { return f.show(ctx, app, jobs, args[0]) })
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "where the model of a fit goes: `FILE`.json")
-	c.bind(cmd, "the coordinator's `HOST:PORT`")
-	addJSON(cmd, &asJSON)
-	require(cmd, "cluster")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "where the model of a fit goes: `FILE`.json")
+	f.bindRequired(cmd)
+	addJSON(cmd, &f.json)
+	cmd.ValidArgsFunction = f.completeJobs(app, func(*pb.JobInfo) bool { return true })
 	return cmd
 }
 
-func showJob(ctx context.Context, app *App, jobs pb.JobsClient, id, output string, asJSON bool) error {
+func (f *jobsShowFlags) show(ctx context.Context, app *App, jobs pb.JobsClient, id string) error {
 	reply, err := jobs.Show(ctx, &pb.ShowRequest{Job: id})
 	if err != nil {
 		return err
@@ -188,24 +213,36 @@ func showJob(ctx context.Context, app *App, jobs pb.JobsClient, id, output strin
 		if err != nil {
 			return err
 		}
-		doc.Digest, table = m.Digest(), pipeline.ModelTable(m)
-		if output != "" {
-			if err := pipeline.WriteModel(output, m); err != nil {
+		doc.Digest, table = m.Digest(), pipeline.ModelTable(m, app.width())
+		if f.output != "" {
+			if err := pipeline.WriteModel(f.output, m); err != nil {
 				return err
 			}
-			doc.Model = output
+			doc.Model = f.output
 		}
-	case output != "":
-		return fault.Failedf(errors.New(reply.Info.State), "job %s has no model", id).Do("coterie jobs list shows how far jobs are")
+	case f.output != "":
+		return noModel(reply, f.address)
 	}
-	return app.answer(asJSON, doc, func(w io.Writer) {
-		writeJob(w, reply.Info)
-		fmt.Fprint(w, table)
-		if doc.Digest != "" {
-			fmt.Fprintf(w, "digest  %s\n", doc.Digest)
-		}
-		if doc.Model != "" {
-			fmt.Fprintf(w, "model   %s\n", doc.Model)
-		}
+	next := jobNext(reply, f.address)
+	if doc.Model != "" {
+		next = "" // it is done
+	}
+	return app.answer(f.json, doc, func(w io.Writer) {
+		writeJob(w, reply.Info, next, time.Now())
+		writeJobModel(w, &doc, table)
 	})
+}
+
+// noModel says why a job has no model to be written.
+func noModel(reply *pb.ShowReply, address string) error {
+	j := reply.Info
+	switch {
+	case !reply.Fit:
+		return fault.Failedf(nil, "-o: job %s is %q, which makes no model", j.Id, j.Name).Do("leave -o out; its labels lie where it was told to write them")
+	case j.State == "failed" || j.State == "cancelled":
+		return fault.Failedf(nil, "-o: job %s has no model: it is %s: %s", j.Id, j.State, cmp.Or(j.Reason, "no reason is known")).
+			Do("coterie jobs resume %s --cluster %s lets it go on", j.Id, address)
+	}
+	return fault.Failedf(nil, "-o: job %s has no model yet: it is %s", j.Id, j.State).
+		Do("coterie jobs show %s --cluster %s says how far it is; ask again once it is done", j.Id, address)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math"
@@ -14,6 +13,7 @@ import (
 // planFlags are those of coterie plan.
 type planFlags struct {
 	data    dataFlags
+	cluster clusterFlags
 	k       int64
 	workers int64
 	threads int64
@@ -27,32 +27,46 @@ func newPlanCommand(app *App) *cobra.Command {
 		Use:   "plan DATA… -k K --workers W",
 		Short: "Say what a fit would take: memory, network, time",
 		Long: "Plan looks at the data and measures this machine for a moment. It writes nothing. Times are estimates for\n" +
-			"workers like this machine.",
-		Args: someArgs("DATA"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args) },
+			"workers like this machine. With --cluster it plans for the workers that are there, and shows which of them\n" +
+			"would hold which partitions.",
+		Example: "  coterie plan customers.parquet -k 5 --workers 8\n  coterie plan /data/customers.parquet -k 5 --cluster 127.0.0.1:7600",
+		Args:    someArgs("DATA"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, app, args) },
 	}
 	flags := cmd.Flags()
 	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments")
 	flags.Var(newWhole(&f.workers, 1, 1, 1<<20), "workers", "`W` workers, each like this machine")
 	f.data.bind(cmd)
 	bindThreads(cmd, &f.threads)
+	f.cluster.bind(cmd, "plan for the workers of the cluster of the coordinator at `HOST:PORT`")
 	addJSON(cmd, &f.json)
 	require(cmd, "clusters")
 	return cmd
 }
 
-func (f *planFlags) run(ctx context.Context, app *App, args []string) error {
+func (f *planFlags) run(cmd *cobra.Command, app *App, args []string) error {
+	if err := f.cluster.checkPlace(app, cmd); err != nil {
+		return err
+	}
 	if err := f.data.check(); err != nil {
 		return err
 	}
 	reporter := app.reporter()
+	defer reporter.Close()
 	engine := engineFlags{threads: f.threads}
-	p, err := pipeline.Plan(ctx, &pipeline.PlanRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), K: int(f.k),
-		Workers: int(f.workers)})
-	reporter.Close()
+	r := &pipeline.PlanRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), K: int(f.k), Workers: int(f.workers)}
+	if f.cluster.address != "" {
+		cluster, err := f.cluster.cluster()
+		if err != nil {
+			return err
+		}
+		r.Engine.Cluster = cluster
+	}
+	p, err := pipeline.Plan(cmd.Context(), r)
 	if err != nil {
 		return err
 	}
+	reporter.Close()
 	return app.answer(f.json, p, func(w io.Writer) { writePlan(w, p) })
 }
 
@@ -63,14 +77,33 @@ func writePlan(w io.Writer, p *pipeline.PlanOutcome) {
 		fmt.Fprintf(w, "data                   %s\n", inBytes(p.Bytes))
 	}
 	fmt.Fprintf(w, "partitions             %d\n", p.Partitions)
-	fmt.Fprintf(w, "workers                %d × %d threads\n", p.Workers, p.Threads)
+	fmt.Fprintf(w, "workers                %d × %s\n", p.Workers, threadsOf(p))
 	fmt.Fprintf(w, "memory per worker      %s\n", inBytes(p.MemoryPerWorker))
 	fmt.Fprintf(w, "network per iteration  %s\n", inBytes(p.NetworkPerIteration))
-	fmt.Fprintf(w, "expected time          %.3g s: read %.3g, seed %.3g, iterate %.3g (%d iterations)\n", p.Expected.Total,
-		p.Expected.Read, p.Expected.Seed, p.Expected.Iterate, p.AssumedIterations)
+	read := fmt.Sprintf("read %.3g", p.Expected.Read)
+	if p.ReadRowsPerSecond == 0 {
+		read = "reading not counted, as the data cannot be read here"
+	}
+	fmt.Fprintf(w, "expected time          %.3g s: %s, seed %.3g, iterate %.3g (%d iterations)\n", p.Expected.Total, read, p.Expected.Seed,
+		p.Expected.Iterate, p.AssumedIterations)
 	if p.ExceedsMemory {
 		fmt.Fprintln(w, "a worker needs more memory than this machine has: plan for more workers")
 	}
+	if p.Table != "" {
+		fmt.Fprintf(w, "\n%s", p.Table)
+	}
+}
+
+// threadsOf says how many threads workers have.
+func threadsOf(p *pipeline.PlanOutcome) string {
+	if p.Placement != nil {
+		for _, h := range p.Placement.Workers {
+			if h.Weight != p.Threads {
+				return fmt.Sprintf("up to %d threads", p.Threads)
+			}
+		}
+	}
+	return counted(int64(p.Threads), "thread", "threads")
 }
 
 // inBytes renders a size in binary units: 812 B, 3.1 MiB, 12.3 GiB.

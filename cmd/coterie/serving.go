@@ -70,14 +70,8 @@ func (s *servingFlags) open(app *App) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range []struct{ flag, address string }{{"--listen", s.listen}, {"--gossip", s.gossip}, {"--http", s.http}} {
-		secured := identity
-		if l.flag == "--gossip" && s.key == "" {
-			secured = nil // TLS does not cover it
-		}
-		if err := secure.CheckListen(l.flag, l.address, secured, s.insecure || l.flag == "--http" && identity != nil); err != nil {
-			return nil, err
-		}
+	if err := s.checkOpen(identity); err != nil {
+		return nil, err
 	}
 	srv := &server{flags: s, identity: identity, boot: cluster.NewBoot(), log: slog.New(slog.NewTextHandler(app.Stderr, nil))}
 	if app.quiet {
@@ -99,6 +93,22 @@ func (s *servingFlags) open(app *App) (*server, error) {
 	s.name = cmp.Or(s.name, hostName()+"-"+port)
 	srv.grpc = grpc.NewServer(secure.ServerOptions(identity, secure.Limits{})...)
 	return srv, nil
+}
+
+// checkOpen refuses addresses that other machines reach without being asked who they are. TLS does not cover the gossip,
+// which has a key of its own; what is served over HTTP is not secret.
+func (s *servingFlags) checkOpen(id *secure.Identity) error {
+	if err := secure.CheckListen("--listen", s.listen, id, s.insecure); err != nil {
+		return err
+	}
+	if err := secure.CheckListen("--gossip", s.gossip, nil, s.insecure || id != nil && s.key != ""); err != nil {
+		if id == nil {
+			return err
+		}
+		return fault.Usagef("--gossip: %q can be reached from other machines, and the gossip is not encrypted", s.gossip).
+			Do("use --gossip-key, which coterie certs makes, or --insecure")
+	}
+	return secure.CheckListen("--http", s.http, id, s.insecure)
 }
 
 // hostName is what this machine is called, short enough that a port can follow.
@@ -160,14 +170,23 @@ func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready f
 	if s.http, err = observe.Listen(s.flags.http, ready, metrics); err != nil {
 		return err
 	}
-	advertise := ""
-	if s.flags.advertise != "" {
-		advertise = net.JoinHostPort(s.flags.advertise, "0")
-	}
-	s.members, err = cluster.Start(ctx, cluster.Config{Name: s.flags.name, Cluster: s.flags.cluster, Bind: s.flags.gossip, Advertise: advertise, Key: key,
+	s.members, err = cluster.Start(ctx, cluster.Config{Name: s.flags.name, Cluster: s.flags.cluster, Bind: s.flags.gossip, Advertise: s.flags.gossipHost(), Key: key,
 		Seeds: s.flags.join, Log: s.log, Meta: cluster.Meta{Role: role, RPC: s.address, Version: version(), Boot: s.boot, Name: s.flags.name}})
 	s.refusals.gossip.Store(s.members)
 	return err
+}
+
+// gossipHost is HOST:0 that others reach the gossip by, where that is not the address bound: the same host as that of
+// the services.
+func (s *servingFlags) gossipHost() string {
+	host := s.advertise
+	if bound, _, _ := net.SplitHostPort(s.gossip); host == "" && (bound == "" || net.ParseIP(bound).IsUnspecified()) {
+		host = thisMachine()
+	}
+	if host == "" {
+		return "" // that of the address bound
+	}
+	return net.JoinHostPort(host, "0")
 }
 
 // announce prints the addresses: the process takes work from now on.

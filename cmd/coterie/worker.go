@@ -37,8 +37,8 @@ func newWorkerCommand(app *App) *cobra.Command {
 		Example: "  coterie worker --join 127.0.0.1:7946 --data-root /data\n" +
 			"  coterie worker --join node1:7946,node2:7946 --listen 10.0.0.2:0 --gossip 10.0.0.2:0 --http 10.0.0.2:0 --data-root /data \\\n" +
 			"    --tls-cert pki/worker.crt --tls-key pki/worker.key --tls-ca pki/ca.crt --gossip-key pki/gossip.key",
-		Args:    exactArgs(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), app) },
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), app) },
 	}
 	flags := cmd.Flags()
 	flags.Var(newPeers(&f.join), "join", "`HOST:PORT,…` of the gossip of the coordinator, or of any worker")

@@ -8,12 +8,6 @@ import (
 	"time"
 )
 
-// longJob is a fit of six partitions and 154 rounds of iteration, which take no time of their own.
-var longJob = []string{"synth://uniform?rows=1500000&seed=4&d=2", "-k", "8", "--tol", "0", "--max-iter", "300"}
-
-// slowRounds makes a worker wait in each iteration: with it longJob lasts for 46 s, and a fault falls into it.
-var slowRounds = []string{"COTERIE_FAILPOINT=iterate:1:sleep=300ms"}
-
 // bench is a cluster on a lan with a fit under way: a coordinator, where the fit was given, two slow workers, and one
 // without a fail point, w3. Once the two have gone, the job ends in no time.
 type bench struct {

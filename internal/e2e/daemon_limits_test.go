@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -18,13 +20,32 @@ import (
 	"time"
 )
 
+// workshop is where programs are built; it goes with the tests.
+var workshop string
+
+// together is how many tests run at once: on few cores too, since most of the time they wait for what time brings.
+const together = "6"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	var err error
+	if workshop, err = os.MkdirTemp("", "coterie-e2e-"); err == nil && !asked {
+		err = flag.Set("test.parallel", together)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(workshop)
+	os.Exit(code)
+}
+
 // built is the program with its fail points, made once for all tests.
 var built = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "coterie-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "coterie")
+	path := filepath.Join(workshop, "coterie")
 	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", path, "../../cmd/coterie").CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
@@ -279,3 +300,22 @@ func metricIn(t *testing.T, text, name string) float64 {
 	t.Fatalf("there is no metric coterie_%s in %.2000s", name, text)
 	return 0
 }
+
+// leadOnLoopback starts a coordinator with a state of its own.
+func leadOnLoopback(t *testing.T) *daemon {
+	t.Helper()
+	return serveFrom(t, "coordinator", nil, nil, coteriePath(t), "coordinator", "--state", filepath.Join(t.TempDir(), "state"),
+		"--listen", "127.0.0.1:0", "--gossip", "127.0.0.1:0", "--http", "127.0.0.1:0")
+}
+
+// localWorker starts a worker of that coordinator.
+func localWorker(t *testing.T, name string, of *daemon, env []string) *daemon {
+	t.Helper()
+	return serveFrom(t, name, nil, env, coteriePath(t), "worker", "--join", of.gossip, "--name", name, "--threads", "1", "--memory", "1GiB")
+}
+
+// longJob is a fit of six partitions and 154 rounds of iteration, which take no time of their own.
+var longJob = []string{"synth://uniform?rows=1500000&seed=4&d=2", "-k", "8", "--tol", "0", "--max-iter", "300"}
+
+// slowRounds makes a worker wait in each iteration: with it longJob lasts for more than a minute, and a fault falls into it.
+var slowRounds = []string{"COTERIE_FAILPOINT=iterate:1:sleep=500ms"}

@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,8 +51,9 @@ func TestClustersOfOtherNamesDoNotSeeEachOther(t *testing.T) {
 	for name, m := range heads {
 		m.coordinator("--cluster-name", name)
 	}
+	others := map[string]*machine{"north": heads["south"], "south": heads["north"]}
 	for name, m := range heads {
-		l.machine().worker(name+"-worker", m, nil, "--cluster-name", name, "--join", heads["north"].at(gossipPort)+","+heads["south"].at(gossipPort))
+		l.machine().worker(name+"-worker", m, nil, "--cluster-name", name, "--join", others[name].at(gossipPort))
 	}
 	for name, m := range heads {
 		until(t, 20*time.Second, name+" has its worker", func() bool {
@@ -62,5 +66,32 @@ func TestClustersOfOtherNamesDoNotSeeEachOther(t *testing.T) {
 		if members := m.metric("gossip_members"); len(v.Workers) != 1 || members != 2 {
 			t.Errorf("%s has the workers %+v and %v members of its gossip, want its own worker and two members", name, v.Workers, members)
 		}
+	}
+}
+
+// A fit that serves its data, or takes labels, listens where the workers are. Beyond loopback it asks for a word, as the
+// others do.
+func TestAFitServesNothingBeyondLoopbackWithoutTLSOrAWord(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	center := l.machine()
+	center.coordinator()
+	l.machine().worker("w1", center, nil)
+	job := []string{"synth://uniform?rows=600000&seed=2&d=2", "-k", "3"}
+	here, there := filepath.Join(t.TempDir(), "here.csv"), filepath.Join(t.TempDir(), "there.csv")
+	args := append([]string{"fit", "--quiet", "--json", "-o", filepath.Join(t.TempDir(), "m.json"), "--labels", there, "--cluster", center.at(rpcPort)}, job...)
+	if o := coterie(t, center.place(), args...); o.code != 2 || !strings.Contains(o.err, "--insecure") {
+		t.Errorf("got exit %d and %q, want exit 2 and a message that names --insecure", o.code, o.err)
+	}
+	got := digestOf(t, worked(t, center.place(), append(args, "--insecure")...))
+	if want := digestHere(t, append(job, "--labels", here)...); got != want {
+		t.Errorf("got digest %s, want that of one process, %s", got, want)
+	}
+	theirs, err := os.ReadFile(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := os.ReadFile(here); err != nil || !bytes.Equal(ours, theirs) {
+		t.Errorf("the labels differ from those of one process (%v)", err)
 	}
 }

@@ -225,7 +225,7 @@ func (m *machine) coordinator(flags ...string) *daemon {
 // worker starts one on the machine that looks for the coordinator on another.
 func (m *machine) worker(name string, of *machine, env []string, flags ...string) *daemon {
 	m.lan.t.Helper()
-	return m.serve("worker", env, append([]string{"--join", of.at(gossipPort), "--name", name, "--threads", "1", "--memory", "1GiB"}, flags...)...)
+	return m.serve("worker", env, append([]string{"--join=" + of.at(gossipPort), "--name", name, "--threads", "1", "--memory", "1GiB"}, flags...)...)
 }
 
 func (m *machine) serve(role string, env []string, flags ...string) *daemon {

@@ -105,6 +105,9 @@ func (l *link) Reply(ctx context.Context, a *wire.Answer) error {
 	return l.tell(ctx, coordinator.Answered{Answer: a})
 }
 
+// Drop implements worker.Link: the coordinator keeps its own books.
+func (l *link) Drop(*wire.Task) {}
+
 func (l *link) tell(ctx context.Context, e coordinator.Event) error {
 	select {
 	case l.events <- e:

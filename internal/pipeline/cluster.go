@@ -102,8 +102,12 @@ func (c *Cluster) unreachable(err error) error {
 		e.Err = nil
 		e.Problem = fmt.Sprintf("the coordinator at %s does not answer within %s", c.Address, dialWait)
 	}
-	if c.Identity == nil {
+	switch {
+	case e.Kind != fault.Unavailable:
+	case c.Identity == nil:
 		e.Remedy += "; one with TLS wants --tls-cert, --tls-key and --tls-ca"
+	default:
+		e.Remedy += "; its certificate must be of the CA in --tls-ca and name its host: coterie certs DIR --host HOST"
 	}
 	return e
 }
@@ -243,8 +247,9 @@ func (c *Cluster) persist(ctx context.Context, do func() error) error {
 	}
 }
 
-// follow reports what the job does until it ends. It survives the coordinator's restart.
-func (c *Cluster) follow(ctx context.Context, jobs pb.JobsClient, id string, e *Engine, watch *stopwatch) (*pb.JobResult, error) {
+// follow reports what the job does until it ends. It survives the coordinator's restart. tied says that the job cannot go
+// on without this process.
+func (c *Cluster) follow(ctx context.Context, jobs pb.JobsClient, id string, e *Engine, watch *stopwatch, tied bool) (*pb.JobResult, error) {
 	f := &follower{engine: e, watch: watch}
 	seen := time.Now()
 	for wait := 100 * time.Millisecond; ; {
@@ -254,7 +259,7 @@ func (c *Cluster) follow(ctx context.Context, jobs pb.JobsClient, id string, e *
 		case err == nil:
 			return result, nil
 		case ctx.Err() != nil:
-			return nil, c.giveUp(jobs, id)
+			return nil, c.giveUp(jobs, id, tied)
 		case code != codes.Unavailable && code != codes.DeadlineExceeded && code != codes.Internal:
 			return nil, c.call(ctx, err)
 		case time.Since(seen) > absence:
@@ -273,11 +278,14 @@ func (c *Cluster) follow(ctx context.Context, jobs pb.JobsClient, id string, e *
 }
 
 // giveUp cancels a job whose submitter is interrupted, and says how it goes on.
-func (c *Cluster) giveUp(jobs pb.JobsClient, id string) error {
+func (c *Cluster) giveUp(jobs pb.JobsClient, id string, tied bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	stop := &fault.Error{Kind: fault.Interrupted, Place: fault.Place{Row: fault.NoRow}, Problem: "interrupted",
 		Remedy: fmt.Sprintf("coterie jobs resume %s --cluster %s goes on from the last checkpoint", id, c.Address)}
+	if tied {
+		stop.Remedy = "run it again: its rows or its labels lie only here; with absolute paths within a --data-root of the workers, a job can be resumed"
+	}
 	if _, err := jobs.Cancel(ctx, &pb.CancelRequest{Job: id}); err != nil {
 		stop.Problem = fmt.Sprintf("interrupted; job %s could not be cancelled: %s", id, status.Convert(err).Message())
 		stop.Remedy = fmt.Sprintf("coterie jobs cancel %s --cluster %s", id, c.Address)
@@ -289,7 +297,8 @@ func (c *Cluster) giveUp(jobs pb.JobsClient, id string) error {
 type follower struct {
 	engine *Engine
 	watch  *stopwatch
-	told   bool // that the coordinator is away
+	told   bool   // that the coordinator is away
+	state  string // that was told last
 }
 
 // once follows until the stream ends. alive is called with each event.
@@ -320,8 +329,12 @@ func (f *follower) report(event any) {
 	r := f.engine.Reporter
 	switch event := event.(type) {
 	case *pb.JobEvent_State:
-		if event.State.State != "running" && event.State.Reason != "" {
-			r.Note(fmt.Sprintf("%s: %s", event.State.State, event.State.Reason))
+		// Whoever begins to follow hears of the state, and then of what led to it.
+		if state := fmt.Sprintf("%s: %s", event.State.State, event.State.Reason); state != f.state {
+			f.state = state
+			if event.State.State != "running" && event.State.Reason != "" {
+				r.Note(state)
+			}
 		}
 	case *pb.JobEvent_Phase:
 		if f.watch != nil {

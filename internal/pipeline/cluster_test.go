@@ -22,7 +22,8 @@ import (
 
 // camp is a cluster of one process: the real server and the real nodes, over real connections, without gossip.
 type camp struct {
-	t       *testing.T
+	t       testing.TB
+	every   time.Duration // between checkpoints
 	state   string
 	address string
 	roots   []string
@@ -32,8 +33,13 @@ type camp struct {
 	halt    func()
 }
 
-func newCamp(t *testing.T, roots ...string) *camp {
-	c := &camp{t: t, state: t.TempDir(), roots: roots}
+func newCamp(t testing.TB, roots ...string) *camp {
+	return newCampThatKeeps(t, time.Millisecond, roots...)
+}
+
+// newCampThatKeeps makes a camp that writes a checkpoint each so often.
+func newCampThatKeeps(t testing.TB, every time.Duration, roots ...string) *camp {
+	c := &camp{t: t, every: every, state: t.TempDir(), roots: roots}
 	t.Cleanup(c.close)
 	c.startCoordinator("127.0.0.1:0")
 	return c
@@ -50,7 +56,7 @@ func (c *camp) startCoordinator(address string) {
 	epoch, err := store.NextEpoch()
 	c.must(err)
 	s, err := coordinator.NewServer(coordinator.ServerConfig{Version: "test", Store: store, Epoch: epoch, Beat: 50 * time.Millisecond,
-		Reconnect: 200 * time.Millisecond, Missed: 6, Checkpoint: time.Millisecond},
+		Reconnect: 200 * time.Millisecond, Missed: 6, Checkpoint: c.every},
 		func(address string) (*grpc.ClientConn, error) { return dialPlain(address, secure.Worker) }, nil)
 	c.must(err)
 	listener, err := net.Listen("tcp", address)

@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +32,7 @@ type clusterData struct {
 // workers themselves; everything else is served from here.
 func (c *Cluster) openOnCluster(ctx context.Context, jobs pb.JobsClient, d *Data, e *Engine) (*clusterData, error) {
 	if theirs(d.Files) {
-		data, err := c.describe(ctx, jobs, d)
+		data, err := c.describe(ctx, jobs, d, e)
 		if data != nil || err != nil {
 			return data, err
 		}
@@ -57,9 +59,15 @@ func theirs(files []string) bool {
 	return len(files) > 0
 }
 
+// describeWait is how long a worker may take to look at the data: of text it counts the lines.
+const describeWait = 10 * time.Minute
+
 // describe has a worker look at the data; nil means that it does not lie within a data root.
-func (c *Cluster) describe(ctx context.Context, jobs pb.JobsClient, d *Data) (*clusterData, error) {
-	bounded, cancel := context.WithTimeout(ctx, c.WorkerWait+callWait)
+func (c *Cluster) describe(ctx context.Context, jobs pb.JobsClient, d *Data, e *Engine) (*clusterData, error) {
+	if err := c.awaitWorker(ctx, jobs, e); err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, describeWait)
 	defer cancel()
 	var description *pb.Description
 	err := c.persistQuietly(bounded, func() error {
@@ -74,7 +82,8 @@ func (c *Cluster) describe(ctx context.Context, jobs pb.JobsClient, d *Data) (*c
 		return nil, nil
 	case code == codes.DeadlineExceeded:
 		return nil, &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow},
-			Problem: "no worker has come within " + c.WorkerWait.String(), Remedy: "start workers: coterie worker --join …"}
+			Problem: fmt.Sprintf("no worker has described %s within %s", strings.Join(d.Files, ", "), describeWait),
+			Remedy:  fmt.Sprintf("look at the workers: coterie status --cluster %s", c.Address)}
 	case err != nil:
 		return nil, c.call(ctx, err)
 	}
@@ -83,6 +92,31 @@ func (c *Cluster) describe(ctx context.Context, jobs pb.JobsClient, d *Data) (*c
 		return nil, err
 	}
 	return &clusterData{source: source, spec: &pb.DataSpec{Files: d.Files, Pins: description.Pins, Token: token(), Description: description}}, nil
+}
+
+// awaitWorker waits for a worker that can look at the data, for as long as a job would wait for its workers.
+func (c *Cluster) awaitWorker(ctx context.Context, jobs pb.JobsClient, e *Engine) error {
+	bounded, cancel := context.WithTimeout(ctx, c.WorkerWait+callWait)
+	defer cancel()
+	for began, told := time.Now(), false; ; {
+		reply, err := jobs.Status(bounded, &pb.StatusRequest{})
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && status.Code(err) != codes.Unavailable:
+			return c.call(ctx, err)
+		case slices.ContainsFunc(reply.GetWorkers(), func(w *pb.WorkerInfo) bool { return w.State == "ready" }):
+			return nil
+		case time.Since(began) >= c.WorkerWait:
+			return &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow},
+				Problem: fmt.Sprintf("0/%d workers after waiting for %s", max(c.MinWorkers, 1), c.WorkerWait),
+				Remedy:  "start workers: coterie worker --join …"}
+		case !told:
+			told = true
+			e.Reporter.Note(fmt.Sprintf("waiting: 0/%d workers", max(c.MinWorkers, 1)))
+		}
+		pause(bounded, redial)
+	}
 }
 
 // persistQuietly repeats a call while the coordinator is away; the error is the call's own.
@@ -120,6 +154,10 @@ func (s *submitter) PutLabels(stream pb.Submitter_PutLabelsServer) error {
 	return stream.SendAndClose(&pb.PutLabelsReply{})
 }
 
+// submitterRate is how many calls a second the workers of one machine may make. For each row that is set aside they ask
+// where it stands, and each partition is read and labelled by calls of its own; all of it is work of this process's own job.
+const submitterRate = 100_000
+
 // serve begins to serve data and labels to the workers, where this process is reached by the coordinator's network,
 // and notes the address. stop ends it and returns after the last call has.
 func (c *Cluster) serve(data *clusterData, labels worker.LabelSink) (stop func(), err error) {
@@ -128,14 +166,15 @@ func (c *Cluster) serve(data *clusterData, labels worker.LabelSink) (stop func()
 		return nil, err
 	}
 	address := net.JoinHostPort(host, "0")
-	if err := secure.CheckListen("--cluster", address, c.Identity, c.Insecure); err != nil {
-		return nil, err
+	if secure.CheckListen("--cluster", address, c.Identity, c.Insecure) != nil {
+		return nil, fault.Usagef("--cluster: the workers would read rows from this process, or hand labels to it, at %s, which other machines reach, and there is no TLS", host).
+			Do("use --tls-cert, --tls-key and --tls-ca, or --insecure; data by an absolute path within a --data-root needs neither")
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fault.Failedf(err, "the workers cannot be let in at %s", address)
 	}
-	server := grpc.NewServer(secure.ServerOptions(c.Identity, secure.Limits{})...)
+	server := grpc.NewServer(secure.ServerOptions(c.Identity, secure.Limits{Rate: submitterRate, Burst: submitterRate})...)
 	pb.RegisterSubmitterServer(server, &submitter{Server: remote.Serve(data.source, data.spec.Token), token: data.spec.Token, labels: labels})
 	data.spec.Submitter = listener.Addr().String()
 	done := make(chan struct{})

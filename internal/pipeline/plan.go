@@ -10,6 +10,7 @@ import (
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
+	"github.com/coterie-project/coterie/partition"
 )
 
 // PlanRequest asks what a fit would take.
@@ -35,8 +36,13 @@ type PlanOutcome struct {
 	Expected                PlanSeconds `json:"expected_seconds"`            // of the whole fit
 	AssumedIterations       int         `json:"assumed_iterations"`          // Lloyd passes in the estimate
 	PassNanosecondsPerPoint float64     `json:"pass_nanoseconds_per_point"`  // measured here, on one thread
-	ReadRowsPerSecond       float64     `json:"read_rows_per_second"`        // measured here, on one thread
+	ReadRowsPerSecond       float64     `json:"read_rows_per_second"`        // measured here, on one thread; 0: the data cannot be read here
 	ExceedsMemory           bool        `json:"exceeds_memory_of_this_host"` // of one worker, against this machine
+
+	// Of a cluster that is there: which worker would hold what. Workers, Threads and MemoryPerWorker are then those of
+	// its workers, the largest of each.
+	Placement *partition.Summary `json:"placement,omitempty"`
+	Table     string             `json:"-"` // the placement for people
 }
 
 // PlanSeconds are the expected parts of a fit.
@@ -60,8 +66,12 @@ const bytesPerRow = 2 + 8
 // workerOverhead is what a worker needs whatever it holds: the runtime, decoding buffers of each thread.
 const workerOverhead = 64 << 20
 
-// Plan looks at the data and measures this machine for a moment. It writes nothing.
+// Plan looks at the data and measures this machine for a moment. It writes nothing. With Engine.Cluster it plans for the
+// workers that are there.
 func Plan(ctx context.Context, r *PlanRequest) (*PlanOutcome, error) {
+	if r.Engine.Cluster != nil {
+		return planOnCluster(ctx, r)
+	}
 	source, err := openData(ctx, &r.Data, &r.Engine)
 	if err != nil {
 		return nil, err
@@ -98,17 +108,24 @@ func plan(ctx context.Context, r *PlanRequest, source dataset.Source) (*PlanOutc
 	if in.ID != "" {
 		p.MemoryPerWorker += share * 16
 	}
-	p.NetworkPerIteration = int64(r.Workers) * int64(r.K) * (int64(width)*(16+4) + 8)
+	p.NetworkPerIteration = networkPerIteration(r.Workers, r.K, width)
 	p.ExceedsMemory = exceedsMemory(p.MemoryPerWorker)
 	p.expect(float64(min(p.Workers*p.Threads, max(len(manifest.Partitions), p.Threads))))
 	return p, nil
+}
+
+// networkPerIteration is what passes the coordinator: each worker gets the centroids and gives exact sums and counts.
+func networkPerIteration(workers, k, width int) int64 {
+	return int64(workers) * int64(k) * (int64(width)*(16+4) + 8)
 }
 
 // expect estimates the times on so many threads in all.
 func (p *PlanOutcome) expect(threads float64) {
 	pass := float64(p.Rows) * p.PassNanosecondsPerPoint * 1e-9 / threads
 	e := &p.Expected
-	e.Read = 2 * float64(p.Rows) / p.ReadRowsPerSecond / threads
+	if p.ReadRowsPerSecond > 0 {
+		e.Read = 2 * float64(p.Rows) / p.ReadRowsPerSecond / threads
+	}
 	e.Seed = pass * seedPasses
 	e.Iterate = pass * assumedIterations
 	e.Total = e.Read + e.Seed + e.Iterate

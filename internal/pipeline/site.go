@@ -99,15 +99,31 @@ func (s *site) jobSpec(name string, in *wire.Input, m *partition.Manifest, label
 	}
 	spec := &pb.JobSpec{Protocol: wire.Protocol, Data: s.data.spec, Input: input, Labels: labels, MinWorkers: uint32(max(c.MinWorkers, 1)),
 		WorkerWaitMillis: uint64(c.WorkerWait.Milliseconds()), Window: remoteWindow,
-		Name: fmt.Sprintf("%s %s", name, strings.Join(s.source.Names(), " "))}
+		Name: jobName(name, s.source.Names())}
 	coordinator.SetManifest(spec, m)
 	return spec, nil
+}
+
+// shownNames bounds the bytes of a job's name, which is for lists and goes with everything that is told of the job.
+const shownNames = 200
+
+// jobName is what a job is called: what it does, and to which files.
+func jobName(what string, files []string) string {
+	name := what
+	for i, f := range files {
+		if len(name)+len(f) > shownNames {
+			return fmt.Sprintf("%s and %d more", name, len(files)-i)
+		}
+		name += " " + f
+	}
+	return name
 }
 
 // run submits a job and follows it to its end. A detached one has no result.
 func (s *site) run(ctx context.Context, spec *pb.JobSpec, labels *labelFile, watch *stopwatch) (id string, result *pb.JobResult, err error) {
 	c := s.engine.Cluster
-	if s.data.local || spec.Labels.GetSubmitter() {
+	tied := s.data.local || spec.Labels.GetSubmitter()
+	if tied {
 		stop, err := c.serve(s.data, labels)
 		if err != nil {
 			return "", nil, err
@@ -117,6 +133,6 @@ func (s *site) run(ctx context.Context, spec *pb.JobSpec, labels *labelFile, wat
 	if id, err = c.submit(ctx, s.jobs, spec); err != nil || c.Detach {
 		return id, nil, err
 	}
-	result, err = c.follow(ctx, s.jobs, id, s.engine, watch)
+	result, err = c.follow(ctx, s.jobs, id, s.engine, watch, tied)
 	return id, result, err
 }

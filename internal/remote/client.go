@@ -9,14 +9,20 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
-// locateWait is how long a message waits for the place of its row; after that it names the row's number alone.
-const locateWait = 5 * time.Second
+const (
+	// locateWait is how long a message waits for the place of its row; after that it names the row's number alone.
+	locateWait = 5 * time.Second
+	// locateAgain is the wait before a question that came too soon is asked again.
+	locateAgain = 5 * time.Millisecond
+)
 
 // source is a table behind a connection. It implements dataset.Source.
 type source struct {
@@ -63,15 +69,25 @@ func (s *source) Cuts() []int64 {
 // Close leaves the connection alone.
 func (s *source) Close() error { return nil }
 
-// Locate asks the submitter.
+// Locate asks the submitter. One that is asked too often by this machine at the moment is asked again a little later:
+// the place of a row that is set aside must not depend on how many others are.
 func (s *source) Locate(row int64) fault.Place {
 	ctx, cancel := context.WithTimeout(context.Background(), locateWait)
 	defer cancel()
-	p, err := s.client.Locate(ctx, &pb.LocateRequest{Job: s.token, Row: row}, grpc.MaxCallRecvMsgSize(MaxMessage))
-	if err != nil {
-		return fault.Place{Row: row}
+	for {
+		p, err := s.client.Locate(ctx, &pb.LocateRequest{Job: s.token, Row: row}, grpc.MaxCallRecvMsgSize(MaxMessage))
+		if err == nil {
+			return placeOf(p)
+		}
+		if status.Code(err) != codes.ResourceExhausted {
+			return fault.Place{Row: row}
+		}
+		select {
+		case <-time.After(locateAgain):
+		case <-ctx.Done():
+			return fault.Place{Row: row}
+		}
 	}
-	return placeOf(p)
 }
 
 // Read walks rows [first, first+rows).

@@ -44,6 +44,7 @@ func EncodePartial(p *Partial, packing Packing) ([]byte, error) {
 	if p.Inertia != nil {
 		m.Inertia = binsBytes(p.Inertia)
 	}
+	p.fold()
 	var err error
 	switch {
 	case p.Packed != nil:
@@ -63,13 +64,15 @@ func (c *Context) repeated() map[protowire.Number]int {
 }
 
 const (
-	badField protowire.Number = 3
-	idsField protowire.Number = 17
+	badField  protowire.Number = 3
+	sumsField protowire.Number = 11
+	idsField  protowire.Number = 17
 )
 
-// DecodePartial reads the answer to a task whose Context is c. Sums stay packed. The error is ErrFormat: for bytes that
-// were not written here, for shapes that the task did not ask for, and for an answer that lacks what its kind of round
-// is for.
+// DecodePartial reads the answer to a task whose Context is c. Sums stay packed, and lie in data unless they are
+// compressed: data must not be changed as long as the Partial is in use. The error is ErrFormat: for bytes that were
+// not written here, for shapes that the task did not ask for, and for an answer that lacks what its kind of round is
+// for.
 func DecodePartial(data []byte, c Context) (*Partial, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -77,9 +80,16 @@ func DecodePartial(data []byte, c Context) (*Partial, error) {
 	if err := checkRepeats(data, c.repeated()); err != nil {
 		return nil, err
 	}
+	sums, rest := cutSums(data)
 	m := new(pb.Partial)
-	if err := unmarshal(data, m); err != nil {
+	if err := unmarshal(rest, m); err != nil {
 		return nil, err
+	}
+	if sums != nil {
+		var err error
+		if m.Sums, err = readSums(sums); err != nil {
+			return nil, err
+		}
 	}
 	p := &Partial{Largest: m.Largest, Moved: m.Moved, Fresh: m.Fresh, Dropped: m.Dropped, Intake: DecodeIntake(m.Intake),
 		Bad: DecodeBadRows(m.Bad)}

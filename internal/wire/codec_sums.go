@@ -3,10 +3,12 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -68,6 +70,79 @@ var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
 		zstd.WithAllLitEntropyCompression(true), zstd.WithWindowSize(window))
 })
+
+// cutSums takes the sums out of an encoded Partial that checkRepeats has passed. sums are the bytes of the field, nil
+// where there is none; rest is the Partial without it. Sums are nearly all of an answer, and the largest there are: the
+// library would copy them.
+func cutSums(data []byte) (sums, rest []byte) {
+	for at := 0; at < len(data); {
+		number, kind, n := protowire.ConsumeTag(data[at:])
+		end := at + n
+		end += protowire.ConsumeFieldValue(number, kind, data[end:])
+		if number == sumsField && kind == protowire.BytesType {
+			sums, _ = protowire.ConsumeBytes(data[at+n:])
+			return sums[:len(sums):len(sums)], slices.Concat(data[:at], data[end:])
+		}
+		at = end
+	}
+	return nil, data
+}
+
+// readSums reads encoded sums as the library does, but its bytes are those of data. Fields of later versions are passed
+// over.
+func readSums(data []byte) (*pb.Sums, error) {
+	m := new(pb.Sums)
+	for len(data) > 0 {
+		number, kind, n := protowire.ConsumeTag(data)
+		if n < 0 || !number.IsValid() {
+			return nil, wrong("sums", "no field begins %d bytes before their end", len(data))
+		}
+		data = data[n:]
+		switch kind {
+		case protowire.VarintType:
+			var v uint64
+			if v, n = protowire.ConsumeVarint(data); n >= 0 {
+				setNumber(m, number, uint32(v))
+			}
+		case protowire.BytesType:
+			var v []byte
+			if v, n = protowire.ConsumeBytes(data); n >= 0 {
+				setBytes(m, number, v)
+			}
+		default:
+			n = protowire.ConsumeFieldValue(number, kind, data)
+		}
+		if n < 0 {
+			return nil, fmt.Errorf("%w: sums: %w", ErrFormat, protowire.ParseError(n))
+		}
+		data = data[n:]
+	}
+	return m, nil
+}
+
+func setNumber(m *pb.Sums, number protowire.Number, v uint32) {
+	switch number {
+	case 1:
+		m.K = v
+	case 2:
+		m.D = v
+	case 4:
+		m.Width = v
+	}
+}
+
+func setBytes(m *pb.Sums, number protowire.Number, v []byte) {
+	switch number {
+	case 3:
+		m.Counts = v
+	case 5:
+		m.Weights = v
+	case 6:
+		m.Values = v
+	case 7:
+		m.Packing = string(v)
+	}
+}
 
 // DecodeSums reads sums of k×d, weighted or not. The error is ErrFormat.
 func DecodeSums(m *pb.Sums, k, d int) (*kmeans.Sums, error) {

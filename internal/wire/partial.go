@@ -56,7 +56,7 @@ func (n *Intake) merge(o *Intake) {
 }
 
 // Partial is the mergeable part of an answer. Fields that a kind of round does not use are nil or zero; merging is
-// exact and gives the same in any order and grouping.
+// exact and gives the same in any order and grouping. What was merged is whole after Unpack.
 type Partial struct {
 	Fault      *RowFault
 	Intake     Intake
@@ -78,6 +78,8 @@ type Partial struct {
 	// Digests are of each partition's state, by partition. They travel in the Answer, not in the Partial.
 	Digests map[int]uint64
 	IDs     []IDSummary // by partition, ascending after Merge
+
+	tally *kmeans.Tally // of Sums, while packed ones are added to them; nil: Sums are whole
 }
 
 // IDSummary says of one partition's ids what spares most data the comparing of them: where every partition's integers
@@ -126,25 +128,46 @@ func (p *Partial) Merge(o *Partial) {
 // mergeSums adds o's sums, packed or not. Packed ones are added as they are: a coordinator takes hundreds of them in
 // every iteration.
 func (p *Partial) mergeSums(o *Partial) {
-	p.Unpack()
-	if o.Packed == nil {
-		merge(&p.Sums, o.Sums)
+	o.fold()
+	if packed := p.Packed; packed != nil {
+		p.Packed = nil
+		p.add(packed)
+	}
+	if o.Packed != nil {
+		p.add(o.Packed)
 		return
 	}
+	p.fold()
+	merge(&p.Sums, o.Sums)
+}
+
+func (p *Partial) add(packed *kmeans.PackedSums) {
 	if p.Sums == nil {
-		p.Sums = kmeans.NewSums(o.Packed.K, o.Packed.D, o.Packed.Weighted())
+		p.Sums = kmeans.NewSums(packed.K, packed.D, packed.Weighted())
 	}
-	if err := p.Sums.MergePacked(o.Packed); err != nil {
+	if p.tally == nil {
+		p.tally = kmeans.NewTally(p.Sums)
+	}
+	if err := p.tally.Add(packed); err != nil {
 		panic("wire: merging sums of different tasks: " + err.Error()) // DecodePartial refuses those
 	}
 }
 
-// Unpack makes Sums of Packed; Merge does it by itself.
+// fold makes Sums whole.
+func (p *Partial) fold() {
+	if p.tally != nil {
+		p.tally.Fold()
+		p.tally = nil
+	}
+}
+
+// Unpack makes Sums whole: of Packed, and of what was merged.
 func (p *Partial) Unpack() {
 	if packed := p.Packed; packed != nil {
 		p.Packed = nil
-		p.mergeSums(&Partial{Packed: packed})
+		p.add(packed)
 	}
+	p.fold()
 }
 
 // lowestBad sorts bad rows by row and keeps one more than the limit: enough to see that there are too many, whoever

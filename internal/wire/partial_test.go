@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestTheLowestRowsFaultIsReportedInAnyOrder(t *testing.T) {
@@ -38,5 +40,31 @@ func TestMergingAddsUpWhatWasTakenIn(t *testing.T) {
 	}
 	if whole.Largest != 2 || len(whole.Bad) != 3 || whole.Bad[0].Row != 7 || whole.Bad[2].Row != 9 {
 		t.Errorf("got largest %v and bad rows %v", whole.Largest, whole.Bad)
+	}
+}
+
+// What was merged may be merged on, whatever part of it is packed, unpacked or not brought together yet.
+func TestSumsMergeInAnyGrouping(t *testing.T) {
+	packed := func() *Partial { return &Partial{Packed: benchmarkSums(5, 3).Pack()} }
+	plain := func() *Partial { return &Partial{Sums: benchmarkSums(5, 3)} }
+	both := func(a, b *Partial) *Partial {
+		a.Merge(b)
+		return a
+	}
+	want := plain()
+	want.Merge(plain())
+	want.Merge(plain())
+	for name, got := range map[string]*Partial{
+		"packed, one by one":         both(both(packed(), packed()), packed()),
+		"into nothing":               both(new(Partial), both(packed(), both(packed(), packed()))),
+		"a sum of packed to plain":   both(plain(), both(packed(), packed())),
+		"plain to a sum of packed":   both(both(packed(), packed()), plain()),
+		"packed to plain and packed": both(both(plain(), packed()), packed()),
+		"an empty one between":       both(both(both(packed(), packed()), new(Partial)), packed()),
+	} {
+		got.Unpack()
+		if diff := cmp.Diff(want.Sums, got.Sums); diff != "" || got.Packed != nil {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -8,6 +8,11 @@ import (
 // Protocol is the version of the messages. Coordinators, workers and submitters of different ones refuse each other.
 const Protocol = 1
 
+// UnaskedBytes is how large an answer may be that is sent as soon as it is ready. Of a larger one only the head is sent;
+// the rest waits at its worker until the coordinator has room and says so with the headers of the call. Hundreds of
+// workers that finish at one moment would otherwise fill the coordinator's memory with what it has not come to yet.
+const UnaskedBytes = 64 << 10
+
 // Kind is what a round computes.
 type Kind string
 

@@ -2184,6 +2184,7 @@ type WorkerInfo struct {
 	Version       string                 `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
 	MemoryUsed    uint64                 `protobuf:"varint,9,opt,name=memory_used,json=memoryUsed,proto3" json:"memory_used,omitempty"`
 	SilentMillis  int64                  `protobuf:"varint,10,opt,name=silent_millis,json=silentMillis,proto3" json:"silent_millis,omitempty"`
+	Threads       uint32                 `protobuf:"varint,11,opt,name=threads,proto3" json:"threads,omitempty"` // its share of the rows is in proportion
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2284,6 +2285,13 @@ func (x *WorkerInfo) GetMemoryUsed() uint64 {
 func (x *WorkerInfo) GetSilentMillis() int64 {
 	if x != nil {
 		return x.SilentMillis
+	}
+	return 0
+}
+
+func (x *WorkerInfo) GetThreads() uint32 {
+	if x != nil {
+		return x.Threads
 	}
 	return 0
 }
@@ -2464,7 +2472,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\aworkers\x18\x01 \x03(\v2\x16.coterie.v1.WorkerInfoR\aworkers\x12'\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x13.coterie.v1.JobInfoR\x04jobs\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\tR\aversion\"\x96\x02\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\xb0\x02\n" +
 	"\n" +
 	"WorkerInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -2480,7 +2488,8 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\vmemory_used\x18\t \x01(\x04R\n" +
 	"memoryUsed\x12#\n" +
 	"\rsilent_millis\x18\n" +
-	" \x01(\x03R\fsilentMillis2\xd0\x04\n" +
+	" \x01(\x03R\fsilentMillis\x12\x18\n" +
+	"\athreads\x18\v \x01(\rR\athreads2\xd0\x04\n" +
 	"\x04Jobs\x12@\n" +
 	"\bDescribe\x12\x1b.coterie.v1.DescribeRequest\x1a\x17.coterie.v1.Description\x12;\n" +
 	"\x06Submit\x12\x16.coterie.v1.SubmitPart\x1a\x17.coterie.v1.SubmitReply(\x01\x12;\n" +
