@@ -117,19 +117,20 @@ class Others:
         return max(spent, 0) / (time.perf_counter() - self.began) / CORES
 
 
-def quiet():
-    """Waits until the processors are idle, a minute at most."""
-    for _ in range(60):
-        before = busy()
-        time.sleep(1)
-        if busy() - before < OTHERS * CORES:
-            return
-
-
 class Bench:
     def __init__(self, options):
         self.options, self.binary = options, options.coterie
         self.model = os.path.join(options.data, "cluster-model.json")
+        self.patience = options.patience
+
+    def quiet(self):
+        """Waits until the processors are idle, as long as there is patience left."""
+        while self.patience > 0:
+            before, began = busy(), time.perf_counter()
+            time.sleep(0.5)
+            if busy() - before < OTHERS * CORES / 2:
+                return
+            self.patience -= time.perf_counter() - began
 
     def command(self, data, *flags):
         return [self.binary, "fit", data, "-o", self.model, "--tol", "0", "--scale", "none", "--init", "random", "--json", *map(str, flags)]
@@ -141,8 +142,8 @@ class Bench:
     def turns(self, once, processes=()):
         """The values of as many quiet turns as are asked for, and a word on the noise in them."""
         calm, loud = [], []
-        while len(calm) < self.options.repeat and len(loud) < 2 * self.options.repeat:
-            quiet()
+        while len(calm) < self.options.repeat and (len(calm) + len(loud) < self.options.repeat or self.patience > 0):
+            self.quiet()
             others = Others(processes)
             value = once()
             share = others.share()
@@ -257,7 +258,7 @@ def recovery(bench):
     turn = 0
     while turn < bench.options.repeat:
         with Cluster(bench, workers) as cluster:
-            quiet()
+            bench.quiet()
             others = Others(cluster.processes())
             calm = bench.fit(data, *common, *cluster.flags())
             at = random.Random(turn).randrange(limit // 4, limit * 3 // 4)
@@ -344,6 +345,7 @@ def main():
     p.add_argument("--merging", required=True, help="the test binary of the coordinator")
     p.add_argument("--data", required=True)
     p.add_argument("--repeat", type=int, default=5)
+    p.add_argument("--patience", type=float, default=60, help="seconds to wait, in each part, for others to be done")
     p.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     o = p.parse_args()
     if unknown := set(o.parts) - set(PARTS):

@@ -73,6 +73,13 @@ func TestAWorkerThatFallsSilentIsReplacedAndItsLateAnswerDoesNoHarm(t *testing.T
 	})
 }
 
+// lose has the server give a member up.
+func (v *village) lose(m *member) {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	v.server.giveUp(m, true)
+}
+
 // state is a worker's, as status shows it.
 func (v *village) state(name string) string {
 	v.t.Helper()
@@ -227,6 +234,34 @@ func TestASlowWorkerIsHelped(t *testing.T) {
 		if info := v.info(id); info.Speculated == 0 || info.Reassigned != 0 {
 			t.Errorf("got %d partitions speculated and %d reassigned, want some and none", info.Speculated, info.Reassigned)
 		}
+	})
+}
+
+func TestTwoSlowWorkersAreBothHelped(t *testing.T) {
+	inVillage(t, nil, func(t *testing.T, v *village) {
+		v.hand("a").work = 300 * time.Millisecond
+		b, c := v.hand("b"), v.hand("c")
+		reached, goOn := b.at(wire.Iterate)
+		defer goOn()
+		alsoReached, goOnToo := c.at(wire.Iterate)
+		defer goOnToo()
+		id := v.fits(func(s *pb.JobSpec) { s.MinWorkers = 3 })
+		<-reached
+		<-alsoReached
+		v.calm(id)
+	})
+}
+
+func TestAJobThatIsAboutToHearOfItsWorkersDoesNotGiveUp(t *testing.T) {
+	inVillage(t, nil, func(t *testing.T, v *village) {
+		id := v.fits(func(s *pb.JobSpec) { s.WorkerWaitMillis = 2_500 })
+		synctest.Wait()
+		m, _ := v.server.admit(hello("a", "1")) // its welcome is on the way: no job has been told
+		time.Sleep(3 * time.Second)
+		v.expectStates("with a worker on the way", "waiting", id)
+		v.lose(m)
+		time.Sleep(3 * time.Second)
+		v.expectStates("without", "failed", id)
 	})
 }
 

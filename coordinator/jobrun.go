@@ -124,8 +124,10 @@ func (r *jobRun) drive(parent, ctx context.Context) error {
 	case err == nil:
 		return r.keepResult(fit, label, clock)
 	case parent.Err() != nil:
+		keeper.stopped()
 		return errStopping
 	case cause != nil:
+		keeper.stopped()
 		return cause
 	}
 	return err

@@ -14,6 +14,7 @@ type keeper struct {
 	fit      *Fit // nil: a labelling, which begins anew
 	last     time.Time
 	sequence uint64
+	ahead    *FitState // what the fit has come to since the last checkpoint; nil: nothing
 
 	mu     sync.Mutex
 	next   *FitState
@@ -28,14 +29,27 @@ func (k *keeper) observe(a Action) {
 	if !ok || k.fit == nil {
 		return
 	}
-	if !advanced.PhaseEnd && time.Since(k.last) < k.run.server.config.Checkpoint {
-		return
-	}
 	state := k.fit.State()
 	if state == nil {
 		return
 	}
-	k.last = time.Now()
+	if !advanced.PhaseEnd && time.Since(k.last) < k.run.server.config.Checkpoint {
+		k.ahead = state
+		return
+	}
+	k.keep(state)
+}
+
+// stopped keeps where the fit has come to, when it is stopped in order: it goes on from there.
+func (k *keeper) stopped() {
+	if k.ahead != nil {
+		k.keep(k.ahead)
+	}
+}
+
+// keep has a state written, as soon as the one before it is.
+func (k *keeper) keep(state *FitState) {
+	k.last, k.ahead = time.Now(), nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.next = state

@@ -80,7 +80,6 @@ func TestAJobWhoseRowsDoNotFitBesideOthersWaitsForThem(t *testing.T) {
 		rows := v.manifest.Rows
 		bytes := rows * RowBytes(2, testInput())
 		m, _ := v.server.admit(&pb.Hello{Name: "a", Boot: "1", Address: "a", Memory: uint64(bytes*5/2) + 1})
-		defer v.server.giveUp(m, true)
 		var ids []string
 		for range 4 {
 			ids = append(ids, v.fits(patient))
@@ -94,7 +93,9 @@ func TestAJobWhoseRowsDoNotFitBesideOthersWaitsForThem(t *testing.T) {
 		if info := v.info(ids[2]); strings.Contains(info.Reason, "memory") {
 			t.Errorf("reason of a job under way: %q", info.Reason)
 		}
+		v.server.mu.Lock()
 		m.hello.Memory = uint64(bytes) / 2
+		v.server.mu.Unlock()
 		v.cancel(ids[1])
 		v.cancel(ids[2])
 		v.expectStates("alone it may try", "cancelled cancelled cancelled waiting", ids...)

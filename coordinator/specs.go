@@ -18,9 +18,6 @@ import (
 // ErrSpec is a specification that no job can be made of.
 var ErrSpec = errors.New("the job's specification makes no sense")
 
-// maxPartitions bounds the manifests that are taken.
-const maxPartitions = 1 << 24
-
 // SetManifest writes a manifest into a specification.
 func SetManifest(spec *pb.JobSpec, m *partition.Manifest) {
 	spec.Rows = m.Rows
@@ -34,7 +31,7 @@ func SetManifest(spec *pb.JobSpec, m *partition.Manifest) {
 func ManifestOf(spec *pb.JobSpec) (*partition.Manifest, error) { return manifestOf(spec) }
 
 func manifestOf(spec *pb.JobSpec) (*partition.Manifest, error) {
-	if n := len(spec.PartitionRows); n == 0 || n > maxPartitions {
+	if n := len(spec.PartitionRows); n == 0 || n > partition.MaxPartitions {
 		return nil, fmt.Errorf("%w: %d partitions", ErrSpec, n)
 	}
 	m := &partition.Manifest{Rows: spec.Rows}

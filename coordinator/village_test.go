@@ -139,6 +139,7 @@ func (v *village) submit(spec *pb.JobSpec, ticket string, detached bool) (string
 // fits submits a fit of the town that goes on by itself.
 func (v *village) fits(change func(*pb.JobSpec)) string {
 	v.t.Helper()
+	time.Sleep(time.Millisecond) // jobs are told apart by the time of their submission
 	o := populationFit()
 	o.Labels = false
 	spec := specOf(v.t, v.town, o)

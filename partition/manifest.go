@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -14,6 +15,13 @@ const (
 	minTarget    = 1 << 14
 	maxTarget    = 1 << 18
 )
+
+// MaxPartitions bounds a Manifest: a million million rows of a few columns. It takes 24 bytes a partition wherever the
+// job is known.
+const MaxPartitions = 1 << 22
+
+// ErrTooManyRows is data whose partitions would be more than MaxPartitions.
+var ErrTooManyRows = errors.New("more rows than can be divided among workers")
 
 // Partition is a range of rows.
 type Partition struct {
@@ -36,6 +44,9 @@ func Cut(rows int64, columns int, cuts []int64) (*Manifest, error) {
 		return nil, fmt.Errorf("partition: %d rows of %d columns", rows, columns)
 	}
 	target := min(max(int64(targetValues/columns), minTarget), maxTarget)
+	if rows/target > MaxPartitions/2 { // a cut may leave half of what is aimed at
+		return nil, fmt.Errorf("%w: %d, at most about %d", ErrTooManyRows, rows, target*MaxPartitions/2)
+	}
 	m := &Manifest{Rows: rows}
 	begin := int64(0)
 	for begin < rows {

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -53,6 +54,22 @@ func TestValidateRefusesWhatDoesNotCover(t *testing.T) {
 	} {
 		if err := m.Validate(); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestCutRefusesMorePartitionsThanThereMayBe(t *testing.T) {
+	most := int64(maxTarget) * MaxPartitions / 2
+	for rows, want := range map[int64]bool{most + maxTarget - 1: true, most + maxTarget: false, 1 << 60: false} {
+		if want && testing.Short() {
+			continue
+		}
+		m, err := Cut(rows, 1, nil)
+		if (err == nil) != want || err != nil && !errors.Is(err, ErrTooManyRows) {
+			t.Errorf("%d rows: got %v, want it taken = %v", rows, err, want)
+		}
+		if m != nil && len(m.Partitions) > MaxPartitions {
+			t.Errorf("%d rows: got %d partitions, want at most %d", rows, len(m.Partitions), MaxPartitions)
 		}
 	}
 }

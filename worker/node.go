@@ -30,6 +30,8 @@ const (
 	lease = 10 * time.Minute
 	// drainWait is how long a worker that is asked to stop goes on with what it has been asked for.
 	drainWait = 10 * time.Second
+	// drainTick is how often it looks whether that is done.
+	drainTick = 20 * time.Millisecond
 )
 
 // NodeConfig is what a worker on the network works with.
@@ -67,6 +69,7 @@ type Node struct {
 	epoch    uint64
 	joined   bool
 	draining bool
+	told     bool      // the coordinator has been sent word that the node is leaving
 	gone     time.Time // since when there has been no coordinator
 	uplink   rate
 	beatNow  chan struct{} // capacity 1: a beat is due at once
@@ -102,6 +105,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer n.peers.Close()
 	defer cancel()
 	wait := firstRetry
+	said := "" // the reason that was logged last: a coordinator may be away for days
 	for {
 		began := time.Now()
 		err := n.serve(ctx)
@@ -109,11 +113,12 @@ func (n *Node) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !errors.Is(err, errNoCoordinator) {
-			n.config.Log.Warn("no coordinator", "error", err)
-		}
 		if time.Since(began) > lastRetry {
-			wait = firstRetry
+			wait, said = firstRetry, ""
+		}
+		if err != nil && !errors.Is(err, errNoCoordinator) && err.Error() != said {
+			said = err.Error()
+			n.config.Log.Warn("no coordinator", "error", err)
 		}
 		select {
 		case <-time.After(wait):
@@ -199,7 +204,7 @@ func (n *Node) serve(ctx context.Context) error {
 	return n.converse(ctx, stream, notes, failed, time.Duration(max(welcome.BeatMillis, 10))*time.Millisecond)
 }
 
-// recvError is what the other side said when it ended a stream that could not be written to any more.
+// recvError is what the other side said when it ended a stream that could not be written to any more, and that nobody reads.
 func recvError(stream pb.Control_JoinClient, err error) error {
 	if _, said := stream.Recv(); said != nil {
 		return said
@@ -230,8 +235,29 @@ func (n *Node) converse(ctx context.Context, stream pb.Control_JoinClient, notes
 		case <-n.beatNow:
 		case <-ticker.C:
 		}
-		if err := stream.Send(&pb.WorkerNote{Note: &pb.WorkerNote_Beat{Beat: n.beat()}}); err != nil {
-			return recvError(stream, err)
+		b := n.beat()
+		if err := stream.Send(&pb.WorkerNote{Note: &pb.WorkerNote_Beat{Beat: b}}); err != nil {
+			return whyEnded(ctx, notes, failed, err)
+		}
+		n.mu.Lock()
+		n.told = b.Draining
+		n.mu.Unlock()
+	}
+}
+
+// whyEnded is what the other side said when it ended the stream, which who reads the stream is told. It must not be read
+// here as well: of two that read at once one would take the end, and the other wait for ever.
+func whyEnded(ctx context.Context, notes <-chan *pb.CoordinatorNote, failed <-chan error, err error) error {
+	limit := time.After(helloWait)
+	for {
+		select {
+		case <-notes: // too late for anything that was asked for
+		case said := <-failed:
+			return said
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit:
+			return err
 		}
 	}
 }
@@ -303,19 +329,20 @@ func (n *Node) Drain(ctx context.Context) {
 		return
 	}
 	limit := time.After(drainWait)
-	for tick := time.NewTicker(20 * time.Millisecond); ; {
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	for quiet := 0; quiet < 2; { // once more after the last word, which is then on its way
 		select {
 		case <-tick.C:
-			if n.idle() {
-				tick.Stop()
-				return
-			}
 		case <-limit:
-			tick.Stop()
 			return
 		case <-ctx.Done():
-			tick.Stop()
 			return
+		}
+		if n.idle() {
+			quiet++
+		} else {
+			quiet = 0
 		}
 	}
 }
@@ -324,7 +351,7 @@ func (n *Node) Drain(ctx context.Context) {
 func (n *Node) idle() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.beatNow) > 0 {
+	if !n.told {
 		return false
 	}
 	for _, s := range n.sessions {

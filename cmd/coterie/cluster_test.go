@@ -366,8 +366,9 @@ func TestFlagsOfTheOtherPlaceAreRefused(t *testing.T) {
 	// What is for one place gives way, where the environment or a file says it and the command line names the other.
 	c := coordinate(t)
 	c.join(t)
-	got := runWith(context.Background(), []string{"COTERIE_WORKERS=2", "COTERIE_THREADS=1"}, append(fit, "--config", "here.yaml", "--cluster", c.rpc)...)
-	decoded(t, got)
+	for _, env := range [][]string{nil, {"COTERIE_WORKERS=2", "COTERIE_THREADS=1"}} {
+		decoded(t, runWith(context.Background(), env, append(fit, "--config", "here.yaml", "--cluster", c.rpc)...))
+	}
 	for _, args := range [][]string{{"check", "a.csv"}, {"version"}, {"synth", "blobs", "-n", "5", "-d", "2", "-o", "s.csv"}} {
 		if got := runWith(context.Background(), []string{"COTERIE_CLUSTER=127.0.0.1:1", "COTERIE_TLS_CERT=x"}, args...); got.code != 0 {
 			t.Errorf("coterie %v: got %+v, want the environment not to matter", args, got)

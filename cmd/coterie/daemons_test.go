@@ -16,7 +16,7 @@ import (
 )
 
 // patient bounds every wait of these tests: what it is for happens within a fraction of it.
-const patient = 30 * time.Second
+const patient = 20 * time.Second
 
 // output is a stream that a test reads while the program writes it.
 type output struct {
@@ -252,7 +252,9 @@ func TestGossipWithoutAKeyIsRefusedBesideTLS(t *testing.T) {
 	enter(t)
 	madeCerts(t, "pki")
 	tls := []string{"--tls-cert", "pki/worker.crt", "--tls-key", "pki/worker.key", "--tls-ca", "pki/ca.crt"}
-	got := coterie(append([]string{"worker", "--join", "127.0.0.1:9", "--gossip", "0.0.0.0:0"}, tls...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	got := runWith(ctx, nil, append([]string{"worker", "--join", "127.0.0.1:9", "--gossip", "0.0.0.0:0"}, tls...)...)
 	if got.code != 2 || !strings.Contains(got.stderr, `--gossip: "0.0.0.0:0"`) || !strings.Contains(got.stderr, "--gossip-key") {
 		t.Errorf("got %+v, want exit code 2 and --gossip-key named", got)
 	}

@@ -84,8 +84,8 @@ func TestACancelledJobFreesItsWorkers(t *testing.T) {
 	}
 	t.Parallel()
 	c := newCluster(t, "", 0)
-	c.worker("w1", slowly)
-	c.worker("w2", slowly)
+	c.worker("w1", verySlowly)
+	c.worker("w2", verySlowly)
 	c.present(2)
 	run := even.start(c)
 	id := c.job()
@@ -113,8 +113,7 @@ func TestJobsSideBySideAndInAQueueKeepTheirBits(t *testing.T) {
 	}
 	t.Parallel()
 	c := newCluster(t, "", 0, "--jobs", "2")
-	c.worker("w1", "iterate:1:sleep=100ms")
-	c.worker("w2", "iterate:1:sleep=100ms")
+	slow := []*daemon{c.worker("w1", verySlowly), c.worker("w2", verySlowly)}
 	c.present(2)
 	var tasks []task
 	var runs []*running
@@ -133,6 +132,11 @@ func TestJobsSideBySideAndInAQueueKeepTheirBits(t *testing.T) {
 		}
 		return states["running"] == 2 && states["queued"] == 2
 	})
+	c.worker("w3", "")
+	c.worker("w4", "")
+	for _, w := range slow { // the rest would take its time
+		w.kill()
+	}
 	for i, run := range runs {
 		same(t, strings.Join(tasks[i], " "), run.bits(), tasks[i].here(t))
 	}

@@ -19,8 +19,9 @@ import (
 	"time"
 )
 
-// slots bounds how many clusters on loopback run at once: the machines that test have few cores.
-var slots = make(chan struct{}, 2)
+// slots bounds how many clusters on loopback run at once: one more than the machines that test have cores, since most of the
+// time they wait for a worker to be missed.
+var slots = make(chan struct{}, 3)
 
 // soon bounds waits for what happens at once on an idle machine.
 const soon = 30 * time.Second

@@ -1,3 +1,5 @@
+//go:build unix
+
 package e2e
 
 import (
@@ -108,9 +110,11 @@ func launch(t *testing.T, name string, in place, env []string, binary string, ar
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	gone, err := mind(d.cmd.Process.Pid)
 	go func() {
 		defer close(d.ended)
 		_ = d.cmd.Wait() // how it ended is in its state
+		gone()
 	}()
 	t.Cleanup(func() {
 		d.kill()
@@ -119,6 +123,9 @@ func launch(t *testing.T, name string, in place, env []string, binary string, ar
 			t.Logf("%s said:\n%s", name, log[max(0, len(log)-3000):])
 		}
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 

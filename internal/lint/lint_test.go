@@ -82,6 +82,15 @@ func TestNoProductIsFusedIntoASum(t *testing.T) {
 
 func TestEveryDependencyIsAccountedFor(t *testing.T) { report(t, Licences(load(t)), nil) }
 
+func TestEveryFaultNamesTestsThatThereAre(t *testing.T) {
+	tree := load(t)
+	found, err := Failures(tree)
+	report(t, found, err)
+	if n := len(namedTest.FindAll(tree[failuresPage], -1)); n < 50 {
+		t.Errorf("%s names %d tests, want at least 50: is it read as it is written?", failuresPage, n)
+	}
+}
+
 func TestImportTable(t *testing.T) {
 	cases := []struct {
 		room, target string
@@ -153,6 +162,10 @@ func broken() Tree {
 		"coordinator/own/main.go":   []byte("package main\n\nimport _ \"" + module + "/worker\"\n"),
 		"coordinator/_tool/main.go": []byte("package main\n\nimport _ \"" + module + "/worker\"\n"),
 		"README.md":                 []byte("fine\nsee /wo" + "rk/main\nTO" + "DO\nnetwork/root/fine, rework/it\n"),
+		"docs/failures.md": []byte("| | invariant |\n|---|---|\n| I1 | no test is needed here |\n\n| fault | test |\n|---|---|\n" +
+			"| held | `feature.TestThere`, `feature.FuzzThere` |\n| not held | `feature.TestGone` and `feature.TestThere` |\n| nowhere | by hand |\n" +
+			"| elsewhere | `kmeans.TestThere` |\n| no test | `feature.TestLess` |\n"),
+		"feature/a_test.go":         []byte("package feature\n\nfunc TestThere() {}\n\nfunc FuzzThere() {}\n\nfunc (x) TestLess() {}\n"),
 		".ci/run":                   []byte("cat ../sha" + "red/data\n"),
 		"kmeans/testdata/broken.go": []byte("not Go"),
 	}
@@ -164,7 +177,8 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 	sizes, err2 := Sizes(tree)
 	documents, err3 := Documents(tree)
 	functions, err4 := Functions(tree)
-	for _, err := range []error{err1, err2, err3, err4} {
+	failures, err5 := Failures(tree)
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,6 +188,12 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		"sizes":     {{"feature/file.go", 0, "701 lines, more than 700"}, {"feature/long.go", 3, "long has 92 lines, more than 90"}},
 		"documents": {{"feature", 0, "no doc.go that says what the package is for"}},
 		"functions": {{"kmeans/log.go", 5, "math.Log1p gives other bits on other machines; see internal/exact"}},
+		"failures": {
+			{"docs/failures.md", 8, "there is no test TestGone in feature"},
+			{"docs/failures.md", 9, "names no test"},
+			{"docs/failures.md", 10, "there is no test TestThere in kmeans"},
+			{"docs/failures.md", 11, "there is no test TestLess in feature"},
+		},
 		"words": {
 			{"README.md", 2, `" /wo` + `rk/": a path of one machine`},
 			{"README.md", 3, `"TO` + `DO": finish it, or leave it out`},
@@ -185,7 +205,7 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		},
 	}
 	got := map[string][]Finding{"imports": imports, "sizes": sizes, "documents": documents, "functions": functions,
-		"words": Words(tree), "licences": Licences(tree)}
+		"failures": failures, "words": Words(tree), "licences": Licences(tree)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

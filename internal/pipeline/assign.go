@@ -73,14 +73,14 @@ func assign(ctx context.Context, r *AssignRequest, m *model.Model, site *site) (
 			return nil, err
 		}
 	}
-	if !site.writesParts(r.Output) {
-		if err := labels.Commit(); err != nil {
-			return nil, err
-		}
-	}
 	outcome.Counts, outcome.Inertia, outcome.Intake = result.Counts, result.Inertia, result.Intake
 	for _, n := range result.Counts {
 		outcome.Rows += n
+	}
+	if !site.writesParts(r.Output) {
+		if err := labels.Commit(outcome.Rows); err != nil {
+			return nil, err
+		}
 	}
 	return outcome, nil
 }

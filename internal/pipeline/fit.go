@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -144,7 +145,11 @@ func cut(s dataset.Source, in *wire.Input) (*partition.Manifest, error) {
 	if s.Rows() == 0 {
 		return nil, fault.Inputf(fault.In(firstName(s)), "the data has no rows")
 	}
-	return partition.Cut(s.Rows(), len(in.Spec.Numeric)+len(in.Spec.Categorical), s.Cuts())
+	m, err := partition.Cut(s.Rows(), len(in.Spec.Numeric)+len(in.Spec.Categorical), s.Cuts())
+	if errors.Is(err, partition.ErrTooManyRows) {
+		err = fault.Inputf(fault.In(firstName(s)), "%v", err).Do("use a sample, or fewer files")
+	}
+	return m, err
 }
 
 // fit runs the job, here or on a cluster. A detached job gives nothing.
@@ -267,7 +272,7 @@ func (f *fit) commit(m *model.Model, bad []wire.BadRow) error {
 		}
 	}
 	if r.Labels != "" && !f.site.writesParts(r.Labels) {
-		if err := f.labels.Commit(); err != nil {
+		if err := f.labels.Commit(m.Rows); err != nil {
 			return err
 		}
 	}

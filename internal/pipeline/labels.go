@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/coterie-project/coterie/dataset/table"
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/worker"
 )
 
@@ -75,12 +76,16 @@ func (f *labelFile) create(integers bool) error {
 	return err
 }
 
-// Commit makes the file appear. Without rows it has the header alone.
-func (f *labelFile) Commit() error {
+// Commit makes the file appear, if it has as many rows as the job has labelled: on a cluster they have come over a network,
+// from workers that also do the counting. Without rows it has the header alone.
+func (f *labelFile) Commit(rows int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.writer == nil && f.err == nil {
 		f.err = f.create(false)
+	}
+	if f.err == nil && f.rows != rows {
+		f.err = fault.Failedf(nil, "labels of %d rows have come where %d rows were labelled", f.rows, rows)
 	}
 	if f.err != nil {
 		return f.err
