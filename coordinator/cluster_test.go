@@ -491,12 +491,15 @@ func (v *village) upheaval(r *rand.Rand, id string, hands []*hand) {
 				return data[:len(data)/2]
 			}
 		})
-		time.Sleep(pause / 50)
+		time.Sleep(max(pause/50, time.Millisecond))
 		h.set(func(h *hand) { h.change = nil })
 	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 { // under the race detector a timer that is over at once crashes in a bubble
+		return
+	}
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():

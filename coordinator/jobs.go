@@ -81,12 +81,24 @@ func isOver(state string) bool {
 	return state == jobDone || state == jobFailed || state == jobCancelled
 }
 
+// maxName is how many bytes are kept of what a job is called: names stand in every list, and a list is one message.
+const maxName = 200
+
+func shortName(name string) string {
+	const more = "…"
+	if len(name) <= maxName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxName-len(more)], "") + more
+}
+
 // newRun makes the run of a job and enters it. The caller holds the mutex, or nobody else knows the server yet.
 func (s *Server) newRun(id string, spec *pb.JobSpec, record *pb.JobRecord) (*jobRun, error) {
 	input, err := inputOf(spec)
 	if err != nil {
 		return nil, err
 	}
+	record.Info.Name = shortName(record.Info.Name)
 	r := &jobRun{id: id, server: s, spec: spec, input: input, log: newEventLog(), mail: newMailbox(), info: record.Info,
 		ticket: record.Ticket, alone: time.Now()}
 	s.jobs[id] = r
@@ -345,6 +357,10 @@ func (s *Server) resumeJob(ctx context.Context, r *jobRun) error {
 	case jobDone:
 		return fault.Failedf(nil, "job %s is done already", r.id).Do("coterie jobs show %s shows what it gave", r.id)
 	case jobFailed, jobCancelled:
+		if r.spec.Data.WithSubmitter || r.spec.Labels.GetSubmitter() {
+			return fault.Failedf(nil, "job %s read its rows from, or handed its labels to, the process that submitted it, which has gone", r.id).
+				Do("submit it again")
+		}
 	default:
 		return nil // it is under way, or will be
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -57,7 +58,26 @@ func (s *Server) Describe(ctx context.Context, req *pb.DescribeRequest) (*pb.Des
 	asked := make(map[string]bool) // addresses
 	under := 0
 	pause := max(s.config.Beat/5, 10*time.Millisecond)
-	next := time.NewTimer(0)
+	ask := func() (again time.Duration) {
+		address := s.another(asked)
+		if address == "" {
+			if under == 0 {
+				clear(asked) // all of them were away, or there are none
+			}
+			return pause
+		}
+		asked[address] = true
+		under++
+		wait.Go(func() {
+			d, err := s.describeAt(ctx, address, req)
+			select {
+			case answers <- answer{d, err}:
+			case <-ctx.Done():
+			}
+		})
+		return describeTry
+	}
+	next := time.NewTimer(ask())
 	defer next.Stop()
 	for {
 		select {
@@ -68,24 +88,7 @@ func (s *Server) Describe(ctx context.Context, req *pb.DescribeRequest) (*pb.Des
 			under--
 			next.Reset(pause)
 		case <-next.C:
-			address := s.another(asked)
-			if address == "" && under == 0 {
-				clear(asked) // all of them were away, or there are none
-			}
-			if address == "" {
-				next.Reset(pause)
-				continue
-			}
-			asked[address] = true
-			under++
-			wait.Go(func() {
-				d, err := s.describeAt(ctx, address, req)
-				select {
-				case answers <- answer{d, err}:
-				case <-ctx.Done():
-				}
-			})
-			next.Reset(describeTry)
+			next.Reset(ask())
 		case <-ctx.Done():
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
@@ -110,7 +113,7 @@ func (s *Server) describeAt(ctx context.Context, address string, req *pb.Describ
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	defer conn.Close()
-	return pb.NewExchangeClient(conn).Describe(ctx, req)
+	return pb.NewExchangeClient(conn).Describe(ctx, req, grpc.MaxCallRecvMsgSize(wire.MaxDescription))
 }
 
 // Submit implements Jobs.

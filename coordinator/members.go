@@ -35,6 +35,7 @@ type member struct {
 	draining bool
 	progress map[string]*pb.Progress
 	used     uint64 // bytes that partitions take
+	hearsay  hearsay
 }
 
 func (m *member) state(gossip func(boot string) bool) string {
@@ -225,6 +226,7 @@ func (s *Server) watch(now time.Time) {
 	s.forgive(now)
 	for name, m := range s.members {
 		silent := now.Sub(m.since)
+		s.listen(m, now)
 		switch {
 		case m.lost && silent > forgetAfter:
 			delete(s.members, name)

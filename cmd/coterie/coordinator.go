@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
@@ -66,11 +67,11 @@ func (f *coordinatorFlags) run(ctx context.Context, app *App) error {
 	if err != nil {
 		return err
 	}
-	var members func() []cluster.Member
+	var sight sightings
 	s, err := coordinator.NewServer(coordinator.ServerConfig{Version: version(), Store: store, Epoch: epoch, Log: srv.log, Running: int(f.jobs),
 		AnswerMemory: f.memory},
 		func(address string) (*grpc.ClientConn, error) { return srv.dial(address, secure.Worker) },
-		func(boot string) bool { return members != nil && seen(members(), boot) })
+		sight.seen)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (f *coordinatorFlags) run(ctx context.Context, app *App) error {
 	if err := srv.begin(ctx, app, cluster.Coordinator, s.Ready, coordinatorGauges(s)); err != nil {
 		return err
 	}
-	members = srv.members.Members
+	sight.of(srv.members.Members)
 	return f.serve(ctx, app, srv, s)
 }
 
@@ -107,14 +108,37 @@ func (f *coordinatorFlags) serve(ctx context.Context, app *App, srv *server, s *
 	}
 }
 
+// sightEvery is for how long a look at the gossip serves: the coordinator asks of every worker several times a second.
+const sightEvery = time.Second
+
+// sightings are the processes that gossip sees, by boot nonce.
+type sightings struct {
+	mu      sync.Mutex
+	members func() []cluster.Member // nil until gossip is open
+	boots   map[string]bool
+	when    time.Time
+}
+
+func (s *sightings) of(members func() []cluster.Member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members = members
+}
+
 // seen says whether gossip sees a process.
-func seen(members []cluster.Member, boot string) bool {
-	for _, m := range members {
-		if m.Boot == boot {
-			return true
+func (s *sightings) seen(boot string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.members == nil {
+		return false
+	}
+	if now := time.Now(); s.boots == nil || now.Sub(s.when) > sightEvery {
+		s.boots, s.when = make(map[string]bool), now
+		for _, m := range s.members() {
+			s.boots[m.Boot] = true
 		}
 	}
-	return false
+	return s.boots[boot]
 }
 
 func coordinatorGauges(s *coordinator.Server) map[string]observe.Gauge {

@@ -36,6 +36,9 @@ func TestAWorkerThatGossipHasLostKeepsItsWork(t *testing.T) {
 	if b.far.dropped() == before {
 		t.Error("no packet was dropped: there was no fault")
 	}
+	until(t, 20*time.Second, "the coordinator warns", func() bool {
+		return strings.Contains(b.coordinator.log.String(), "gossip has lost a worker that answers; it keeps its work")
+	})
 	b.iterates(3)
 	if v := b.look(); v.job().Reassigned != 0 || v.worker("w3") != "ready" {
 		t.Errorf("got %d partitions reassigned and w3 %s, want 0 and ready", v.job().Reassigned, v.worker("w3"))

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/feature"
-	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/secure"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -110,7 +109,6 @@ func TestAHostileSpecificationFailsItsJobAlone(t *testing.T) {
 		if !strings.HasPrefix(got, "refused: ") && !strings.HasPrefix(got, "failed: ") {
 			t.Errorf("%s: got %s, want the job refused or failed", name, got)
 		}
-		t.Logf("%s: %s", name, got)
 	}
 	if left, err := os.ReadDir(filepath.Dir(outside)); err != nil || len(left) != 1 {
 		t.Errorf("the folder outside of the roots has %d files, %v, want the one", len(left), err)
@@ -118,5 +116,22 @@ func TestAHostileSpecificationFailsItsJobAlone(t *testing.T) {
 	if got := c.handIn(hostileSpec(t)); got != "done" {
 		t.Errorf("an honest job after them: got %s", got)
 	}
-	_ = progress.None
+}
+
+// Names stand in every list, and a list is one message: clients begin with one.
+func TestJobsWithLongNamesLockNobodyOut(t *testing.T) {
+	c := newCamp(t)
+	c.worker("w0", 2)
+	for range 9 {
+		spec := hostileSpec(t)
+		spec.Name = strings.Repeat("ü", 500_000)
+		if got := c.handIn(spec); got != "done" {
+			t.Errorf("a job with a name of a million bytes: got %s", got)
+		}
+	}
+	conn, err := c.cluster(1).Connect(t.Context())
+	if err != nil {
+		t.Fatalf("nobody reaches the coordinator any more: %v", err)
+	}
+	conn.Close()
 }

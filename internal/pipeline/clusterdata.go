@@ -17,6 +17,7 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/remote"
 	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 	"github.com/coterie-project/coterie/worker"
 )
@@ -72,7 +73,7 @@ func (c *Cluster) describe(ctx context.Context, jobs pb.JobsClient, d *Data, e *
 	var description *pb.Description
 	err := c.persistQuietly(bounded, func() error {
 		var err error
-		description, err = jobs.Describe(bounded, &pb.DescribeRequest{Files: d.Files})
+		description, err = jobs.Describe(bounded, &pb.DescribeRequest{Files: d.Files}, grpc.MaxCallRecvMsgSize(wire.MaxDescription))
 		return err
 	})
 	switch code := status.Code(err); {

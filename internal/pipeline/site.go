@@ -119,6 +119,17 @@ func jobName(what string, files []string) string {
 	return name
 }
 
+// severalNames are the names of files for a list of jobs: one, and how many more there are.
+func severalNames(files []string) string {
+	switch len(files) {
+	case 0:
+		return ""
+	case 1:
+		return files[0]
+	}
+	return fmt.Sprintf("%s and %d more", files[0], len(files)-1)
+}
+
 // run submits a job and follows it to its end. A detached one has no result.
 func (s *site) run(ctx context.Context, spec *pb.JobSpec, labels *labelFile, watch *stopwatch) (id string, result *pb.JobResult, err error) {
 	c := s.engine.Cluster

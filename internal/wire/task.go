@@ -8,6 +8,10 @@ import (
 // Protocol is the version of the messages. Coordinators, workers and submitters of different ones refuse each other.
 const Protocol = 1
 
+// MaxDescription is how large the description of a table may be, which is one message. It names each file twice, and a
+// folder may have a hundred thousand.
+const MaxDescription = 128 << 20
+
 // UnaskedBytes is how large an answer may be that is sent as soon as it is ready. Of a larger one only the head is sent;
 // the rest waits at its worker until the coordinator has room and says so with the headers of the call. Hundreds of
 // workers that finish at one moment would otherwise fill the coordinator's memory with what it has not come to yet.
