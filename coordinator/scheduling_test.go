@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/internal/wire"
@@ -187,6 +188,41 @@ func TestAResumedJobIsFollowedAnew(t *testing.T) {
 			t.Errorf("resuming a job that is done: got %v", err)
 		}
 	})
+}
+
+func TestAJobWhoseSubmitterHasGoneIsNotResumed(t *testing.T) {
+	inVillage(t, nil, func(t *testing.T, v *village) {
+		for name, c := range map[string]struct {
+			change func(*pb.JobSpec)
+			want   string
+		}{
+			"rows with the submitter": {func(s *pb.JobSpec) { s.Data.WithSubmitter = true }, "submit it again"},
+			"labels to the submitter": {func(s *pb.JobSpec) { s.Labels = &pb.LabelOutput{Submitter: true} }, "submit it again"},
+			"nothing of it":           {func(*pb.JobSpec) {}, ""},
+		} {
+			id := v.fits(func(s *pb.JobSpec) {
+				patient(s)
+				c.change(s)
+			})
+			v.cancel(id)
+			err := v.resume(id)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(failureText(err), c.want) {
+				t.Errorf("%s: got %v, want %q", name, err, c.want)
+			}
+			v.cancel(id)
+		}
+	})
+}
+
+// failureText is all that the details of a call's error say.
+func failureText(err error) string {
+	text := err.Error()
+	for _, d := range status.Convert(err).Details() {
+		if f, ok := d.(*pb.Failure); ok {
+			text += " " + f.Remedy
+		}
+	}
+	return text
 }
 
 func TestAResumeThatCannotBeWrittenLeavesTheJobAsItWas(t *testing.T) {

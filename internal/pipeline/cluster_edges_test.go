@@ -216,3 +216,55 @@ func TestDataAtTheEdgeGivesTheSameOnACluster(t *testing.T) {
 		}
 	}
 }
+
+// labelsOf labels the edge's data with a model and describes all that is left, or the error.
+func labelsOf(t *testing.T, data Data, model string, cluster *Cluster) string {
+	t.Helper()
+	dir := t.TempDir()
+	r := AssignRequest{Data: data, Model: model, Output: filepath.Join(dir, "l.parquet"), Detail: true}
+	if data.BadRows == "quarantine" {
+		r.Data.BadRowsOut = filepath.Join(dir, "bad.csv")
+	}
+	r.Engine = Engine{Workers: 2, Threads: 2, Reporter: progress.New(progress.None, nil), Cluster: cluster}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	outcome, err := Assign(ctx, &r)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	labels, err := os.ReadFile(r.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, _ := os.ReadFile(r.Data.BadRowsOut) // there need not be any
+	return fmt.Sprintf("%d %v %v %+v %x %x", outcome.Rows, outcome.Counts, outcome.Inertia, outcome.Intake, sum(labels), sum(bad))
+}
+
+func TestDataAtTheEdgeIsLabelledTheSameOnACluster(t *testing.T) {
+	root := t.TempDir()
+	c := newCamp(t, root)
+	const workers = 4
+	for i := range workers {
+		c.worker(fmt.Sprintf("w%d", i), 1)
+	}
+	all := edges()
+	for _, name := range []string{"one row", "no ids", "a partition of rows that are dropped", "the last of duplicates, some dropped",
+		"weights of zero in a partition", "text ids in one partition", "a text id at the very end", "ids that are not UTF-8, set aside"} {
+		e := all[name]
+		path := csvFile(t, filepath.Join(root, "data.csv"), e.header, e.rows, e.row)
+		r := e.fit
+		r.Data.Files = []string{path}
+		r.Init, r.Runs, r.MaxIter, r.Model = "k-means-parallel", 1, 3, filepath.Join(root, "m.json")
+		r.Engine = Engine{Workers: 2, Threads: 2, Reporter: progress.New(progress.None, nil)}
+		if _, err := Fit(t.Context(), &r); err != nil {
+			t.Fatal(name, err)
+		}
+		for _, file := range []string{path, relative(t, path)} {
+			r.Data.Files = []string{file}
+			here, there := labelsOf(t, r.Data, r.Model, nil), labelsOf(t, r.Data, r.Model, c.cluster(workers))
+			if here != there || strings.HasPrefix(here, "error") {
+				t.Errorf("%s, %s:\n got %s\nwant %s", name, file, there, here)
+			}
+		}
+	}
+}

@@ -43,6 +43,9 @@ func TestManyRowsThatAreSetAsideKeepTheirPlacesOnACluster(t *testing.T) {
 
 // A folder may hold tens of thousands of files, whose names travel more than once.
 func TestDataOfManyFilesIsDescribedAndFitted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it walks long paths many times")
+	}
 	root := t.TempDir()
 	deep := root
 	for len(deep) < 3000 {

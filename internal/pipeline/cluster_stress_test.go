@@ -1,12 +1,17 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coterie-project/coterie/internal/progress"
 )
 
 // turmoil starts and stops workers at random until stop is called; one stays.
@@ -54,5 +59,48 @@ func TestWorkersThatComeAndGoChangeNothing(t *testing.T) {
 			}
 		}
 		stop()
+	}
+}
+
+// eventually waits for something that soon is so, and says whether it is.
+func eventually(is func() bool) bool {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if is() {
+			return true
+		}
+	}
+	return false
+}
+
+func TestNothingIsLeftOfJobsThatHaveEndedOrWereInterrupted(t *testing.T) {
+	before := runtime.NumGoroutine()
+	dir := t.TempDir()
+	c := newCamp(t)
+	node, _ := c.worker("w", 2)
+	for i := range 6 {
+		ctx, cancel := context.WithCancel(t.Context())
+		if i%2 == 1 { // while rows are read, in the iterations, while labels are written
+			time.AfterFunc(time.Duration(40*i)*time.Millisecond, cancel)
+		}
+		r := madeFit()
+		r.Data.Files, r.Labels = []string{made}, filepath.Join(dir, "l.csv")
+		r.Engine = Engine{Reporter: progress.New(progress.None, nil), Cluster: c.cluster(1)}
+		if _, err := Fit(ctx, &r); (err != nil) != (ctx.Err() != nil) {
+			t.Errorf("job %d: got %v", i, err)
+		}
+		cancel()
+		os.Remove(r.Labels)
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("job %d: %d files are left, %v", i, len(left), err)
+		}
+		if !eventually(func() bool { held, _ := node.Held(); return held == 0 }) {
+			t.Errorf("job %d: its partitions are held for good", i)
+		}
+	}
+	c.close()
+	c.stops, c.halt = nil, func() {}
+	if !eventually(func() bool { return runtime.NumGoroutine() <= before }) {
+		stacks := make([]byte, 1<<20)
+		t.Errorf("%d goroutines are left of %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 	}
 }
