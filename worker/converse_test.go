@@ -5,11 +5,15 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -86,4 +90,61 @@ func TestANodeThatLeavesHasSaidSo(t *testing.T) {
 		t.Errorf("got %v, want a beat of a node that is leaving", note)
 	}
 	<-drained
+}
+
+// refusingBulk refuses to say what a job is made of.
+type refusingBulk struct {
+	pb.BulkClient
+	err      error
+	answered chan struct{} // capacity 1
+}
+
+func (b *refusingBulk) Job(context.Context, *pb.JobRef, ...grpc.CallOption) (grpc.ServerStreamingClient[pb.Chunk], error) {
+	return &refusedStream{err: b.err}, nil
+}
+
+func (b *refusingBulk) Answer(context.Context, ...grpc.CallOption) (grpc.ClientStreamingClient[pb.AnswerPart, pb.Receipt], error) {
+	b.answered <- struct{}{}
+	return nil, errors.New("nobody listens")
+}
+
+type refusedStream struct {
+	grpc.ServerStreamingClient[pb.Chunk]
+	err error
+}
+
+func (s *refusedStream) Recv() (*pb.Chunk, error) { return nil, s.err }
+
+// A coordinator that is busy, restarting, or does not know the job any more is no fault of the job: whoever is alone with it
+// would end it by saying so. What is still wanted is announced again.
+func TestAJobThatCannotBeFetchedIsNotAnsweredFor(t *testing.T) {
+	task, err := wire.EncodeTask(&wire.Task{Kind: wire.Prepare, Epoch: 1, Round: 1, Partitions: []int{0}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		err     error
+		answers bool
+	}{
+		{status.Error(codes.Unavailable, "broken"), false}, {status.Error(codes.ResourceExhausted, "too many calls"), false},
+		{status.Error(codes.NotFound, "no such job"), false}, {status.Error(codes.Internal, "reset"), false},
+		{io.EOF, true}, // it came, and there is nothing in it
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := testNode(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			bulk := &refusingBulk{err: test.err, answered: make(chan struct{}, 1)}
+			n.ctx, n.bulk = ctx, bulk
+			n.task(&pb.TaskNote{Ref: &pb.TaskRef{Job: "job", Serial: 7}, Size: uint64(len(task)), Inline: task})
+			synctest.Wait()
+			if got := len(bulk.answered) > 0; got != test.answers {
+				t.Errorf("%v: answered %v, want %v", test.err, got, test.answers)
+			}
+			if progress := n.beat().Progress; len(progress) > 0 {
+				t.Errorf("%v: the node still knows of %v", test.err, progress)
+			}
+			cancel()
+			n.wait.Wait()
+		})
+	}
 }

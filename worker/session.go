@@ -37,9 +37,9 @@ const (
 	looksAtOnce = 2
 )
 
-// errFetch is a specification that has not come because the connection broke. That says nothing of the job: the
+// errFetch is a specification that has not come, whether the connection broke or the coordinator would not say. That says nothing of the job: the
 // coordinator asks again for what it misses.
-var errFetch = errors.New("the connection broke while the job's specification was fetched")
+var errFetch = errors.New("the job's specification has not come")
 
 // session is one job on a node.
 type session struct {
@@ -312,7 +312,7 @@ func (s *session) fetch(ctx context.Context, bulk pb.BulkClient) (*pb.JobSpec, e
 		return nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	data, err := receiveChunks(stream.Recv, maxMessage)
-	if status.Code(err) == codes.Unavailable {
+	if _, said := status.FromError(err); err != nil && said {
 		return nil, fmt.Errorf("%w: %w", errFetch, err)
 	}
 	if err != nil {
