@@ -280,6 +280,8 @@ def killed(bench, cluster, at, *arguments):
     with subprocess.Popen([*command, "--progress", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as fit:
         victim = None
         for line in fit.stderr:
+            if not line.startswith("{"):
+                raise SystemExit(line)
             event = json.loads(line)
             if victim is None and event.get("event") == "iteration" and event["iteration"] >= at:
                 victim = cluster.workers[at % len(cluster.workers)]

@@ -37,8 +37,8 @@ const (
 	looksAtOnce = 2
 )
 
-// errFetch is a specification that has not come, whether the connection broke or the coordinator would not say. That says nothing of the job: the
-// coordinator asks again for what it misses.
+// errFetch is a specification that has not come: the connection broke, or the coordinator would not say. That tells
+// nothing of the job; the coordinator asks again for what it misses.
 var errFetch = errors.New("the job's specification has not come")
 
 // session is one job on a node.
