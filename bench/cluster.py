@@ -78,8 +78,8 @@ class Cluster:
         while self.ready() < len(self.workers):
             time.sleep(0.1)
 
-    def flags(self):
-        return ["--cluster", self.coordinator.rpc, "--min-workers", str(len(self.workers))]
+    def flags(self, least=0):
+        return ["--cluster", self.coordinator.rpc, "--min-workers", str(least or len(self.workers))]
 
     def processes(self):
         return [self.coordinator, *self.workers]
@@ -253,16 +253,17 @@ def merge(bench):
 def recovery(bench):
     """One of four workers is killed in the middle of the iterations."""
     data, k, limit, workers = "synth://uniform?rows=10000000&d=8&seed=3", 32, 100, 4
-    common = ["-k", k, "--max-iter", limit, "--seed", 5]
     head("10M × 8, k = 32, 4 workers", "killed at pass", "undisturbed", "killed", "more", "its share + 4 s", "others")
     turn = 0
     while turn < bench.options.repeat:
         with Cluster(bench, workers) as cluster:
+            cluster.settle()
             bench.quiet()
             others = Others(cluster.processes())
-            calm = bench.fit(data, *common, *cluster.flags())
+            common = ["-k", k, "--max-iter", limit, "--seed", 5, *cluster.flags(least=workers - 1)]
+            calm = bench.fit(data, *common)
             at = random.Random(turn).randrange(limit // 4, limit * 3 // 4)
-            doc = killed(bench, cluster, at, data, *common, *cluster.flags())
+            doc = killed(bench, cluster, at, data, *common)
             share = others.share()
         if doc["digest"] != calm["digest"] or doc["inertia"] != calm["inertia"]:
             raise SystemExit("the result of a run with a loss is another")
