@@ -19,10 +19,12 @@ type WorkerJoined struct {
 }
 
 // WorkerLost is a worker that is not expected to answer any more; its partitions go to others at once. Left says that
-// it went in order.
+// it went in order. Begun are the partitions of the round that it is known to have taken up: only those can have brought
+// it down. Nil means that nothing is known, and any can.
 type WorkerLost struct {
-	Name string
-	Left bool
+	Name  string
+	Left  bool
+	Begun []int
 }
 
 // Answered is a worker's answer to a task.

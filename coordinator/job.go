@@ -98,7 +98,7 @@ func (j *Job) Step(e Event) []Action {
 	case WorkerJoined:
 		return j.joined(e.Worker, e.Held, e.More)
 	case WorkerLost:
-		return j.lost(e.Name, e.Left)
+		return j.lost(e)
 	case Answered:
 		return j.answered(e.Answer)
 	case Straggling:
@@ -170,9 +170,11 @@ func compareNames(a, b string) int {
 	return slices.Compare([]byte(a), []byte(b))
 }
 
-// lost takes a worker out and asks others for what is still missing of what it was asked for. left says that it went
-// in order, which is nobody's fault.
-func (j *Job) lost(name string, left bool) []Action {
+// lost takes a worker out and asks others for what is still missing of what it was asked for. That it went in order is
+// nobody's fault; nor is it one of partitions that it had not begun: where all workers are lost at once, those of one are
+// given to another that is gone as well.
+func (j *Job) lost(e WorkerLost) []Action {
+	name := e.Name
 	if !j.has(name) {
 		return nil
 	}
@@ -183,7 +185,8 @@ func (j *Job) lost(name string, left bool) []Action {
 	delete(j.asked, name)
 	for _, id := range asked {
 		j.expectOneLess(id)
-		if !left && j.ledger != nil && j.ledger.Open(id) && readsRows(j.task.Kind) {
+		guilty := !e.Left && (e.Begun == nil || slices.Contains(e.Begun, id))
+		if guilty && j.ledger != nil && j.ledger.Open(id) && readsRows(j.task.Kind) {
 			if err := j.blames(id, name, nil); err != nil {
 				return j.fail(err)
 			}

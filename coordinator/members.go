@@ -261,8 +261,7 @@ func (s *Server) giveUp(m *member, left bool) {
 	m.lost = true
 	s.config.Log.Warn("worker lost", "worker", m.name, "left", left)
 	for _, r := range s.running() {
-		r.dismiss(m.name)
-		r.box().post(WorkerLost{Name: m.name, Left: left})
+		r.box().post(WorkerLost{Name: m.name, Left: left, Begun: r.dismiss(m.name)})
 	}
 }
 

@@ -142,6 +142,22 @@ func TestAPartitionIsBlamedForWorkersThatAreLostOverIt(t *testing.T) {
 	}
 }
 
+func TestAPartitionIsNotBlamedForWorkersThatHadNotBegunIt(t *testing.T) {
+	w, j := joined(t, 2, Config{Workers: 1, Patient: true}, "a")
+	for i := range 2 * griefLimit {
+		name := string(rune('a' + i%5))
+		begun := []int{1} // which it is not asked for alone, and not over and over
+		if i > 0 {
+			begun = []int{}
+		}
+		w.take(j.Step(WorkerLost{Name: name, Begun: begun}))
+		w.take(j.Step(worker(string(rune('a' + (i+1)%5)))))
+	}
+	if w.done {
+		t.Errorf("got %v, want a job that goes on", w.ended)
+	}
+}
+
 func TestBlameBeginsAnewWithEachRound(t *testing.T) {
 	w, j := joined(t, 2, Config{Workers: 1, Patient: true}, "a")
 	lose := func(name, next string) {

@@ -48,7 +48,7 @@ func carryOut(ctx context.Context, j *Job, t Transport, actions []Action, observ
 				}
 			default:
 				observe(Refused{Worker: action.Worker, Err: fmt.Errorf("send: %w", err)})
-				actions = append(actions, j.Step(WorkerLost{Name: action.Worker})...)
+				actions = append(actions, j.Step(WorkerLost{Name: action.Worker, Begun: []int{}})...)
 			}
 		case Finished:
 			observe(action)

@@ -33,6 +33,7 @@ type sentTask struct {
 	worker     string
 	head, body []byte // one behind the other they are the encoded Task
 	covered    []int
+	begun      bool // the worker has said that it knows of the task
 	when       time.Time
 	nudged     time.Time // when it was last taken for a straggler's
 	reminders  int       // how often it was announced again since the worker did not know of it
@@ -184,6 +185,9 @@ func (r *jobRun) reminders(worker string, before time.Time, pending map[uint64]b
 	defer r.mu.Unlock()
 	var notes []*pb.CoordinatorNote
 	for serial, t := range r.sent {
+		if t.worker == worker && pending[serial] {
+			t.begun = true
+		}
 		if t.worker != worker || !t.when.Before(before) || pending[serial] {
 			continue
 		}
@@ -200,10 +204,18 @@ func (r *jobRun) reminders(worker string, before time.Time, pending map[uint64]b
 }
 
 // dismiss forgets what a worker that is lost was asked for: others are asked now. What it answers all the same is taken.
-func (r *jobRun) dismiss(worker string) {
+// It gives the partitions that the worker had begun, never nil.
+func (r *jobRun) dismiss(worker string) []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.sent, func(_ uint64, t *sentTask) bool { return t.worker == worker })
+	begun := []int{}
+	maps.DeleteFunc(r.sent, func(_ uint64, t *sentTask) bool {
+		if t.worker == worker && t.begun {
+			begun = append(begun, t.covered...)
+		}
+		return t.worker == worker
+	})
+	return begun
 }
 
 // expects gives the mailbox for an answer to the round, and what its decoder needs to know; no mailbox if it is not wanted

@@ -314,6 +314,14 @@ func (n *Node) beat() *pb.Beat {
 	return b
 }
 
+// hurry has a beat sent at once.
+func (n *Node) hurry() {
+	select {
+	case n.beatNow <- struct{}{}:
+	default:
+	}
+}
+
 // Drain tells the coordinator that the node is about to leave, and goes on with what it has been asked for until that
 // is answered, or drainWait is over, or the context ends.
 func (n *Node) Drain(ctx context.Context) {
@@ -321,10 +329,7 @@ func (n *Node) Drain(ctx context.Context) {
 	n.draining = true
 	joined := n.joined
 	n.mu.Unlock()
-	select {
-	case n.beatNow <- struct{}{}:
-	default:
-	}
+	n.hurry()
 	if !joined {
 		return
 	}
