@@ -28,6 +28,8 @@ const (
 	helloWait = 10 * time.Second
 	// lease is for how long what is held is kept without any coordinator. One that starts again finds it.
 	lease = 10 * time.Minute
+	// tellWait is how long a task waits for the beat that tells of it: it is begun without, where the line is slow.
+	tellWait = 200 * time.Millisecond
 	// drainWait is how long a worker that is asked to stop goes on with what it has been asked for.
 	drainWait = 10 * time.Second
 	// drainTick is how often it looks whether that is done.
@@ -73,6 +75,7 @@ type Node struct {
 	gone     time.Time // since when there has been no coordinator
 	uplink   rate
 	beatNow  chan struct{} // capacity 1: a beat is due at once
+	beaten   chan struct{} // closed with the next beat that is sent, and replaced
 }
 
 // NewNode makes a node that does nothing yet.
@@ -88,7 +91,7 @@ func NewNode(c NodeConfig) (*Node, error) {
 		rand.Read(random[:]) // it does not fail: see crypto/rand
 		c.Boot = hex.EncodeToString(random[:])
 	}
-	n := &Node{config: c, sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1),
+	n := &Node{config: c, sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1), beaten: make(chan struct{}),
 		looking: make(chan struct{}, looksAtOnce)}
 	n.Exchange.Engine = n.engine
 	n.peers = newPeerConns(func(address string) (*grpc.ClientConn, error) { return c.Dial(address, secure.Worker) })
@@ -241,6 +244,8 @@ func (n *Node) converse(ctx context.Context, stream pb.Control_JoinClient, notes
 		}
 		n.mu.Lock()
 		n.told = b.Draining
+		close(n.beaten)
+		n.beaten = make(chan struct{})
 		n.mu.Unlock()
 	}
 }
@@ -319,6 +324,19 @@ func (n *Node) hurry() {
 	select {
 	case n.beatNow <- struct{}{}:
 	default:
+	}
+}
+
+// tell has a beat sent and waits for it, for tellWait at most.
+func (n *Node) tell(ctx context.Context) {
+	n.mu.Lock()
+	sent := n.beaten
+	n.mu.Unlock()
+	n.hurry()
+	select {
+	case <-sent:
+	case <-time.After(tellWait):
+	case <-ctx.Done():
 	}
 }
 

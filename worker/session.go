@@ -93,11 +93,23 @@ func (n *Node) task(note *pb.TaskNote) {
 	if !s.accept(t, note.Ref.Serial) {
 		return // asked for twice, it is answered once
 	}
+	if readsRows(t.Kind) {
+		n.tell(ctx) // what brings this worker down in a moment is to be known for it
+	}
 	select {
 	case s.tasks <- t:
 	case <-s.over:
 		s.Drop(t)
 	}
+}
+
+// readsRows says whether a kind of round takes rows into memory.
+func readsRows(k wire.Kind) bool {
+	switch k {
+	case wire.Keys, wire.Statistics, wire.Quantiles, wire.Directions, wire.Load:
+		return true
+	}
+	return false
 }
 
 // accept notes that a task is there; false means that its answer is under way already, and will do for this one too.
