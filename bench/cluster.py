@@ -108,9 +108,10 @@ class Others:
         self.began, self.busy, self.ours = time.perf_counter(), busy(), self.own()
 
     def own(self):
+        alive = sum(p.seconds() for p in self.processes if p.popen.poll() is None)  # what has ended is counted with the children
         done = resource.getrusage(resource.RUSAGE_CHILDREN)
         me = resource.getrusage(resource.RUSAGE_SELF)
-        return done.ru_utime + done.ru_stime + me.ru_utime + me.ru_stime + sum(p.seconds() for p in self.processes if p.popen.poll() is None)
+        return done.ru_utime + done.ru_stime + me.ru_utime + me.ru_stime + alive
 
     def share(self):
         spent = busy() - self.busy - (self.own() - self.ours)
@@ -167,7 +168,7 @@ def span(values, form):
 
 
 def head(*columns):
-    print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+    print("| " + " | ".join(map(str, columns)) + " |\n|" + "---|" * len(columns))
 
 
 def row(*cells):
@@ -297,37 +298,40 @@ def scale(bench):
     """What limits the number of workers: bytes and time of the reduction against the work."""
     n, d, k = 1_000_000, 100, 500
     merging, others = bench.turns(lambda: benchmarks(bench, "^(BenchmarkAnswers|BenchmarkLoopback)$"))
-    costs = {workers: statistics.median(turn[f"BenchmarkAnswers/workers={workers}"]["µs/answer"] for turn in merging) / 1e6 for workers in (64, 128, 256)}
+    answer = statistics.median(turn["BenchmarkAnswers/workers=256"]["µs/answer"] for turn in merging) / 1e6
     loopback = statistics.median(turn["BenchmarkLoopback"]["MB/s"] for turn in merging) * 1e6
-    head(f"1M × 100, k = {k}", "time per pass", "to the coordinator per pass", "from it", "per worker", "flop/s per worker", "others")
+    head(f"1M × 100, k = {k}", "time per pass", "answers per pass", "tasks per pass", "flop/s of a worker", "others")
     spent, sent = {}, {}
     for workers in (1, 2, 4):
         with Cluster(bench, workers) as cluster:
 
             def once():
-                docs, moved = [], []
+                seconds, received, answered = [], [], []
                 for iterations in (4, 10):
-                    before = cluster.coordinator.transferred()
-                    docs.append(bench.fit(WIDE, "-k", k, "--max-iter", iterations, "--seed", 5, *cluster.flags()))
-                    moved.append([b - a for a, b in zip(before, cluster.coordinator.transferred())])
-                more = passes(docs[1]) - passes(docs[0])
-                return [(docs[1]["seconds"]["iterate"] - docs[0]["seconds"]["iterate"]) / more, *((b - a) / more for a, b in zip(*moved))]
+                    before = [w.transferred() for w in cluster.workers]
+                    seconds.append(bench.fit(WIDE, "-k", k, "--max-iter", iterations, "--seed", 5, *cluster.flags())["seconds"]["iterate"])
+                    moved = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(before, (w.transferred() for w in cluster.workers))]
+                    received.append(sum(m[0] for m in moved))
+                    answered.append(sum(m[1] for m in moved))
+                return [(x[1] - x[0]) / 6 for x in (seconds, answered, received)]
 
             turns, noise = bench.turns(once, cluster.processes())
             took, up, down = map(statistics.median, zip(*turns))
             spent[workers], sent[workers] = took, up / workers
             rate = 2 * n * k * d / took / min(workers, CORES)
-            row(f"{workers} worker" + "s" * (workers > 1), f"{took * 1e3:.0f} ms", f"{up / 1e6:.2f} MB", f"{down / 1e6:.2f} MB",
-                f"{up / workers / 1e6:.3f} + {down / workers / 1e6:.3f} MB", f"{rate / 1e9:.0f} G" + (f" ({CORES} cores)" if workers > CORES else ""), noise)
+            row(f"{workers} worker" + "s" * (workers > 1) + (f" on {CORES} cores" if workers > CORES else ""), f"{took * 1e3:.0f} ms",
+                f"{workers} × {up / workers / 1e3:.0f} kB", f"{workers} × {down / workers / 1e3:.0f} kB", f"{rate / 1e9:.0f} G" + " a core" * (workers > CORES), noise)
     print()
-    size = 8 * 1000 + 7 * 1000 * 100  # of an answer in BenchmarkAnswers, nearly
-    cost = costs[256] * sent[2] / size
+    cost = answer * sent[2] / (8 * 1000 + 7 * 1000 * 100)  # those of BenchmarkAnswers have k = 1000, d = 100 and 7 bytes a sum
     rate = 2 * n * k * d / spent[1]
-    head("W*, where the reduction takes as long as the work", "by", "workers", "others")
-    row("measured", f"√(T/c), T = {spent[1] * 1e3:.0f} ms of one worker, c = {cost * 1e3:.3f} ms for each answer", f"{(spent[1] / cost) ** 0.5:.0f}", others)
-    row("model", f"√(nB/8R), B = {loopback / 1e9:.1f} GB/s, R = {rate / 1e9:.0f} Gflop/s", f"{(n * loopback / 8 / rate) ** 0.5:.0f}", others)
-    head("\n| t(W) = T/W + W·c, with a core for each", *(f"W = {w}" for w in (1, 2, 4, 16, 64, 256)))
-    row("", *(f"{(spent[1] / w + w * cost) * 1e3:.0f} ms" for w in (1, 2, 4, 16, 64, 256)))
+    head("W*, where the reduction takes as long as the work", "from", "workers", "others")
+    row("measured, √(T/c)", f"T = {spent[1] * 1e3:.0f} ms, a pass of one worker; c = {cost * 1e3:.3f} ms, an answer of {sent[2] / 1e3:.0f} kB", f"{(spent[1] / cost) ** 0.5:.0f}", others)
+    row("model, √(nB/8R)", f"B = {loopback / 1e9:.1f} GB/s, plain loopback; R = {rate / 1e9:.0f} Gflop/s, one worker", f"{(n * loopback / 8 / rate) ** 0.5:.0f}", others)
+    print()
+    counts = (1, 2, 4, 16, 64, 256)
+    head("W, each with cores of its own", *counts)
+    row("t(W) = T/W + W·c", *(f"{(spent[1] / w + w * cost) * 1e3:.0f} ms" for w in counts))
+    row("efficiency, T/(W·t)", *(f"{spent[1] / w / (spent[1] / w + w * cost):.0%}" for w in counts))
     print()
 
 

@@ -286,10 +286,11 @@ func (f *Fit) update(j *Job, p *wire.Partial, far []kmeans.Far) []Action {
 	if len(far) > 0 {
 		sums = sums.Clone() // the pass is shown, and kept, as it was
 	}
+	// Workers are asked first: what is shown costs k·d exact products, and need not keep them waiting.
 	if f.iter.Update(sums, far) {
-		return append([]Action{shown, Advanced{}}, f.assign(j)...)
+		return append(f.assign(j), shown, Advanced{})
 	}
-	return append([]Action{shown, Advanced{PhaseEnd: true}}, f.score(j)...)
+	return append(f.score(j), shown, Advanced{PhaseEnd: true})
 }
 
 func (f *Fit) score(j *Job) []Action {

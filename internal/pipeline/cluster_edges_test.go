@@ -197,6 +197,9 @@ func edges() map[string]edge {
 
 // More workers than partitions, so that some have nothing to do.
 func TestDataAtTheEdgeGivesTheSameOnACluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compares bits over many data sets: other tests look for races")
+	}
 	root := t.TempDir()
 	c := newCamp(t, root)
 	const workers = 4
@@ -241,6 +244,9 @@ func labelsOf(t *testing.T, data Data, model string, cluster *Cluster) string {
 }
 
 func TestDataAtTheEdgeIsLabelledTheSameOnACluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compares bits over many data sets: other tests look for races")
+	}
 	root := t.TempDir()
 	c := newCamp(t, root)
 	const workers = 4
