@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -109,6 +110,9 @@ func readSums(data []byte) (*pb.Sums, error) {
 			if v, n = protowire.ConsumeBytes(data); n >= 0 {
 				setBytes(m, number, v)
 			}
+			if number == packingField && !utf8.Valid(v) {
+				return nil, wrong("sums.packing", "it is not UTF-8")
+			}
 		default:
 			n = protowire.ConsumeFieldValue(number, kind, data)
 		}
@@ -119,6 +123,9 @@ func readSums(data []byte) (*pb.Sums, error) {
 	}
 	return m, nil
 }
+
+// packingField is the number of the one field that is text.
+const packingField = 7
 
 func setNumber(m *pb.Sums, number protowire.Number, v uint32) {
 	switch number {
@@ -139,7 +146,7 @@ func setBytes(m *pb.Sums, number protowire.Number, v []byte) {
 		m.Weights = v
 	case 6:
 		m.Values = v
-	case 7:
+	case packingField:
 		m.Packing = string(v)
 	}
 }
