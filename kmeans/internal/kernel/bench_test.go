@@ -94,6 +94,80 @@ func BenchmarkTwoNearest(b *testing.B) {
 	}
 }
 
+func BenchmarkNearestSecond(b *testing.B) {
+	for _, tier := range benchTiers() {
+		for _, s := range benchShapes {
+			if s.n > chunk {
+				continue
+			}
+			b.Run(fmt.Sprintf("%v/d=%d/k=%d", tier, s.d, s.k), func(b *testing.B) {
+				blocks, p := benchData(tier, s.n, s.k, s.d)
+				best, second, index := make([]float32, s.n), make([]float32, s.n), make([]int32, s.n)
+				measure(b, tier, s.n, s.k*s.d, func() { p.NearestSecond(blocks, best, second, index) })
+			})
+		}
+	}
+}
+
+func BenchmarkOwn(b *testing.B) {
+	for _, tier := range benchTiers() {
+		for _, s := range benchShapes {
+			if s.n > chunk {
+				continue
+			}
+			b.Run(fmt.Sprintf("%v/d=%d/k=%d", tier, s.d, s.k), func(b *testing.B) {
+				blocks, _ := benchData(tier, s.n, s.k, s.d)
+				var own Own
+				tier.PackOwn(&own, blocks, min(s.k, s.n), s.d)
+				labels, out := make([]uint16, s.n), make([]float32, s.n)
+				for i := range labels {
+					labels[i] = uint16(i * 7 % own.k)
+				}
+				measure(b, tier, s.n, s.d, func() { own.Distances(blocks, labels, out) })
+			})
+		}
+	}
+}
+
+// BenchmarkCompact brings one row in eight together.
+func BenchmarkCompact(b *testing.B) {
+	for _, tier := range benchTiers() {
+		for _, d := range []int{4, 8, 16, 50} {
+			b.Run(fmt.Sprintf("%v/d=%d", tier, d), func(b *testing.B) {
+				blocks, _ := benchData(tier, chunk, 1, d)
+				masks, dst := make([]uint16, chunk/Lanes), make([]float32, len(blocks))
+				for i := range masks {
+					masks[i] = 1<<(i%16) | 1<<(i*7%16)
+				}
+				measure(b, tier, chunk, 0, func() { Compact(tier, blocks, d, masks, dst) })
+			})
+		}
+	}
+}
+
+// BenchmarkBounds tests slacks, makes them, and puts them back, for one row in eight.
+func BenchmarkBounds(b *testing.B) {
+	for _, tier := range benchTiers() {
+		for _, k := range []int{8, 20, 127} {
+			th := NewThresholds(k)
+			labels, slack, masks := make([]uint16, chunk), make([]float32, chunk), make([]uint16, chunk/Lanes)
+			best, index, changed := make([]float32, chunk), make([]int32, chunk), make([]uint16, chunk/Lanes)
+			b.Run(fmt.Sprintf("%v/k=%d/survivors", tier, k), func(b *testing.B) {
+				measure(b, tier, chunk, 0, func() { th.Survivors(tier, labels, slack, masks) })
+			})
+			b.Run(fmt.Sprintf("%v/k=%d/margins", tier, k), func(b *testing.B) {
+				measure(b, tier, chunk, 0, func() { th.Margins(tier, best, best, index, 1, 1, slack) })
+			})
+			b.Run(fmt.Sprintf("%v/k=%d/spread", tier, k), func(b *testing.B) {
+				for i := range masks {
+					masks[i] = 1<<(i%16) | 1<<(i*7%16)
+				}
+				measure(b, tier, chunk, 0, func() { Spread(tier, masks, index, best, labels, slack, index, changed) })
+			})
+		}
+	}
+}
+
 func BenchmarkDistances(b *testing.B) {
 	for _, tier := range benchTiers() {
 		for _, d := range []int{4, 8, 16, 100, 768} {

@@ -3,6 +3,7 @@ package kernel
 import (
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -125,6 +126,36 @@ func everything(t *testing.T, tier Tier, blocks, centroids []float32, n, k, d in
 	}
 	p.TwoNearest(blocks, g.Best, g.Second, g.Index, g.SecondIndex)
 	all["two"] = g.result(t)
+	two := all["two"]
+	p.NearestSecond(blocks, g.Best, g.Second, g.Index)
+	all["second"] = g.result(t)
+	if diff := cmp.Diff(answers{two.Best, two.Second, two.Index, nil}, answers{g.Best, g.Second, g.Index, nil}); diff != "" {
+		t.Fatalf("%v, k=%d d=%d: with the second distance (-TwoNearest +NearestSecond)\n%s", tier, k, d, diff)
+	}
+	numbers := make([]int32, k)
+	for j := range numbers {
+		numbers[j] = int32(3 * j)
+	}
+	tier.PackNumbered(&q, centroids, numbers, k, d)
+	q.NearestSecond(blocks, g.Best, g.Second, g.Index)
+	for i, j := range two.Index {
+		if g.Index[i] != 3*j || g.Second[i] != two.Second[i] {
+			t.Fatalf("%v, k=%d d=%d: point %d has centroid %d and second distance %v, want %d and %v", tier, k, d, i, g.Index[i], g.Second[i], 3*j, two.Second[i])
+		}
+	}
+	labels := make([]uint16, n)
+	for i, j := range two.Index {
+		labels[i] = uint16(j)
+	}
+	var own Own
+	tier.PackOwn(&own, centroids, k, d)
+	own.Distances(blocks, labels, g.Best)
+	all["own"] = answers{Best: g.result(t).Best}
+	for i, b := range two.Best {
+		if g.Best[i] != b && !(math.IsInf(float64(b), 1) && math.IsInf(float64(g.Best[i]), 1)) {
+			t.Fatalf("%v, k=%d d=%d: point %d is %v from its own centroid, want %v", tier, k, d, i, g.Best[i], b)
+		}
+	}
 	for j := range min(k, 3) {
 		Distances(tier, blocks, centroids[j*d:(j+1)*d], g.Best)
 		all[fmt.Sprint("distances from ", j)] = answers{Best: g.result(t).Best}
@@ -255,6 +286,13 @@ func TestWrongShapesPanicBeforeAnythingIsWritten(t *testing.T) {
 		"distances from blocks": func() { Distances(Best(), blocks[1:], blocks[:3], best) },
 		"labels short":          func() { Changed(Best(), make([]uint16, 15), index, 16, masks) },
 		"masks short":           func() { Changed(Best(), make([]uint16, 32), index, 17, masks) },
+		"no room for second":    func() { p.NearestSecond(blocks, best, best[1:], index) },
+		"numbers missing":       func() { Best().PackNumbered(&Panel{}, make([]float32, 6), []int32{1}, 2, 3) },
+		"own centroids short":   func() { Best().PackOwn(new(Own), make([]float32, 5), 2, 3) },
+		"slack short":           func() { NewThresholds(2).Survivors(Best(), make([]uint16, 16), best[:15], masks) },
+		"margins of half":       func() { NewThresholds(2).Margins(Best(), best[:8], best, index, 1, 1, best) },
+		"no room to compact":    func() { Compact(Best(), blocks, 3, []uint16{0xffff}, make([]float32, 47)) },
+		"no pad to spread":      func() { Spread(Best(), []uint16{1}, index[:16], best, make([]uint16, 16), best, index, masks) },
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,8 @@ type Panel struct {
 	k, d  int
 	data  []float32 // the portable tier keeps rows; see pack in simd_amd64.go for the others
 	parts []part    // the pieces in which the SIMD tiers take the centroids, in ascending order
+	// numbers of the centroids, ascending; nil: 0, 1, 2 …
+	numbers []int32
 }
 
 // K is the number of centroids in the panel.
@@ -42,6 +44,16 @@ func (p *Panel) Tier() Tier { return p.tier }
 // Pack fills dst with centroids (k×d, row-major; k and d at least 1), reusing dst's memory. The tier must
 // be available on this machine (see Available).
 func (t Tier) Pack(dst *Panel, centroids []float32, k, d int) {
+	t.PackNumbered(dst, centroids, nil, k, d)
+}
+
+// PackNumbered is Pack for centroids that are some of a larger set: row i has the number numbers[i], and the numbers
+// ascend. nil stands for 0, 1, 2 …
+func (t Tier) PackNumbered(dst *Panel, centroids []float32, numbers []int32, k, d int) {
+	if numbers != nil && len(numbers) != k {
+		panic(fmt.Sprintf("kernel: PackNumbered of %d centroids with %d numbers", k, len(numbers)))
+	}
+	dst.numbers = numbers
 	if k < 1 || d < 1 || len(centroids) < k*d {
 		panic(fmt.Sprintf("kernel: Pack of %d×%d centroids from %d values", k, d, len(centroids)))
 	}
@@ -75,6 +87,14 @@ func (p *Panel) Nearest(blocks, best []float32, index []int32, base int32, fresh
 		fillFresh(best, index, base)
 	}
 	nearestPortable(p, blocks, best, index, base)
+}
+
+// number is that of the centroid in row j.
+func (p *Panel) number(j int) int32 {
+	if p.numbers == nil {
+		return int32(j)
+	}
+	return p.numbers[j]
 }
 
 // fillFresh sets what a point has before it meets a centroid.

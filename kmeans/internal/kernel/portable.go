@@ -66,7 +66,7 @@ func nearestPortable(p *Panel, blocks, best []float32, index []int32, base int32
 			distanceBlock(block, p.data[j*p.d:(j+1)*p.d], &acc)
 			for i, a := range acc {
 				if a < least[i] {
-					least[i], at[i] = a, base+int32(j)
+					least[i], at[i] = a, base+p.number(j)
 				}
 			}
 		}
@@ -84,9 +84,26 @@ func twoNearestPortable(p *Panel, blocks, best, second []float32, index, secondI
 				switch {
 				case a < best[i]:
 					second[i], secondIndex[i] = best[i], index[i]
-					best[i], index[i] = a, int32(j)
+					best[i], index[i] = a, p.number(j)
 				case a < second[i]:
-					second[i], secondIndex[i] = a, int32(j)
+					second[i], secondIndex[i] = a, p.number(j)
+				}
+			}
+		}
+	}
+}
+
+func nearestSecondPortable(p *Panel, blocks, best, second []float32, index []int32) {
+	var acc [Lanes]float32
+	for b := 0; b*Lanes < len(best); b++ {
+		block := blocks[b*p.d*Lanes : (b+1)*p.d*Lanes]
+		for j := range p.k {
+			distanceBlock(block, p.data[j*p.d:(j+1)*p.d], &acc)
+			for l, a := range acc {
+				i := b*Lanes + l
+				second[i] = min(second[i], max(a, best[i]))
+				if a < best[i] {
+					best[i], index[i] = a, p.number(j)
 				}
 			}
 		}

@@ -97,15 +97,15 @@ func packSIMD(dst *Panel, centroids []float32) {
 		}
 		n := p.centroids() * (d + tiles)
 		p.data, rest = rest[:n:n], rest[n:]
-		p.pack(centroids[p.first*d:], d, length)
+		p.pack(centroids[p.first*d:], dst, length)
 		dst.parts = append(dst.parts, p)
 	}
 }
 
 func (p *part) centroids() int { return p.hi*p.size + p.lo*(p.size-1) }
 
-func (p *part) pack(rows []float32, d, length int) {
-	out := p.data
+func (p *part) pack(rows []float32, whole *Panel, length int) {
+	out, d := p.data, whole.d
 	for from := 0; from < d; from += length {
 		to := min(from+length, d)
 		j := 0
@@ -115,7 +115,7 @@ func (p *part) pack(rows []float32, d, length int) {
 				size--
 			}
 			for i := range size {
-				out[i] = math.Float32frombits(uint32(p.first + j + i))
+				out[i] = math.Float32frombits(uint32(whole.number(p.first + j + i)))
 			}
 			out = out[size:]
 			for t := from; t < to; t++ {

@@ -15,6 +15,11 @@ func nearestLowAVX2(blocks *float32, units int, d int, panel *float32, size int,
 //go:noescape
 func nearestHighAVX2(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, index *int32, base int32, fresh bool)
 
+// nearestHighSecondAVX2 is nearestLowAVX2 for any d, with larger groups.
+//
+//go:noescape
+func nearestHighSecondAVX2(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, second *float32, index *int32, fresh bool)
+
 // accumulateAVX2 adds d coordinates of one pair of vectors at x to their distances acc from every centroid
 // (a pair of vectors each). bytes is the size of a block. Groups are as in nearestLowAVX2.
 //
@@ -45,6 +50,24 @@ func changedAVX2(labels *uint16, index *int32, blocks int, masks *uint16) int
 // peakAVX2 executes rounds × 12 independent fused multiply-adds: the most that a core can do.
 func peakAVX2(rounds int)
 
+// ownAVX2 writes the distances of n blocks of 16 rows from the centroids that their labels name. table has a
+// line of stride bytes for each of d dimensions.
+//
+//go:noescape
+func ownAVX2(blocks *float32, n int, d int, table *float32, stride int, labels *uint16, out *float32)
+
+// survivorsAVX2 marks the rows of n blocks whose slack is not above the threshold of their label, and returns how
+// many there are. high has that many bytes.
+//
+//go:noescape
+func survivorsAVX2(labels *uint16, slack *float32, n int, high *float32, bytes int, masks *uint16) int
+
+// marginsAVX2 makes the slacks of n blocks of rows from the squared distances to the nearest and the second
+// nearest centroids. low has that many bytes.
+//
+//go:noescape
+func marginsAVX2(best *float32, second *float32, index *int32, n int, low *float32, bytes int, down float32, up float32, slack *float32)
+
 // nearestLowAVX512 updates best and index of units pairs of vectors with hi groups of size centroids and lo of
 // size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.
 //
@@ -55,6 +78,17 @@ func nearestLowAVX512(blocks *float32, units int, d int, panel *float32, size in
 //
 //go:noescape
 func nearestHighAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, index *int32, base int32, fresh bool)
+
+// nearestLowSecondAVX512 updates best and index of units pairs of vectors with hi groups of size centroids and lo of
+// size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.
+//
+//go:noescape
+func nearestLowSecondAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, second *float32, index *int32, fresh bool)
+
+// nearestHighSecondAVX512 is nearestLowAVX512 for any d, with larger groups.
+//
+//go:noescape
+func nearestHighSecondAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, second *float32, index *int32, fresh bool)
 
 // accumulateAVX512 adds d coordinates of one pair of vectors at x to their distances acc from every centroid
 // (a pair of vectors each). bytes is the size of a block. Groups are as in nearestLowAVX512.
@@ -85,3 +119,32 @@ func changedAVX512(labels *uint16, index *int32, blocks int, masks *uint16) int
 
 // peakAVX512 executes rounds × 12 independent fused multiply-adds: the most that a core can do.
 func peakAVX512(rounds int)
+
+// ownAVX512 writes the distances of n blocks of 16 rows from the centroids that their labels name. table has a
+// line of stride bytes for each of d dimensions.
+//
+//go:noescape
+func ownAVX512(blocks *float32, n int, d int, table *float32, stride int, labels *uint16, out *float32)
+
+// survivorsAVX512 marks the rows of n blocks whose slack is not above the threshold of their label, and returns how
+// many there are. high has that many bytes.
+//
+//go:noescape
+func survivorsAVX512(labels *uint16, slack *float32, n int, high *float32, bytes int, masks *uint16) int
+
+// marginsAVX512 makes the slacks of n blocks of rows from the squared distances to the nearest and the second
+// nearest centroids. low has that many bytes.
+//
+//go:noescape
+func marginsAVX512(best *float32, second *float32, index *int32, n int, low *float32, bytes int, down float32, up float32, slack *float32)
+
+// compactAVX512 copies the marked rows of n blocks of d coordinates to dst, in order.
+//
+//go:noescape
+func compactAVX512(blocks *float32, n int, d int, masks *uint16, dst *float32)
+
+// spreadAVX512 puts the margins and indexes of the marked rows of n blocks where the rows lie, and marks in changed,
+// and counts, those whose index is not their label.
+//
+//go:noescape
+func spreadAVX512(masks *uint16, n int, index *int32, margin *float32, labels *uint16, slack *float32, rows *int32, changed *uint16) int

@@ -10,18 +10,35 @@ import (
 // infinity is the distance of no centroid.
 var infinity Mem
 
+// largest is the largest finite float32; lanes is 0 to 15.
+var largest, lanes Mem
+
 func main() {
 	ConstraintExpr("amd64")
 	infinity = ConstData("infinity", U32(0x7f800000))
+	largest = ConstData("largest", U32(0x7f7fffff))
+	lanes = GLOBL("lanes", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(i))
+	}
 	for _, v := range []isa{avx2, avx512} {
-		nearestLow(v)
-		nearestHigh(v)
+		nearestLow(v, false)
+		nearestHigh(v, false)
+		if v.lanes == 16 { // the other tier lacks the registers
+			nearestLow(v, true)
+		}
+		nearestHigh(v, true)
 		accumulate(v)
 		argmin(v)
 		argminTwo(v)
 		distances(v)
 		changed(v)
 		peak(v)
+		own(v)
+		survivors(v)
+		margins(v)
 	}
+	compact()
+	spread()
 	Generate()
 }

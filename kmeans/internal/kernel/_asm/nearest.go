@@ -6,7 +6,29 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const nearestSignature = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, best *float32, index *int32, base int32, fresh bool)"
+const (
+	nearestSignature = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, best *float32, index *int32, base int32, fresh bool)"
+	secondSignature  = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, best, second *float32, index *int32, fresh bool)"
+)
+
+// variant is a nearest kernel: with or without the distance of the second nearest.
+type variant struct {
+	isa
+	second bool
+	// ptr walks over the second distances.
+	ptr reg.GPPhysical
+}
+
+func (v variant) text(name string, doc ...string) {
+	signature := nearestSignature
+	if v.second {
+		name, signature = name+"Second", secondSignature
+	}
+	TEXT(name+v.name, NOSPLIT, signature)
+	doc[0] = name + v.name + doc[0]
+	Doc(doc...)
+	Pragma("noescape")
+}
 
 // Registers that mean the same in both nearest kernels.
 var (
@@ -20,7 +42,10 @@ var (
 	idxPtr  = reg.R13
 )
 
-func loadNearest() {
+func (v variant) loadNearest() {
+	if v.second && v.ptr == reg.R10 {
+		Load(Param("second"), v.ptr)
+	}
 	Load(Param("blocks"), block)
 	Load(Param("units"), units)
 	Load(Param("d"), dim)
@@ -32,7 +57,7 @@ func loadNearest() {
 }
 
 // begin sets best and index of a unit: +Inf and 0 if fresh, else as they are, relative to base.
-func (v isa) begin(g tile, r running, fresh, begun string, inMemory bool) {
+func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 	keep := func(i int) {
 		if inMemory {
 			v.store(r, i, bestPtr, idxPtr)
@@ -40,10 +65,16 @@ func (v isa) begin(g tile, r running, fresh, begun string, inMemory bool) {
 	}
 	CMPB(parameter("fresh"), I8(0))
 	JNE(LabelRef(fresh))
-	v.broadcast("base", g.c)
+	if !v.second {
+		v.broadcast("base", g.c)
+	}
 	for i := range 2 {
 		v.load(r, i, bestPtr, idxPtr)
-		VPSUBD(g.c, r.index[i], r.index[i])
+		if !v.second {
+			VPSUBD(g.c, r.index[i], r.index[i])
+		} else if !inMemory {
+			VMOVUPS(at(v.ptr, v.bytes()*i), r.second[i])
+		}
 		keep(i)
 	}
 	JMP(LabelRef(begun))
@@ -52,6 +83,11 @@ func (v isa) begin(g tile, r running, fresh, begun string, inMemory bool) {
 		VBROADCASTSS(infinity, r.best[i])
 		v.zero(r.index[i])
 		keep(i)
+		if v.second && inMemory {
+			VMOVUPS(r.best[i], at(v.ptr, v.bytes()*i))
+		} else if v.second {
+			VMOVAPS(r.best[i], r.second[i])
+		}
 	}
 	Label(begun)
 	v.prefetch(begun)
@@ -78,7 +114,10 @@ func (v isa) prefetch(begun string) {
 }
 
 // nextUnit moves on by two vectors of points.
-func (v isa) nextUnit() {
+func (v variant) nextUnit() {
+	if v.second {
+		ADDQ(I32(2*v.bytes()), v.ptr)
+	}
 	for range v.blocks() {
 		ADDQ(stride, block)
 	}
@@ -98,17 +137,19 @@ func (v isa) lowTile(size int) (tile, running, [2]reg.Register) {
 	}
 	g := tile{isa: v, size: size, x: [2]reg.Register{v.vec(n + 4), v.vec(n + 5)}, c: v.vec(n + 6)}
 	g.diff = v.vec(n + 7)
+	if v.lanes == 16 {
+		r.second, g.spare = [2]reg.Register{v.vec(n + 8), v.vec(n + 9)}, [2]reg.Register{v.vec(n + 10), v.vec(n + 11)}
+	}
 	return g, r, [2]reg.Register{v.vec(n + 7), v.vec(n + 4)}
 }
 
 // nearestLow is for few dimensions: straight-line code, left where d ends, so that nothing but
 // a never-taken branch is spent on the loop over dimensions.
-func nearestLow(v isa) {
-	TEXT("nearestLow"+v.name, NOSPLIT, nearestSignature)
-	Doc("nearestLow"+v.name+" updates best and index of units pairs of vectors with hi groups of size centroids and lo of",
+func nearestLow(tier isa, second bool) {
+	v := variant{isa: tier, second: second, ptr: reg.R14}
+	v.text("nearestLow", " updates best and index of units pairs of vectors with hi groups of size centroids and lo of",
 		"size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.")
-	Pragma("noescape")
-	loadNearest()
+	v.loadNearest()
 	size := reg.R15
 	hiStride, loStride, hiEnd, loEnd := reg.RAX, reg.R11, reg.R9, reg.R10
 	Load(Param("size"), size)
@@ -125,6 +166,9 @@ func nearestLow(v isa) {
 	Load(Param("lo"), loEnd)
 	IMULQ(loStride, loEnd)
 	ADDQ(hiEnd, loEnd)
+	if v.second {
+		Load(Param("second"), v.ptr)
+	}
 	for s := 1; s < v.low; s++ {
 		CMPQ(size, I32(s))
 		JEQ(LabelRef(label("size%d", s)))
@@ -138,13 +182,13 @@ func nearestLow(v isa) {
 }
 
 // lowBlocks is the loop over points of nearestLow for one size of groups.
-func (v isa) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register) {
+func (v variant) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register) {
 	g, r, masks := v.lowTile(s)
 	Label(label("block%d", s))
 	v.begin(g, r, label("fresh%d", s), label("begun%d", s), false)
 	MOVQ(panel, group)
 	Label(label("hi%d", s))
-	g.straightLine(label("hi%d", s), r, masks)
+	g.straightLine(label("hi%d", s), r, masks, v.second)
 	ADDQ(hiStride, group)
 	CMPQ(group, hiEnd)
 	JNE(LabelRef(label("hi%d", s)))
@@ -153,15 +197,21 @@ func (v isa) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register) {
 		JEQ(LabelRef(label("store%d", s)))
 		Label(label("lo%d", s))
 		g.size = s - 1
-		g.straightLine(label("lo%d", s), r, masks)
+		g.straightLine(label("lo%d", s), r, masks, v.second)
 		ADDQ(loStride, group)
 		CMPQ(group, loEnd)
 		JNE(LabelRef(label("lo%d", s)))
 		Label(label("store%d", s))
 	}
-	v.broadcast("base", g.c)
+	if !v.second {
+		v.broadcast("base", g.c)
+	}
 	for i := range 2 {
-		VPADDD(g.c, r.index[i], r.index[i])
+		if v.second {
+			VMOVUPS(r.second[i], at(v.ptr, v.bytes()*i))
+		} else {
+			VPADDD(g.c, r.index[i], r.index[i])
+		}
 		v.store(r, i, bestPtr, idxPtr)
 	}
 	v.nextUnit()
@@ -171,7 +221,7 @@ func (v isa) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register) {
 }
 
 // straightLine computes and compares one group.
-func (g tile) straightLine(name string, r running, masks [2]reg.Register) {
+func (g tile) straightLine(name string, r running, masks [2]reg.Register, second bool) {
 	for t := range g.straight {
 		c := at(group, 4*g.size*(t+1))
 		g.step(g.points(block, stride, t, 0), g.points(block, stride, t, 1), c, t == 0)
@@ -181,6 +231,10 @@ func (g tile) straightLine(name string, r running, masks [2]reg.Register) {
 		}
 	}
 	Label(name + "update")
+	if second {
+		g.updateSecond(r, at(group, 0), masks)
+		return
+	}
 	g.update(r, at(group, 0), 0, 2, masks)
 }
 
@@ -201,11 +255,10 @@ func (v isa) highTile(size int) (tile, running, [2]reg.Register) {
 }
 
 // nearestHigh is for many dimensions.
-func nearestHigh(v isa) {
-	TEXT("nearestHigh"+v.name, NOSPLIT, nearestSignature)
-	Doc("nearestHigh" + v.name + " is nearestLow" + v.name + " for any d, with larger groups.")
-	Pragma("noescape")
-	loadNearest()
+func nearestHigh(tier isa, second bool) {
+	v := variant{isa: tier, second: second, ptr: reg.R10}
+	v.text("nearestHigh", " is nearestLow"+v.name+" for any d, with larger groups.")
+	v.loadNearest()
 	g, r, masks := v.highTile(v.high)
 	inMemory := v.lanes == 8
 	Label("block")
@@ -216,23 +269,39 @@ func nearestHigh(v isa) {
 		MOVQ(group, start)
 		ADDQ(I32(4*s), group)
 		g.loop(label("group%d", s), block, true)
+		if !inMemory && v.second {
+			g.updateSecond(r, at(start, 0), masks)
+			return
+		}
 		if !inMemory {
 			g.update(r, at(start, 0), 0, 2, masks)
 			return
 		}
 		for i := range 2 {
 			v.load(r, i, bestPtr, idxPtr)
-			g.update(r, at(start, 0), i, i+1, masks)
+			if v.second {
+				g.updateSecondInMemory(r, at(start, 0), i, masks[i], at(v.ptr, v.bytes()*i))
+			} else {
+				g.update(r, at(start, 0), i, i+1, masks)
+			}
 			v.store(r, i, bestPtr, idxPtr)
 		}
 	})
-	v.broadcast("base", g.c)
-	for i := range 2 {
-		if inMemory {
-			v.load(r, i, bestPtr, idxPtr)
+	switch {
+	case !v.second:
+		v.broadcast("base", g.c)
+		for i := range 2 {
+			if inMemory {
+				v.load(r, i, bestPtr, idxPtr)
+			}
+			VPADDD(g.c, r.index[i], r.index[i])
+			v.store(r, i, bestPtr, idxPtr)
 		}
-		VPADDD(g.c, r.index[i], r.index[i])
-		v.store(r, i, bestPtr, idxPtr)
+	case !inMemory:
+		for i := range 2 {
+			VMOVUPS(r.second[i], at(v.ptr, v.bytes()*i))
+			v.store(r, i, bestPtr, idxPtr)
+		}
 	}
 	v.nextUnit()
 	DECQ(units)

@@ -16,6 +16,8 @@ type tile struct {
 	x    [2]reg.Register
 	c    reg.Register
 	diff reg.Register
+	// spare is two more registers of the tiers that have them.
+	spare [2]reg.Register
 }
 
 // acc is the accumulator of centroid j and point vector i.
@@ -68,7 +70,7 @@ func (v isa) spread(from Mem, dst reg.Register) {
 }
 
 // running is the least distance and its centroid of two point vectors, while they are in registers.
-type running struct{ best, index [2]reg.Register }
+type running struct{ best, index, second [2]reg.Register }
 
 // update takes the group's centroids, in ascending order, where they are strictly nearer. numbers is
 // where their indexes lie.
@@ -81,6 +83,41 @@ func (g tile) update(r running, numbers Mem, i0, i1 int, masks [2]reg.Register) 
 			g.least(g.acc(j, i), r.best[i])
 		}
 	}
+}
+
+// updateSecond is update with the second least distance: the larger of a centroid's distance and the least one so far,
+// where that is smaller than the second so far.
+func (g tile) updateSecond(r running, numbers Mem, masks [2]reg.Register) {
+	for j := range g.size {
+		VPBROADCASTD(numbers.Offset(4*j), g.c)
+		for i := range 2 {
+			g.less(g.acc(j, i), r.best[i], masks[i], i)
+			g.take(g.c, r.index[i], masks[i], i)
+			VMAXPS(g.acc(j, i), r.best[i], g.spare[i])
+			g.least(g.acc(j, i), r.best[i])
+			g.least(g.spare[i], r.second[i])
+		}
+	}
+}
+
+// updateSecondInMemory is updateSecond for one vector of a tier that has no register left for the second distances: the
+// accumulator of the first centroid, once compared, gathers those of the group. Distances are at least 0, so that they
+// compare as integers do.
+func (g tile) updateSecondInMemory(r running, numbers Mem, i int, mask reg.Register, second Mem) {
+	for j := range g.size {
+		VPBROADCASTD(numbers.Offset(4*j), g.c)
+		g.less(g.acc(j, i), r.best[i], mask, i)
+		g.take(g.c, r.index[i], mask, i)
+		VPMAXSD(g.acc(j, i), r.best[i], mask)
+		g.least(g.acc(j, i), r.best[i])
+		if j == 0 {
+			VMOVAPS(mask, g.acc(0, i))
+		} else {
+			g.least(mask, g.acc(0, i))
+		}
+	}
+	VPMINSD(second, g.acc(0, i), mask)
+	VMOVUPS(mask, second)
 }
 
 // load reads what is known of point vector i from memory; store writes it back.
