@@ -64,12 +64,6 @@ func FarthestOf(limit int, rows []Far) (*Farthest, error) {
 // Limit is how many rows of a race are kept.
 func (s *SeedPartial) Limit() int { return s.limit }
 
-// RacedByKey are the rows of a race, the smallest keys first, at most Limit of them.
-func (s *SeedPartial) RacedByKey() []Drawn {
-	s.trim()
-	return s.Raced
-}
-
 // SeedPartialOf puts a SeedPartial together of the limit and its exported fields, and keeps their slices. The error is
 // ErrShape, for rows that are out of order, or more raced ones than the limit.
 func SeedPartialOf(limit int, fields SeedPartial) (*SeedPartial, error) {

@@ -16,8 +16,9 @@ type Init string
 
 // The ways to seed.
 const (
-	// InitParallel is k-means|| (Bahmani, Moseley, Vattani, Kumar, Vassilvitskii: Scalable K-Means++, 2012) with an
-	// oversampling of 2k and five rounds; its weighted candidates are reclustered by greedy k-means++ and Lloyd.
+	// InitParallel is k-means|| (Bahmani, Moseley, Vattani, Kumar, Vassilvitskii: Scalable K-Means++, 2012) that starts from k
+	// rows instead of one, draws a fixed number of rows a round, and goes on for as long as rounds lower the potential much;
+	// its weighted candidates are reclustered by greedy k-means++ and Lloyd.
 	InitParallel Init = "k-means-parallel"
 	// InitPlusPlus is greedy k-means++ with 2+⌊ln k⌋ trials a step (Arthur and Vassilvitskii, 2007).
 	InitPlusPlus Init = "k-means++"
@@ -25,11 +26,14 @@ const (
 	InitRandom Init = "random"
 )
 
-// oversampling and parallelRounds are the factor l/k and the number of rounds of k-means||.
 const (
-	oversampling        = 2
-	parallelRounds      = 5
-	reclusterIterations = 100
+	// oversampling is the factor l/k of k-means||: rows drawn in a round for each cluster.
+	oversampling = 2
+	// worthwhile is the fall of the potential, from one round to the next, for which k-means|| goes on. Rounds over clusters that
+	// all have candidates lower it by less than half; where clusters, or whole scales of them, are still without, by orders of magnitude.
+	worthwhile = 4
+	// parallelRounds is the most rounds of k-means||, so that data of endless scales (powers of ten) end too.
+	parallelRounds = 8
 	// reclusterHere is how much of it (candidates × k × columns) is done in the step that finds the candidates: some tens
 	// of milliseconds. More is a round of its own.
 	reclusterHere = 1 << 24
@@ -38,31 +42,28 @@ const (
 // Seeder finds k starting centroids in rounds over the data. It is a state machine: ask Next for a task, give the
 // merged answer to Take, until Next returns nil; then Result.
 type Seeder struct {
-	k, d      int
-	seed      uint64
-	grid      []int
-	init      Init
-	step      seedStep
-	round     uint32
-	chosen    []float32 // candidates, row-major
-	trials    []float32 // greedy k-means++: the rows of the last draw
-	potential float64   // Σ weight × squared distance to the nearest candidate
-	sampled   int       // rounds of k-means|| done
-	masses    []uint64  // of the candidates that are to be reclustered
-	result    *Centroids
-	err       error
+	k, d    int
+	seed    uint64
+	grid    []int
+	init    Init
+	step    seedStep
+	round   uint32
+	chosen  []float32 // candidates, row-major
+	trials  []float32 // greedy k-means++: the rows of the last draw
+	rounds  int       // of k-means|| that drew rows which are candidates now
+	lastKey float64   // of the last of them: its largest key
+	masses  []uint64  // of the candidates that are to be reclustered
+	result  *Centroids
+	err     error
 }
 
 type seedStep int
 
 const (
 	stepFirst seedStep = iota
-	stepPotential
-	stepSample
-	stepFill
+	stepSpread
 	stepRace
 	stepTry
-	stepWeigh
 	stepRecluster
 	stepDone
 )
@@ -94,22 +95,17 @@ func (s *Seeder) Next() *SeedTask {
 	}
 	switch s.step {
 	case stepFirst:
-		t.Uniform = 1
-		if s.init == InitRandom {
-			t.Uniform = s.k
+		t.Uniform = s.k
+		if s.init == InitPlusPlus {
+			t.Uniform = 1
 		}
-	case stepPotential:
-		t.Potential = true
-	case stepSample:
-		t.Threshold = float64(oversampling*s.k) / s.potential
-	case stepFill:
-		t.Race = s.k - s.have()
+	case stepSpread:
+		t.Race = min(oversampling*s.k, MaxClusters)
+		t.Weigh = s.rounds > 0
 	case stepRace:
 		t.Race = 2 + int(exact.Log(float64(s.k)))
 	case stepTry:
 		t.Try = s.matrix(s.trials).Clone()
-	case stepWeigh:
-		t.Weigh = true
 	case stepRecluster:
 		t.Recluster, t.Masses, t.K, t.Grid = true, s.masses, s.k, s.grid
 	}
@@ -125,36 +121,16 @@ func (s *Seeder) Take(p *SeedPartial) {
 	switch s.step {
 	case stepFirst:
 		s.takeFirst(p)
-	case stepPotential:
-		s.potential = p.Potential.Float64(0)
-		s.step = stepSample
-		if s.potential == 0 {
-			s.candidatesDone()
-		}
-	case stepSample:
-		s.chosen = appendDistinct(s.chosen, s.d, p.SampledByRow())
-		s.sampled++
-		s.step = stepPotential
-		if s.sampled == parallelRounds {
-			s.candidatesDone()
-		}
-	case stepFill:
-		if len(p.Raced) == 0 {
-			s.fail(ErrTooFewDistinct)
-			return
-		}
-		s.chosen = appendDistinct(s.chosen, s.d, p.Raced)
-		s.candidatesDone()
+	case stepSpread:
+		s.takeSpread(p)
 	case stepRace:
-		s.trials = appendDistinct(nil, s.d, p.Raced)
+		s.trials = appendDistinct(nil, s.d, p.RacedByKey())
 		s.step = stepTry
 		if len(s.trials) == 0 {
 			s.fail(ErrTooFewDistinct)
 		}
 	case stepTry:
 		s.takeTry(p)
-	case stepWeigh:
-		s.weighed(p.Weights)
 	case stepRecluster:
 		s.takeCenters(p.Centers)
 	}
@@ -165,30 +141,46 @@ func (s *Seeder) fail(err error) { s.step, s.err = stepDone, err }
 func (s *Seeder) finish(c *Centroids) { s.step, s.result = stepDone, c }
 
 func (s *Seeder) takeFirst(p *SeedPartial) {
-	for _, row := range p.Raced {
-		s.chosen = append(s.chosen, row.Point...)
+	rows := p.RacedByKey()
+	if s.init == InitParallel {
+		s.chosen = appendDistinct(nil, s.d, rows)
+	} else {
+		for _, row := range rows {
+			s.chosen = append(s.chosen, row.Point...)
+		}
 	}
 	switch {
 	case s.have() == 0, s.init == InitRandom && s.have() < s.k:
 		s.fail(ErrTooFewDistinct)
-	case s.have() == s.k:
+	case s.k == 1, s.init == InitRandom:
 		s.finish(s.matrix(s.chosen))
 	case s.init == InitParallel:
-		s.step = stepPotential
+		s.step = stepSpread
 	default:
 		s.step = stepRace
 	}
 }
 
-// candidatesDone goes on from k-means||'s sampling, once no more rounds are due.
-func (s *Seeder) candidatesDone() {
+// takeSpread takes a round of k-means||. The largest of l keys is about l by the potential, so what a round drew says how far
+// the one before it has lowered the potential, and nobody has to add the potential up. The last round's rows only say that:
+// they do not become candidates, which have been weighed by then.
+func (s *Seeder) takeSpread(p *SeedPartial) {
+	rows, key := p.RacedByKey(), 0.0
+	if len(rows) > 0 {
+		key = rows[len(rows)-1].Key
+	}
+	fallen := s.rounds == 0 || key > worthwhile*s.lastKey && s.rounds < parallelRounds
 	switch {
-	case s.have() < s.k:
-		s.step = stepFill
+	case len(rows) == 0 && s.have() < s.k:
+		s.fail(ErrTooFewDistinct)
+	case len(rows) > 0 && (fallen || s.have() < s.k):
+		s.chosen = appendDistinct(s.chosen, s.d, rows)
+		s.rounds++
+		s.lastKey = key
 	case s.have() == s.k:
 		s.finish(s.matrix(s.chosen))
 	default:
-		s.step = stepWeigh
+		s.weighed(p.Weights)
 	}
 }
 
@@ -238,44 +230,6 @@ func (s *Seeder) takeCenters(c *Centroids) {
 		return
 	}
 	s.finish(c)
-}
-
-// Recluster does the Recluster of a SeedTask: greedy k-means++ and Lloyd over the weighted candidates, in memory and
-// on one thread.
-func Recluster(t *SeedTask) (*Centroids, error) {
-	c := t.Candidates
-	if c == nil || len(t.Masses) != c.K || len(t.Grid) != c.D {
-		return nil, fmt.Errorf("%w: candidates, masses and grid of a reclustering do not fit", ErrShape)
-	}
-	points, err := candidatePoints(c, t.Grid, t.Masses)
-	if err != nil {
-		return nil, err
-	}
-	seed := exact.Draw(t.Seed, purposeRecluster, 0, 0)
-	start, err := Seed(points, InitPlusPlus, t.K, seed)
-	if err != nil {
-		return nil, err
-	}
-	result, err := Lloyd(points, start, Options{MaxIterations: reclusterIterations})
-	if err != nil {
-		return nil, err
-	}
-	return result.Centroids, nil
-}
-
-func candidatePoints(c *Centroids, grid []int, weights []uint64) (*Points, error) {
-	points, err := NewPoints(c.K, c.D, 0, grid)
-	if err != nil {
-		return nil, err
-	}
-	columns := make([][]float32, c.D)
-	for t := range columns {
-		columns[t] = make([]float32, c.K)
-		for i := range c.K {
-			columns[t][i] = c.Values[i*c.D+t]
-		}
-	}
-	return points, points.Append(columns, c.K, 0, nil, weights)
 }
 
 // appendDistinct adds the Points of the draws that none before them equals.

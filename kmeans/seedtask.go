@@ -2,8 +2,6 @@ package kmeans
 
 import (
 	"cmp"
-	"math"
-	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
 )
@@ -52,12 +50,13 @@ func compareDrawn(a, b Drawn) int {
 // SeedPartial is the mergeable answer to a SeedTask.
 type SeedPartial struct {
 	Potential exact.Bins
-	Raced     []Drawn // for Uniform or Race: the smallest keys, sorted
+	Raced     []Drawn // for Uniform or Race: the smallest keys, sorted after RacedByKey
 	Sampled   []Drawn // for Threshold: sorted by row after Finish
 	Tries     []exact.Bins
 	Weights   []exact.Int128
 	Centers   *Centroids // of Recluster
 	limit     int
+	found     []found // rows of a race that are not in Raced yet
 }
 
 // NewSeedPartial is the answer for no rows.
@@ -76,6 +75,7 @@ func NewSeedPartial(t *SeedTask) *SeedPartial {
 func (s *SeedPartial) Merge(o *SeedPartial) {
 	s.Potential.Merge(&o.Potential)
 	s.Raced = append(s.Raced, o.Raced...)
+	s.found = append(s.found, o.found...)
 	s.trim()
 	s.Sampled = append(s.Sampled, o.Sampled...)
 	for i := range o.Tries {
@@ -86,13 +86,6 @@ func (s *SeedPartial) Merge(o *SeedPartial) {
 	}
 	if s.Centers == nil {
 		s.Centers = o.Centers
-	}
-}
-
-func (s *SeedPartial) trim() {
-	slices.SortFunc(s.Raced, compareDrawn)
-	if len(s.Raced) > s.limit {
-		s.Raced = s.Raced[:s.limit]
 	}
 }
 
@@ -110,9 +103,14 @@ func NewSeedState(p *Points) *SeedState {
 	return &SeedState{nearest: make([]int32, padded), squared: make([]float32, padded)}
 }
 
+// afresh is the size of all candidates, in values, up to which their distances are taken anew in every round: that costs
+// less than to read and write what is known of each row.
+const afresh = 256
+
 // SeedRound does tasks on spans of rows; it is read-only after NewSeedRound and shared by threads.
 type SeedRound struct {
 	task   *SeedTask
+	all    *Assigner         // every candidate, where they are few; states are not used then
 	added  map[int]*Assigner // candidates from index i on, for each state that is i candidates behind
 	trials []*Assigner
 }
@@ -120,10 +118,16 @@ type SeedRound struct {
 // NewSeedRound prepares a task for states that know the given numbers of candidates.
 func NewSeedRound(t *SeedTask, known []int) *SeedRound {
 	r := &SeedRound{task: t, added: make(map[int]*Assigner)}
-	for _, n := range known {
-		if t.Candidates != nil && n < t.Candidates.K && r.added[n] == nil {
-			c := t.Candidates
-			r.added[n] = NewAssigner(&Centroids{K: c.K - n, D: c.D, Values: c.Values[n*c.D:]})
+	c := t.Candidates
+	switch {
+	case c == nil:
+	case c.K*c.D <= afresh:
+		r.all = NewAssigner(c)
+	default:
+		for _, n := range known {
+			if n < c.K && r.added[n] == nil {
+				r.added[n] = NewAssigner(&Centroids{K: c.K - n, D: c.D, Values: c.Values[n*c.D:]})
+			}
 		}
 	}
 	if t.Try != nil {
@@ -139,41 +143,78 @@ func (st *SeedState) Known() int { return st.known }
 
 // Finish notes that every span of the state's Points has been through the round.
 func (r *SeedRound) Finish(st *SeedState) {
-	if r.task.Candidates != nil {
+	if r.task.Candidates != nil && r.all == nil {
 		st.known = r.task.Candidates.K
 	}
 }
 
+// nearest gives the padded rows of a span their nearest candidate and the squared distance to it.
+func (r *SeedRound) nearest(p *Points, st *SeedState, lo, hi int, s *Scratch) (index []int32, squared []float32) {
+	if r.task.Candidates == nil {
+		return nil, nil
+	}
+	blocks, padded := p.span(lo, hi)
+	if r.all != nil {
+		r.all.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
+		return s.index[:padded], s.best[:padded]
+	}
+	index, squared = st.nearest[lo:lo+padded], st.squared[lo:lo+padded]
+	if a := r.added[st.known]; a != nil {
+		a.panel.Nearest(blocks, squared, index, int32(st.known), st.known == 0)
+	}
+	return index, squared
+}
+
 // Do brings rows [lo,hi) of p (bounds as for Assigner.Update) up to the task's candidates and adds their part.
 func (r *SeedRound) Do(p *Points, st *SeedState, lo, hi int, part *SeedPartial, s *Scratch) {
-	if a := r.added[st.known]; a != nil {
-		blocks, padded := p.span(lo, hi)
-		a.panel.Nearest(blocks, st.squared[lo:lo+padded], st.nearest[lo:lo+padded], int32(st.known), st.known == 0)
-	}
-	t := r.task
-	if t.Potential {
-		addPotential(&part.Potential, p, lo, hi, st.squared[lo:hi])
+	t, n := r.task, hi-lo
+	index, squared := r.nearest(p, st, lo, hi, s)
+	if t.Potential && squared != nil {
+		addPotential(&part.Potential, p, lo, hi, squared[:n])
 	}
 	switch {
 	case t.Uniform > 0:
 		r.race(p, nil, lo, hi, purposeUniform, part)
-	case t.Race > 0:
-		r.race(p, st, lo, hi, purposeRace, part)
+	case t.Race > 0 && squared != nil:
+		r.race(p, squared[:n], lo, hi, purposeRace, part)
 	}
-	if t.Threshold > 0 {
-		r.sample(p, st, lo, hi, part)
+	if t.Threshold > 0 && squared != nil {
+		r.sample(p, squared[:n], lo, part)
 	}
-	if t.Weigh {
-		for i := lo; i < hi; i++ {
-			j := st.nearest[i]
-			part.Weights[j] = part.Weights[j].Add(exact.FromInt64(int64(p.Weight(i))))
-		}
+	if t.Weigh && index != nil {
+		weigh(p, index[:n], lo, part.Weights)
 	}
 	for j, a := range r.trials {
 		blocks, padded := p.span(lo, hi)
-		copy(s.best[:padded], st.squared[lo:lo+padded])
-		a.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, false)
-		addPotential(&part.Tries[j], p, lo, hi, s.best[:hi-lo])
+		copy(s.second[:padded], squared)
+		a.panel.Nearest(blocks, s.second[:padded], s.secondIndex[:padded], 0, false)
+		addPotential(&part.Tries[j], p, lo, hi, s.second[:n])
+	}
+}
+
+// weigh adds each row's weight to the candidate of its index. Rows that weigh one each are counted first, where that many
+// counts cost less than the rows.
+func weigh(p *Points, index []int32, lo int, weights []exact.Int128) {
+	const counted = SpanRows / 8
+	if p.weights != nil || len(weights) > counted {
+		for i, j := range index {
+			weights[j] = weights[j].Add(exact.FromInt64(int64(p.Weight(lo + i))))
+		}
+		return
+	}
+	var counts [4][counted]uint32 // rows in a line are often of one candidate, and would wait for its count
+	for ; len(index) >= 4; index = index[4:] {
+		counts[0][index[0]]++
+		counts[1][index[1]]++
+		counts[2][index[2]]++
+		counts[3][index[3]]++
+	}
+	for _, j := range index {
+		counts[0][j]++
+	}
+	for j := range weights {
+		n := counts[0][j] + counts[1][j] + counts[2][j] + counts[3][j]
+		weights[j] = weights[j].Add(exact.FromInt64(int64(n)))
 	}
 }
 
@@ -185,89 +226,4 @@ func addPotential(sum *exact.Bins, p *Points, lo, hi int, squared []float32) {
 	for i := lo; i < hi; i++ {
 		sum.AddWeighted(squared[i-lo], p.weights[i])
 	}
-}
-
-// draws gives each row its uniform number of one purpose and round. The high 32 bits come four rows at a time and decide
-// nearly every row; the low ones are made only for those that they leave open.
-type draws struct {
-	task    *SeedTask
-	purpose uint32
-	quad    uint64 // of words
-	words   [4]uint32
-}
-
-func (t *SeedTask) draws(purpose uint32, first int64) draws {
-	quad := uint64(first) >> 2
-	return draws{task: t, purpose: purpose, quad: quad, words: exact.Draw4(t.Seed, purpose, t.Round, quad)}
-}
-
-// high is the high 32 bits of the row's number: it lies in [high, high+1)·2^-32.
-func (d *draws) high(row int64) uint32 {
-	if quad := uint64(row) >> 2; quad != d.quad {
-		d.quad, d.words = quad, exact.Draw4(d.task.Seed, d.purpose, d.task.Round, quad)
-	}
-	return d.words[row&3]
-}
-
-// unit is the whole number, in (0,1).
-func (d *draws) unit(row int64, high uint32) float64 {
-	low := exact.Draw(d.task.Seed, d.purpose+purposeLow, d.task.Round, uint64(row))
-	return exact.Unit(uint64(high)<<32 | low>>32)
-}
-
-// race draws rows without replacement by exponential clocks: the row whose clock −ln(u)/mass rings first comes first
-// (Efraimidis and Spirakis, Weighted random sampling with a reservoir, 2006). −ln(u) ≥ 1−u rejects most rows before
-// a logarithm is taken.
-func (r *SeedRound) race(p *Points, st *SeedState, lo, hi int, purpose uint32, part *SeedPartial) {
-	worst := math.Inf(1)
-	if len(part.Raced) >= part.limit {
-		worst = part.Raced[part.limit-1].Key
-	}
-	draws := r.task.draws(purpose, p.RowNumber(lo))
-	for i := lo; i < hi; i++ {
-		mass := float64(p.Weight(i))
-		if st != nil {
-			mass = float64(mass * float64(st.squared[i]))
-		}
-		if mass == 0 {
-			continue
-		}
-		row := p.RowNumber(i)
-		high := draws.high(row)
-		if 1-float64(float64(uint64(high)+1)*0x1p-32) > float64(worst*mass) {
-			continue
-		}
-		key := -exact.Log(draws.unit(row, high)) / mass
-		if key > worst {
-			continue
-		}
-		part.Raced = append(part.Raced, Drawn{Key: key, Row: row, Point: p.At(i, make([]float32, p.d))})
-		if len(part.Raced) >= 2*part.limit+64 {
-			part.trim()
-			worst = part.Raced[part.limit-1].Key
-		}
-	}
-	part.trim()
-}
-
-// sample draws each row independently with the chance Threshold × mass.
-func (r *SeedRound) sample(p *Points, st *SeedState, lo, hi int, part *SeedPartial) {
-	draws := r.task.draws(purposeOversample, p.RowNumber(lo))
-	for i := lo; i < hi; i++ {
-		chance := float64(float64(float64(p.Weight(i))*float64(st.squared[i])) * r.task.Threshold)
-		row := p.RowNumber(i)
-		high := draws.high(row)
-		if float64(high)*0x1p-32 >= chance { // no row with a chance of 0 passes
-			continue
-		}
-		if draws.unit(row, high) < chance {
-			part.Sampled = append(part.Sampled, Drawn{Row: row, Point: p.At(i, make([]float32, p.d))})
-		}
-	}
-}
-
-// SampledByRow sorts the independent draws by row number and returns them.
-func (s *SeedPartial) SampledByRow() []Drawn {
-	slices.SortFunc(s.Sampled, compareDrawn)
-	return s.Sampled
 }

@@ -82,8 +82,29 @@ func (s *columnSum) add(lanes *[kernel.Lanes]float32, unit float64) {
 	}
 }
 
-// columnTotals is Σ value and Σ value² of every column in grid units. Blocks are walked in the order in which they lie.
+// totalBlocks is how many blocks are walked column by column: enough that a call costs nothing, and few enough that those of
+// few columns stay in the first-level cache.
+const totalBlocks = 64
+
+// columnTotals is Σ value and Σ value² of every column in grid units.
 func columnTotals(p *Points) (sums, squares []exact.Int128) {
+	sums, squares = make([]exact.Int128, p.d), make([]exact.Int128, p.d)
+	step := totalBlocks * kernel.Lanes * p.d
+	for at := 0; at < len(p.blocks); at += step {
+		some := p.blocks[at:min(at+step, len(p.blocks))]
+		for c := range p.d {
+			sum, square, ok := exact.BlockSums(some, c, p.d, p.grid[c])
+			if !ok {
+				return plainTotals(p)
+			}
+			sums[c], squares[c] = sums[c].AddInt64(sum), squares[c].Add(square)
+		}
+	}
+	return sums, squares
+}
+
+// plainTotals is columnTotals in plain Go. Blocks are walked in the order in which they lie.
+func plainTotals(p *Points) (sums, squares []exact.Int128) {
 	sums, squares = make([]exact.Int128, p.d), make([]exact.Int128, p.d)
 	lanes := make([]columnSum, p.d)
 	for from := 0; from < p.n; from += exactRows {

@@ -91,7 +91,10 @@ func compactSIMD(tier Tier, blocks []float32, d int, masks []uint16, dst []float
 		compactPortable(blocks, d, masks, dst)
 		return
 	}
-	compactAVX512(&blocks[0], len(masks), d, &masks[0], &dst[0])
+	const group = 16 // dimensions at a time
+	for t := 0; t < d; t += group {
+		compactAVX512(&blocks[t*Lanes], len(masks), d*Lanes*4, min(group, d-t), &masks[0], &dst[t*Lanes])
+	}
 }
 
 func spreadSIMD(masks []uint16, index []int32, margin []float32, labels []uint16, slack []float32, rows []int32, changed []uint16) int {

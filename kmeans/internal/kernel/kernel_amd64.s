@@ -17969,17 +17969,33 @@ block2:
 	VZEROUPPER
 	RET
 
-// func compactAVX512(blocks *float32, n int, d int, masks *uint16, dst *float32)
+// func compactAVX512(blocks *float32, n int, bytes int, d int, masks *uint16, dst *float32)
 // Requires: AVX, AVX512F, POPCNT
-TEXT ·compactAVX512(SB), NOSPLIT, $0-40
-	MOVQ blocks+0(FP), SI
-	MOVQ n+8(FP), R8
-	MOVQ d+16(FP), BX
-	MOVQ masks+24(FP), DI
-	MOVQ dst+32(FP), R9
-	MOVQ BX, DX
-	SHLQ $0x06, DX
-	XORQ R12, R12
+TEXT ·compactAVX512(SB), NOSPLIT, $0-48
+	MOVQ      blocks+0(FP), SI
+	MOVQ      n+8(FP), R8
+	MOVQ      bytes+16(FP), DX
+	MOVQ      d+24(FP), BX
+	MOVQ      masks+32(FP), DI
+	MOVQ      dst+40(FP), R9
+	XORQ      R12, R12
+	VMOVDQU32 lanes<>+0(SB), Z3
+	VPXORD    Z16, Z16, Z16
+	VPXORD    Z17, Z17, Z17
+	VPXORD    Z18, Z18, Z18
+	VPXORD    Z19, Z19, Z19
+	VPXORD    Z20, Z20, Z20
+	VPXORD    Z21, Z21, Z21
+	VPXORD    Z22, Z22, Z22
+	VPXORD    Z23, Z23, Z23
+	VPXORD    Z24, Z24, Z24
+	VPXORD    Z25, Z25, Z25
+	VPXORD    Z26, Z26, Z26
+	VPXORD    Z27, Z27, Z27
+	VPXORD    Z28, Z28, Z28
+	VPXORD    Z29, Z29, Z29
+	VPXORD    Z30, Z30, Z30
+	VPXORD    Z31, Z31, Z31
 
 block:
 	MOVWLZX      (DI), AX
@@ -17993,55 +18009,218 @@ block:
 	DECQ         R14
 	MOVQ         R12, CX
 	SHLQ         CL, R14
-	KMOVW        R14, K4
-	SHRQ         $0x10, R14
-	KMOVW        R14, K5
-	MOVQ         R9, R10
-	LEAQ         (R9)(DX*1), R11
-	MOVQ         SI, AX
-	MOVQ         BX, R15
-	VPBROADCASTD R12, Z3
-	VMOVDQU32    lanes<>+0(SB), Z2
-	VPSUBD       Z3, Z2, Z2
-	TESTQ        R14, R14
-	JNE          both
+	KMOVW        R14, K2
+	VPCOMPRESSD  Z3, K1, Z2
+	VPBROADCASTD R12, Z4
+	VPSUBD       Z4, Z3, Z4
+	VPERMD       Z2, Z4, Z2
+	VPERMPS      (SI), Z2, K2, Z16
+	CMPQ         BX, $+1
+	JEQ          placed
+	VPERMPS      64(SI), Z2, K2, Z17
+	CMPQ         BX, $+2
+	JEQ          placed
+	VPERMPS      128(SI), Z2, K2, Z18
+	CMPQ         BX, $+3
+	JEQ          placed
+	VPERMPS      192(SI), Z2, K2, Z19
+	CMPQ         BX, $+4
+	JEQ          placed
+	VPERMPS      256(SI), Z2, K2, Z20
+	CMPQ         BX, $+5
+	JEQ          placed
+	VPERMPS      320(SI), Z2, K2, Z21
+	CMPQ         BX, $+6
+	JEQ          placed
+	VPERMPS      384(SI), Z2, K2, Z22
+	CMPQ         BX, $+7
+	JEQ          placed
+	VPERMPS      448(SI), Z2, K2, Z23
+	CMPQ         BX, $+8
+	JEQ          placed
+	VPERMPS      512(SI), Z2, K2, Z24
+	CMPQ         BX, $+9
+	JEQ          placed
+	VPERMPS      576(SI), Z2, K2, Z25
+	CMPQ         BX, $+10
+	JEQ          placed
+	VPERMPS      640(SI), Z2, K2, Z26
+	CMPQ         BX, $+11
+	JEQ          placed
+	VPERMPS      704(SI), Z2, K2, Z27
+	CMPQ         BX, $+12
+	JEQ          placed
+	VPERMPS      768(SI), Z2, K2, Z28
+	CMPQ         BX, $+13
+	JEQ          placed
+	VPERMPS      832(SI), Z2, K2, Z29
+	CMPQ         BX, $+14
+	JEQ          placed
+	VPERMPS      896(SI), Z2, K2, Z30
+	CMPQ         BX, $+15
+	JEQ          placed
+	VPERMPS      960(SI), Z2, K2, Z31
 
-one:
-	VMOVUPS     (AX), Z0
-	VCOMPRESSPS Z0, K1, Z1
-	VPERMPS     Z1, Z2, Z1
-	VMOVUPS     Z1, K4, (R10)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, R10
-	DECQ        R15
-	JNE         one
-	ADDQ        R13, R12
-	CMPQ        R12, $0x10
-	JNE         advance
-	XORQ        R12, R12
-	ADDQ        DX, R9
-	JMP         advance
+placed:
+	ADDQ    R13, R12
+	CMPQ    R12, $0x10
+	JLT     advance
+	VMOVUPS Z16, (R9)
+	CMPQ    BX, $+1
+	JEQ     stored
+	VMOVUPS Z17, 64(R9)
+	CMPQ    BX, $+2
+	JEQ     stored
+	VMOVUPS Z18, 128(R9)
+	CMPQ    BX, $+3
+	JEQ     stored
+	VMOVUPS Z19, 192(R9)
+	CMPQ    BX, $+4
+	JEQ     stored
+	VMOVUPS Z20, 256(R9)
+	CMPQ    BX, $+5
+	JEQ     stored
+	VMOVUPS Z21, 320(R9)
+	CMPQ    BX, $+6
+	JEQ     stored
+	VMOVUPS Z22, 384(R9)
+	CMPQ    BX, $+7
+	JEQ     stored
+	VMOVUPS Z23, 448(R9)
+	CMPQ    BX, $+8
+	JEQ     stored
+	VMOVUPS Z24, 512(R9)
+	CMPQ    BX, $+9
+	JEQ     stored
+	VMOVUPS Z25, 576(R9)
+	CMPQ    BX, $+10
+	JEQ     stored
+	VMOVUPS Z26, 640(R9)
+	CMPQ    BX, $+11
+	JEQ     stored
+	VMOVUPS Z27, 704(R9)
+	CMPQ    BX, $+12
+	JEQ     stored
+	VMOVUPS Z28, 768(R9)
+	CMPQ    BX, $+13
+	JEQ     stored
+	VMOVUPS Z29, 832(R9)
+	CMPQ    BX, $+14
+	JEQ     stored
+	VMOVUPS Z30, 896(R9)
+	CMPQ    BX, $+15
+	JEQ     stored
+	VMOVUPS Z31, 960(R9)
 
-both:
-	VMOVUPS     (AX), Z0
-	VCOMPRESSPS Z0, K1, Z1
-	VPERMPS     Z1, Z2, Z1
-	VMOVUPS     Z1, K4, (R10)
-	VMOVUPS     Z1, K5, (R11)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, R11
-	DECQ        R15
-	JNE         both
-	ADDQ        R13, R12
-	SUBQ        $0x10, R12
-	ADDQ        DX, R9
+stored:
+	ADDQ    DX, R9
+	SUBQ    $0x10, R12
+	JEQ     advance
+	SHRQ    $0x10, R14
+	KMOVW   R14, K3
+	VPERMPS (SI), Z2, K3, Z16
+	CMPQ    BX, $+1
+	JEQ     carried
+	VPERMPS 64(SI), Z2, K3, Z17
+	CMPQ    BX, $+2
+	JEQ     carried
+	VPERMPS 128(SI), Z2, K3, Z18
+	CMPQ    BX, $+3
+	JEQ     carried
+	VPERMPS 192(SI), Z2, K3, Z19
+	CMPQ    BX, $+4
+	JEQ     carried
+	VPERMPS 256(SI), Z2, K3, Z20
+	CMPQ    BX, $+5
+	JEQ     carried
+	VPERMPS 320(SI), Z2, K3, Z21
+	CMPQ    BX, $+6
+	JEQ     carried
+	VPERMPS 384(SI), Z2, K3, Z22
+	CMPQ    BX, $+7
+	JEQ     carried
+	VPERMPS 448(SI), Z2, K3, Z23
+	CMPQ    BX, $+8
+	JEQ     carried
+	VPERMPS 512(SI), Z2, K3, Z24
+	CMPQ    BX, $+9
+	JEQ     carried
+	VPERMPS 576(SI), Z2, K3, Z25
+	CMPQ    BX, $+10
+	JEQ     carried
+	VPERMPS 640(SI), Z2, K3, Z26
+	CMPQ    BX, $+11
+	JEQ     carried
+	VPERMPS 704(SI), Z2, K3, Z27
+	CMPQ    BX, $+12
+	JEQ     carried
+	VPERMPS 768(SI), Z2, K3, Z28
+	CMPQ    BX, $+13
+	JEQ     carried
+	VPERMPS 832(SI), Z2, K3, Z29
+	CMPQ    BX, $+14
+	JEQ     carried
+	VPERMPS 896(SI), Z2, K3, Z30
+	CMPQ    BX, $+15
+	JEQ     carried
+	VPERMPS 960(SI), Z2, K3, Z31
 
+carried:
 advance:
-	ADDQ DX, SI
-	ADDQ $0x02, DI
-	DECQ R8
-	JNE  block
+	ADDQ    DX, SI
+	ADDQ    $0x02, DI
+	DECQ    R8
+	JNE     block
+	TESTQ   R12, R12
+	JEQ     end
+	VMOVUPS Z16, (R9)
+	CMPQ    BX, $+1
+	JEQ     end
+	VMOVUPS Z17, 64(R9)
+	CMPQ    BX, $+2
+	JEQ     end
+	VMOVUPS Z18, 128(R9)
+	CMPQ    BX, $+3
+	JEQ     end
+	VMOVUPS Z19, 192(R9)
+	CMPQ    BX, $+4
+	JEQ     end
+	VMOVUPS Z20, 256(R9)
+	CMPQ    BX, $+5
+	JEQ     end
+	VMOVUPS Z21, 320(R9)
+	CMPQ    BX, $+6
+	JEQ     end
+	VMOVUPS Z22, 384(R9)
+	CMPQ    BX, $+7
+	JEQ     end
+	VMOVUPS Z23, 448(R9)
+	CMPQ    BX, $+8
+	JEQ     end
+	VMOVUPS Z24, 512(R9)
+	CMPQ    BX, $+9
+	JEQ     end
+	VMOVUPS Z25, 576(R9)
+	CMPQ    BX, $+10
+	JEQ     end
+	VMOVUPS Z26, 640(R9)
+	CMPQ    BX, $+11
+	JEQ     end
+	VMOVUPS Z27, 704(R9)
+	CMPQ    BX, $+12
+	JEQ     end
+	VMOVUPS Z28, 768(R9)
+	CMPQ    BX, $+13
+	JEQ     end
+	VMOVUPS Z29, 832(R9)
+	CMPQ    BX, $+14
+	JEQ     end
+	VMOVUPS Z30, 896(R9)
+	CMPQ    BX, $+15
+	JEQ     end
+	VMOVUPS Z31, 960(R9)
+
+end:
 	VZEROUPPER
 	RET
 

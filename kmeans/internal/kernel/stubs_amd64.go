@@ -138,10 +138,11 @@ func survivorsAVX512(labels *uint16, slack *float32, n int, high *float32, bytes
 //go:noescape
 func marginsAVX512(best *float32, second *float32, index *int32, n int, low *float32, bytes int, down float32, up float32, slack *float32)
 
-// compactAVX512 copies the marked rows of n blocks of d coordinates to dst, in order.
+// compactAVX512 copies d coordinates, at most 16, of the marked rows of n blocks to dst, in order. bytes is the size of a
+// block, there and here.
 //
 //go:noescape
-func compactAVX512(blocks *float32, n int, d int, masks *uint16, dst *float32)
+func compactAVX512(blocks *float32, n int, bytes int, d int, masks *uint16, dst *float32)
 
 // spreadAVX512 puts the margins and indexes of the marked rows of n blocks where the rows lie, and marks in changed,
 // and counts, those whose index is not their label.

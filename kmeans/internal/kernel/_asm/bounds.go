@@ -198,82 +198,79 @@ func integers(v isa, from Mem, to reg.Register) {
 	VMOVDQU(from, to)
 }
 
-// compact brings rows together: a compressed vector goes to the free lanes of the open block, and what is over to the
-// next one.
+// compactGroup is how many dimensions are brought together at a time: each has a register that fills up.
+const compactGroup = 16
+
+// compact brings rows together. The marked lanes of a block go behind those that wait in the registers of their
+// dimensions, by one permutation that is made once a block; a full register is stored, and what was over comes next.
 func compact() {
-	TEXT("compactAVX512", NOSPLIT, "func(blocks *float32, n, d int, masks *uint16, dst *float32)")
-	Doc("compactAVX512 copies the marked rows of n blocks of d coordinates to dst, in order.")
+	TEXT("compactAVX512", NOSPLIT, "func(blocks *float32, n, bytes, d int, masks *uint16, dst *float32)")
+	Doc("compactAVX512 copies d coordinates, at most 16, of the marked rows of n blocks to dst, in order. bytes is the size of a",
+		"block, there and here.")
 	Pragma("noescape")
-	n, masks, dst, at0, next := reg.R8, reg.RDI, reg.R9, reg.R10, reg.R11
-	position, mask, count, left, bits := reg.R12, reg.RAX, reg.R13, reg.R15, reg.R14
+	n, masks, dst, position, mask, count, bits := reg.R8, reg.RDI, reg.R9, reg.R12, reg.RAX, reg.R13, reg.R14
+	index, order := reg.Z2, reg.Z3
+	wait := func(t int) reg.Register { return avx512.vec(16 + t) }
 	Load(Param("blocks"), block)
 	Load(Param("n"), n)
+	Load(Param("bytes"), stride)
 	Load(Param("d"), dim)
 	Load(Param("masks"), masks)
 	Load(Param("dst"), dst)
-	MOVQ(dim, stride)
-	SHLQ(Imm(6), stride)
 	XORQ(position, position)
+	VMOVDQU32(lanes, order)
+	for t := range compactGroup {
+		avx512.zero(wait(t))
+	}
+	// each does something for each dimension there is.
+	each := func(name string, do func(t int)) {
+		for t := range compactGroup {
+			do(t)
+			if t+1 < compactGroup {
+				CMPQ(dim, I32(t+1))
+				JEQ(LabelRef(name))
+			}
+		}
+		Label(name)
+	}
 	Label("block")
 	MOVWLZX(at(masks, 0), mask.As32())
 	TESTL(mask.As32(), mask.As32())
 	JEQ(LabelRef("advance"))
 	KMOVW(mask.As32(), reg.K1)
 	POPCNTL(mask.As32(), count.As32())
-	// K4: the lanes that go to the open block, in the place where they go to; K5: those that go to the next one.
+	// K2: the lanes that go to the open block; K3: those that go to the next one.
 	MOVQ(U32(1), bits)
 	MOVQ(count, reg.RCX)
 	SHLQ(reg.CL, bits)
 	DECQ(bits)
 	MOVQ(position, reg.RCX)
 	SHLQ(reg.CL, bits)
-	KMOVW(bits.As32(), reg.K4)
-	SHRQ(Imm(16), bits)
-	KMOVW(bits.As32(), reg.K5)
-	MOVQ(dst, at0)
-	LEAQ(Mem{Base: dst, Index: stride, Scale: 1}, next)
-	MOVQ(block, reg.RAX)
-	MOVQ(dim, left)
-	// The lanes are turned by position, so that one mask each serves for a store.
-	VPBROADCASTD(position.As32(), reg.Z3)
-	VMOVDQU32(lanes, reg.Z2)
-	VPSUBD(reg.Z3, reg.Z2, reg.Z2)
-	TESTQ(bits, bits)
-	JNE(LabelRef("both"))
-	Label("one")
-	VMOVUPS(at(reg.RAX, 0), reg.Z0)
-	VCOMPRESSPS(reg.Z0, reg.K1, reg.Z1)
-	VPERMPS(reg.Z1, reg.Z2, reg.Z1)
-	VMOVUPS(reg.Z1, reg.K4, at(at0, 0))
-	ADDQ(Imm(64), reg.RAX)
-	ADDQ(Imm(64), at0)
-	DECQ(left)
-	JNE(LabelRef("one"))
+	KMOVW(bits.As32(), reg.K2)
+	// Lane L of the open block comes from the marked lane of rank L − position, modulo 16.
+	VPCOMPRESSD(order, reg.K1, index)
+	VPBROADCASTD(position.As32(), reg.Z4)
+	VPSUBD(reg.Z4, order, reg.Z4)
+	VPERMD(index, reg.Z4, index)
+	each("placed", func(t int) { VPERMPS(at(block, 64*t), index, reg.K2, wait(t)) })
 	ADDQ(count, position)
 	CMPQ(position, Imm(16))
-	JNE(LabelRef("advance"))
-	XORQ(position, position)
+	JLT(LabelRef("advance"))
+	each("stored", func(t int) { VMOVUPS(wait(t), at(dst, 64*t)) })
 	ADDQ(stride, dst)
-	JMP(LabelRef("advance"))
-	Label("both")
-	VMOVUPS(at(reg.RAX, 0), reg.Z0)
-	VCOMPRESSPS(reg.Z0, reg.K1, reg.Z1)
-	VPERMPS(reg.Z1, reg.Z2, reg.Z1)
-	VMOVUPS(reg.Z1, reg.K4, at(at0, 0))
-	VMOVUPS(reg.Z1, reg.K5, at(next, 0))
-	ADDQ(Imm(64), reg.RAX)
-	ADDQ(Imm(64), at0)
-	ADDQ(Imm(64), next)
-	DECQ(left)
-	JNE(LabelRef("both"))
-	ADDQ(count, position)
 	SUBQ(Imm(16), position)
-	ADDQ(stride, dst)
+	JEQ(LabelRef("advance"))
+	SHRQ(Imm(16), bits)
+	KMOVW(bits.As32(), reg.K3)
+	each("carried", func(t int) { VPERMPS(at(block, 64*t), index, reg.K3, wait(t)) })
 	Label("advance")
 	ADDQ(stride, block)
 	ADDQ(Imm(2), masks)
 	DECQ(n)
 	JNE(LabelRef("block"))
+	TESTQ(position, position)
+	JEQ(LabelRef("end"))
+	each("end", func(t int) { VMOVUPS(wait(t), at(dst, 64*t)) })
 	done()
 }
 
