@@ -12,18 +12,18 @@ import os
 import platform
 import random
 import re
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+from report import head, processor, row
+from turns import CORES, TICKS, Others, Turns
+
 READY = re.compile(r"ready rpc=(\S+) gossip=(\S+) http=(\S+)")
 WAIT = 300  # seconds that one fit may take
 OTHERS = 0.05  # the share of the processors that others may take in a turn
-TICKS = os.sysconf("SC_CLK_TCK")
-CORES = len(os.sched_getaffinity(0))
 
 
 class Process:
@@ -93,45 +93,11 @@ class Cluster:
         self.folder.cleanup()
 
 
-def busy():
-    """The seconds that the machine's processors have been used by anybody."""
-    with open("/proc/stat") as f:
-        user, nice, system, _, _, irq, soft, steal = map(int, f.readline().split()[1:9])
-    return (user + nice + system + irq + soft + steal) / TICKS
-
-
-class Others:
-    """What other processes take of the processors while something is measured."""
-
-    def __init__(self, processes):
-        self.processes = processes
-        self.began, self.busy, self.ours = time.perf_counter(), busy(), self.own()
-
-    def own(self):
-        alive = sum(p.seconds() for p in self.processes if p.popen.poll() is None)  # what has ended is counted with the children
-        done = resource.getrusage(resource.RUSAGE_CHILDREN)
-        me = resource.getrusage(resource.RUSAGE_SELF)
-        return done.ru_utime + done.ru_stime + me.ru_utime + me.ru_stime + alive
-
-    def share(self):
-        spent = busy() - self.busy - (self.own() - self.ours)
-        return max(spent, 0) / (time.perf_counter() - self.began) / CORES
-
-
 class Bench:
     def __init__(self, options):
         self.options, self.binary = options, options.coterie
         self.model = os.path.join(options.data, "cluster-model.json")
-        self.patience = options.patience
-
-    def quiet(self):
-        """Waits until the processors are idle, as long as there is patience left."""
-        while self.patience > 0:
-            before, began = busy(), time.perf_counter()
-            time.sleep(0.5)
-            if busy() - before < OTHERS * CORES / 2:
-                return
-            self.patience -= time.perf_counter() - began
+        self.turns = Turns(options.repeat, options.patience, OTHERS)
 
     def command(self, data, *flags):
         return [self.binary, "fit", data, "-o", self.model, "--tol", "0", "--scale", "none", "--init", "random", "--json", *map(str, flags)]
@@ -139,19 +105,6 @@ class Bench:
     def fit(self, data, *flags):
         out = subprocess.run([*self.command(data, *flags), "--quiet"], check=True, capture_output=True, text=True, timeout=WAIT).stdout
         return json.loads(out)
-
-    def turns(self, once, processes=()):
-        """The values of as many quiet turns as are asked for, and a word on the noise in them."""
-        calm, loud = [], []
-        while len(calm) < self.options.repeat and (len(calm) + len(loud) < self.options.repeat or self.patience > 0):
-            self.quiet()
-            others = Others(processes)
-            value = once()
-            share = others.share()
-            (calm if share <= OTHERS else loud).append((share, value))
-        noisy = sorted(loud, key=lambda turn: turn[0])[: self.options.repeat - len(calm)]
-        kept = calm + noisy
-        return [value for _, value in kept], f"{max(share for share, _ in kept):.0%}" + (f", in {len(noisy)} of {len(kept)} above 5%" if noisy else "")
 
 
 def passes(doc):
@@ -165,14 +118,6 @@ def each(doc):
 
 def span(values, form):
     return f"{form.format(min(values))} to {form.format(max(values))}"
-
-
-def head(*columns):
-    print("| " + " | ".join(map(str, columns)) + " |\n|" + "---|" * len(columns))
-
-
-def row(*cells):
-    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 NARROW = "synth://blobs?rows=10000000&d=8&centers=16&seed=3"
@@ -192,7 +137,7 @@ def throughput(bench):
                     raise SystemExit(f"{data}: the cluster's result is not the embedded run's")
                 return each(a), each(b)
 
-            turns, others = bench.turns(once, cluster.processes())
+            turns, others = bench.turns.take(once, cluster.processes())
             ratios = [a / b for a, b in turns]
             row(name, *(f"{statistics.median(side) * 1e3:.1f} ms" for side in zip(*turns)), f"{statistics.median(ratios):.3f}", span(ratios, "{:.3f}"),
                 f"{statistics.median(b - a for a, b in turns) * 1e3:+.1f} ms", "0.93, or at most +2 ms", others)
@@ -216,7 +161,7 @@ def overhead(bench):
                     count += passes(docs[0])
                 return count, spent[0] / count, spent[1] / count
 
-            turns, others = bench.turns(once, cluster.processes())
+            turns, others = bench.turns.take(once, cluster.processes())
             count, embedded, clustered = map(statistics.median, zip(*turns))
             row(name, int(count), f"{embedded * 1e3:.3f} ms", f"{clustered * 1e3:.3f} ms", "under 2 ms", others)
     print()
@@ -235,14 +180,14 @@ def benchmarks(bench, pattern):
 
 def merge(bench):
     """A coordinator's merging of 256 answers of k = 1000, d = 100, and its memory."""
-    turns, others = bench.turns(lambda: benchmarks(bench, "^BenchmarkMergeOf256$"))
+    turns, others = bench.turns.take(lambda: benchmarks(bench, "^BenchmarkMergeOf256$"))
     merged, read = ([turn[f"BenchmarkMergeOf256/{what}"]["MB/s"] for turn in turns] for what in ("merge", "read"))
     ratios = [m / r for m, r in zip(merged, read)]
     head("256 answers, k = 1000, d = 100, one core", "decode, book, merge", "plain read of them", "share", "of single turns", "goal", "others")
     row("encoded bytes", f"{statistics.median(merged) / 1e3:.2f} GB/s", f"{statistics.median(read) / 1e3:.2f} GB/s", f"{statistics.median(ratios):.2f}", span(ratios, "{:.2f}"),
         "0.33", others)
     print()
-    turns, others = bench.turns(lambda: benchmarks(bench, "^BenchmarkAnswers$"))
+    turns, others = bench.turns.take(lambda: benchmarks(bench, "^BenchmarkAnswers$"))
     head("workers that answer at one moment, over gRPC", "answers", "time per answer", "most heap of the coordinator", "others")
     for workers in (64, 128, 256):
         of = [turn[f"BenchmarkAnswers/workers={workers}"] for turn in turns]
@@ -259,7 +204,7 @@ def recovery(bench):
     while turn < bench.options.repeat:
         with Cluster(bench, workers) as cluster:
             cluster.settle()
-            bench.quiet()
+            bench.turns.quiet()
             others = Others(cluster.processes())
             common = ["-k", k, "--max-iter", limit, "--seed", 5, *cluster.flags(least=workers - 1)]
             calm = bench.fit(data, *common)
@@ -297,7 +242,7 @@ def killed(bench, cluster, at, *arguments):
 def scale(bench):
     """What limits the number of workers: bytes and time of the reduction against the work."""
     n, d, k = 1_000_000, 100, 500
-    merging, others = bench.turns(lambda: benchmarks(bench, "^(BenchmarkAnswers|BenchmarkLoopback)$"))
+    merging, others = bench.turns.take(lambda: benchmarks(bench, "^(BenchmarkAnswers|BenchmarkLoopback)$"))
     answer = statistics.median(turn["BenchmarkAnswers/workers=256"]["µs/answer"] for turn in merging) / 1e6
     loopback = statistics.median(turn["BenchmarkLoopback"]["MB/s"] for turn in merging) * 1e6
     head(f"1M × 100, k = {k}", "time per pass", "answers per pass", "tasks per pass", "flop/s of a worker", "others")
@@ -315,7 +260,7 @@ def scale(bench):
                     answered.append(sum(m[1] for m in moved))
                 return [(x[1] - x[0]) / 6 for x in (seconds, answered, received)]
 
-            turns, noise = bench.turns(once, cluster.processes())
+            turns, noise = bench.turns.take(once, cluster.processes())
             took, up, down = map(statistics.median, zip(*turns))
             spent[workers], sent[workers] = took, up / workers
             rate = 2 * n * k * d / took / min(workers, CORES)
@@ -333,14 +278,6 @@ def scale(bench):
     row("t(W) = T/W + W·c", *(f"{(spent[1] / w + w * cost) * 1e3:.0f} ms" for w in counts))
     row("efficiency, T/(W·t)", *(f"{spent[1] / w / (spent[1] / w + w * cost):.0%}" for w in counts))
     print()
-
-
-def processor():
-    with open("/proc/cpuinfo") as f:
-        for line in f:
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.processor()
 
 
 PARTS = {f.__name__: f for f in (throughput, overhead, merge, recovery, scale)}

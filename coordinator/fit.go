@@ -20,6 +20,7 @@ type FitOptions struct {
 	MaxIterations int
 	Tolerance     float64 // relative to the mean column variance; 0: until nothing changes
 	Seed          uint64
+	Algorithm     kmeans.Algorithm
 	Parts         bool      // labels are parts, which the workers write themselves
 	Labels        bool      // a last round hands labels to where they are written
 	Resume        *FitState // where an earlier coordinator had come to; nil: from the beginning
@@ -255,7 +256,7 @@ func (f *Fit) iterate(j *Job, start *kmeans.Centroids) []Action {
 }
 
 func (f *Fit) assign(j *Job) []Action {
-	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids, Reload: f.loading, Since: f.assigned}
+	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids, Reload: f.loading, Since: f.assigned, Algorithm: f.options.Algorithm}
 	f.assigned = j.round + 1
 	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeSums(j, p) })
 }
@@ -294,7 +295,7 @@ func (f *Fit) update(j *Job, p *wire.Partial, far []kmeans.Far) []Action {
 }
 
 func (f *Fit) score(j *Job) []Action {
-	task := wire.Task{Kind: wire.Score, Centroids: f.iter.Centroids, Reload: f.loading}
+	task := wire.Task{Kind: wire.Score, Centroids: f.iter.Centroids, Reload: f.loading, Algorithm: f.options.Algorithm}
 	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeScore(j, p) })
 }
 

@@ -60,7 +60,7 @@ func inputOf(spec *pb.JobSpec) (*wire.Input, error) {
 // FitSpec is the options of a fit as they travel. The labels go where the job's specification says.
 func FitSpec(o *FitOptions, start *Start) *pb.FitSpec {
 	s := &pb.FitSpec{K: uint32(o.K), Init: string(o.Init), Runs: uint32(o.Runs), MaxIterations: uint32(o.MaxIterations),
-		Tolerance: o.Tolerance, Seed: o.Seed, Labels: o.Labels}
+		Tolerance: o.Tolerance, Seed: o.Seed, Labels: o.Labels, Algorithm: string(o.Algorithm)}
 	if start != nil {
 		s.Start = start.Message()
 	}
@@ -71,6 +71,10 @@ func fitOptions(spec *pb.JobSpec, in *wire.Input) (FitOptions, error) {
 	s := spec.Fit
 	o := FitOptions{Input: in, K: int(s.K), Init: kmeans.Init(s.Init), Runs: int(s.Runs), MaxIterations: int(s.MaxIterations),
 		Tolerance: s.Tolerance, Seed: s.Seed, Labels: s.Labels}
+	var err error
+	if o.Algorithm, err = kmeans.ParseAlgorithm(s.Algorithm); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
 	if s.Start != nil {
 		start, err := startFrom(s.Start, in.Spec)
 		if err != nil {
@@ -209,10 +213,10 @@ func decodeState(data []byte) (*FitState, error) {
 	return s, nil
 }
 
-// RowBytes is what a row of d columns takes in a worker's memory: its Point, its label, its seeding distance and
-// candidate, and, where there are any, its id and weight.
+// RowBytes is what a row of d columns takes in a worker's memory: its Point, its label and bounds (or, before they come,
+// its seeding distance and candidate), and, where there are any, its id and weight.
 func RowBytes(d int, in *wire.Input) int64 {
-	bytes := int64(4*d + 2 + 8)
+	bytes := int64(4*d + max(kmeans.TrackBytes, 2+8))
 	if in.ID != "" {
 		bytes += 24
 	}

@@ -107,7 +107,11 @@ func (s *Statistics) Add(b *Batch) error {
 // addNumbers takes in numeric column j; it is false where there is a bad value.
 func (s *Statistics) addNumbers(b *Batch, j int, mask []bool) bool {
 	n := &s.numbers[j]
-	for lo := 0; lo < b.Rows; lo += blockRows {
+	lo := 0
+	if x := b.float32s(j); x != nil && mask == nil && !s.logs[j] {
+		lo = n.raw.AddFloat32s(x[:b.Rows])
+	}
+	for ; lo < b.Rows; lo += blockRows {
 		x := s.block[:min(blockRows, b.Rows-lo)]
 		if usable := b.load(x, j, lo); !usable || mask != nil {
 			rows := len(x)

@@ -224,6 +224,11 @@ func (t *Transform) Forward(values []float64) ([]float32, error) {
 	return point, nil
 }
 
+// scaling is what becomes of a value that is there, but for log1p.
+func (c *NumericColumn) scaling() exact.Scaling {
+	return exact.Scaling{Center: c.Center, Spread: c.Spread, Shift: c.Grid.Shift, Exponent: c.Grid.Exponent}
+}
+
 // scale leads raw numbers through log1p and scaling, in place. They are above −1 where there is a logarithm.
 func (c *NumericColumn) scale(x []float64) {
 	if c.Log1p {

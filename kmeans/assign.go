@@ -63,6 +63,7 @@ type Scratch struct {
 	index       [SpanRows]int32
 	secondIndex [SpanRows]int32
 	masks       [SpanRows / kernel.Lanes]uint16
+	survivors   survivors
 }
 
 func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {

@@ -11,6 +11,7 @@ type Options struct {
 	MaxIterations int     // centroid updates; at least 1; 0 means 300
 	Tolerance     float64 // stop when Movement ≤ Tolerance × mean column variance; 0: when an update changes nothing
 	Space         *Space  // nil: Euclidean on the Points' grid
+	Algorithm     Algorithm
 }
 
 // Result is a finished fit. Labels, counts and inertia belong to these Centroids.
@@ -42,8 +43,8 @@ type lloyd struct {
 	p       *Points
 	totals  *Totals
 	iter    *Iteration
-	labels  []uint16
-	fresh   bool
+	tracker *Tracker
+	track   *Track
 	acc     *Accumulator
 	sums    *Sums
 	scratch *Scratch
@@ -59,26 +60,27 @@ func newLloyd(p *Points, start *Centroids, o Options) *lloyd {
 	}
 	totals := NewTotals(p.d)
 	totals.Add(p)
-	return &lloyd{p: p, totals: totals, labels: make([]uint16, p.n), fresh: true, scratch: new(Scratch),
+	return &lloyd{p: p, totals: totals, tracker: NewTracker(o.Algorithm, start.K, p.d), track: NewTrack(p), scratch: new(Scratch),
 		iter: NewIteration(start, space, o.MaxIterations, o.Tolerance*totals.MeanVariance(space.Grid)),
 		acc:  NewAccumulator(start.K, p.d, p.Weighted()), sums: NewSums(start.K, p.d, p.Weighted())}
 }
 
-func (l *lloyd) spans(do func(lo, hi int)) {
+// pass brings the labels up to date with the centroids.
+func (l *lloyd) pass(inertia *exact.Bins) {
+	pass := l.tracker.Next(l.iter.Centroids, inertia != nil)
+	pass.Prepare(l.track)
 	for lo := 0; lo < l.p.n; lo += SpanRows {
-		do(lo, min(lo+SpanRows, l.p.n))
+		pass.Update(l.p, lo, min(lo+SpanRows, l.p.n), l.track, l.acc, inertia, l.scratch)
 	}
-	l.fresh = false
-	l.acc.Drain(l.sums)
+	pass.Done([]*Track{l.track}, l.acc.Drain(l.sums))
 }
 
 func (l *lloyd) step() bool {
-	a := NewAssigner(l.iter.Centroids)
-	l.spans(func(lo, hi int) { a.Update(l.p, lo, hi, l.labels, l.fresh, l.acc, l.scratch) })
+	l.pass(nil)
 	sums := l.sums
 	var far []Far
 	if empty := sums.Empty(); len(empty) > 0 {
-		f := NewFarthest(sums.K)
+		a, f := NewAssigner(l.iter.Centroids), NewFarthest(sums.K)
 		for lo := 0; lo < l.p.n; lo += SpanRows {
 			a.Farthest(l.p, lo, min(lo+SpanRows, l.p.n), f, l.scratch)
 		}
@@ -89,10 +91,9 @@ func (l *lloyd) step() bool {
 }
 
 func (l *lloyd) finish() *Result {
-	a := NewAssigner(l.iter.Centroids)
 	var inertia exact.Bins
-	l.spans(func(lo, hi int) { a.Score(l.p, lo, hi, l.labels, l.fresh, l.acc, &inertia, l.scratch) })
-	return &Result{Centroids: l.iter.Centroids, Labels: l.labels, Counts: l.sums.Counts, Inertia: inertia.Float64(0),
+	l.pass(&inertia)
+	return &Result{Centroids: l.iter.Centroids, Labels: l.track.Labels, Counts: l.sums.Counts, Inertia: inertia.Float64(0),
 		Iterations: l.iter.Done, Converged: l.iter.Converged}
 }
 

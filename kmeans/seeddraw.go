@@ -146,37 +146,66 @@ func (w *walk) heaviest() float64 {
 	case w.squared == nil:
 		return 1
 	}
-	// Floats that are not negative have the order of their bits, and integers have a maximum without branches.
+	var most float32
+	for _, v := range w.squared[w.lo-w.first : w.hi-w.first] {
+		if v > most {
+			most = v
+		}
+	}
+	return float64(most)
+}
+
+// over says whether any row's mass could enter with the walk's first ring. It looks at no more than it must: this is all
+// that most rows are asked in a race.
+func (w *walk) over() bool {
+	if w.p.weights != nil || w.squared == nil {
+		return true
+	}
+	_, u := w.ring(0)
+	const slack = 1 - 0x1p-20
+	least := math.Float32bits(float32((1 - u) / clockRows / w.worst * slack)) // floats from 0 up have the order of their bits
 	x := w.squared[w.lo-w.first : w.hi-w.first]
-	var a, b, c, d uint32
-	for ; len(x) >= 4; x = x[4:] {
-		a, b = max(a, math.Float32bits(x[0])), max(b, math.Float32bits(x[1]))
-		c, d = max(c, math.Float32bits(x[2])), max(d, math.Float32bits(x[3]))
+	for ; len(x) >= 8; x = x[8:] {
+		v := (*[8]float32)(x)
+		if math.Float32bits(v[0]) >= least || math.Float32bits(v[1]) >= least || math.Float32bits(v[2]) >= least ||
+			math.Float32bits(v[3]) >= least || math.Float32bits(v[4]) >= least || math.Float32bits(v[5]) >= least ||
+			math.Float32bits(v[6]) >= least || math.Float32bits(v[7]) >= least {
+			return true
+		}
 	}
 	for _, v := range x {
-		a = max(a, math.Float32bits(v))
+		if math.Float32bits(v) >= least {
+			return true
+		}
 	}
-	return float64(math.Float32frombits(max(a, b, c, d)))
+	return false
+}
+
+// ring draws the i-th ring: its place, and u, of which −ln(u) is the time since the one before, in clockRows.
+func (w *walk) ring(i uint32) (place int, u float64) {
+	number := uint64(w.p.RowNumber(w.lo)) / clockRows
+	words := exact.Draw4(w.task.Seed, w.purpose|i<<8, w.task.Round, number)
+	return int(words[2] % clockRows), exact.Unit(uint64(words[1])<<32 | uint64(words[0]))
 }
 
 func (w *walk) rings() {
+	if !w.over() {
+		return
+	}
 	heaviest := w.heaviest()
 	if heaviest == 0 {
 		return
 	}
 	const slack = 1 + 0x1p-50 // for the roundings of key × mass and ring / mass
-	number := uint64(w.p.RowNumber(w.lo)) / clockRows
 	last := float64(float64(w.worst*heaviest) * slack)
 	ring := 0.0
 	var rung [clockRows / 64]uint64
 	for i, left := uint32(0), w.hi-w.lo; left > 0 && i < mostRings; i++ {
-		words := exact.Draw4(w.task.Seed, w.purpose|i<<8, w.task.Round, number)
-		u := exact.Unit(uint64(words[1])<<32 | uint64(words[0]))
+		place, u := w.ring(i)
 		if ring+(1-u)/clockRows > last { // −ln(u) ≥ 1−u
 			return
 		}
 		ring += -exact.Log(u) / clockRows
-		place := int(words[2] % clockRows)
 		row, bit := w.row(place), uint64(1)<<(place%64)
 		if row < w.lo || row >= w.hi || rung[place/64]&bit != 0 {
 			continue

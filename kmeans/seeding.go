@@ -27,11 +27,16 @@ const (
 )
 
 const (
-	// oversampling is the factor l/k of k-means||: rows drawn in a round for each cluster.
-	oversampling = 2
+	// leastDrawn is the least number of rows that become candidates in a round of k-means||; see drawn.
+	leastDrawn = 12
+	// leastRaced is the least number of rows that a round of k-means|| asks for: the potential is told from the keys of so many
+	// to about an eighth.
+	leastRaced = 64
 	// worthwhile is the fall of the potential, from one round to the next, for which k-means|| goes on. Rounds over clusters that
-	// all have candidates lower it by less than half; where clusters, or whole scales of them, are still without, by orders of magnitude.
-	worthwhile = 4
+	// all have candidates lower it by half or less from three columns up; where clusters, or whole scales of them, are still
+	// without, by orders of magnitude. A cluster that holds 1/f of the potential is missed by l draws with a chance of e^(−l/f), and
+	// not noticed if f < worthwhile.
+	worthwhile = 2.5
 	// parallelRounds is the most rounds of k-means||, so that data of endless scales (powers of ten) end too.
 	parallelRounds = 8
 	// reclusterHere is how much of it (candidates × k × columns) is done in the step that finds the candidates: some tens
@@ -42,19 +47,19 @@ const (
 // Seeder finds k starting centroids in rounds over the data. It is a state machine: ask Next for a task, give the
 // merged answer to Take, until Next returns nil; then Result.
 type Seeder struct {
-	k, d    int
-	seed    uint64
-	grid    []int
-	init    Init
-	step    seedStep
-	round   uint32
-	chosen  []float32 // candidates, row-major
-	trials  []float32 // greedy k-means++: the rows of the last draw
-	rounds  int       // of k-means|| that drew rows which are candidates now
-	lastKey float64   // of the last of them: its largest key
-	masses  []uint64  // of the candidates that are to be reclustered
-	result  *Centroids
-	err     error
+	k, d      int
+	seed      uint64
+	grid      []int
+	init      Init
+	step      seedStep
+	round     uint32
+	chosen    []float32 // candidates, row-major
+	trials    []float32 // greedy k-means++: the rows of the last draw
+	rounds    int       // of k-means|| whose rows are candidates now
+	potential float64   // before the last of them, roughly
+	masses    []uint64  // of the candidates that are to be reclustered
+	result    *Centroids
+	err       error
 }
 
 type seedStep int
@@ -100,7 +105,7 @@ func (s *Seeder) Next() *SeedTask {
 			t.Uniform = 1
 		}
 	case stepSpread:
-		t.Race = min(oversampling*s.k, MaxClusters)
+		t.Race = raced(s.k)
 		t.Weigh = s.rounds > 0
 	case stepRace:
 		t.Race = 2 + int(exact.Log(float64(s.k)))
@@ -111,6 +116,13 @@ func (s *Seeder) Next() *SeedTask {
 	}
 	return t
 }
+
+// drawn is how many rows a round of k-means|| makes candidates, l of the paper: 2.5k, at which a seeding comes to 3.5 candidates
+// for a cluster and to as many passes, less eight for the sake of small k: there a pass is little more than reading the
+// rows, and each candidate beyond k costs extra.
+func drawn(k int) int { return min(max(5*k/2-8, leastDrawn), MaxClusters) }
+
+func raced(k int) int { return max(drawn(k), leastRaced) }
 
 func (s *Seeder) matrix(values []float32) *Centroids {
 	return &Centroids{K: len(values) / s.d, D: s.d, Values: values}
@@ -161,27 +173,38 @@ func (s *Seeder) takeFirst(p *SeedPartial) {
 	}
 }
 
-// takeSpread takes a round of k-means||. The largest of l keys is about l by the potential, so what a round drew says how far
-// the one before it has lowered the potential, and nobody has to add the potential up. The last round's rows only say that:
-// they do not become candidates, which have been weighed by then.
+// takeSpread takes a round of k-means||. The m-th smallest of the keys is about m by the potential, so what a round drew says
+// how far the one before it has lowered the potential, and nobody has to add the potential up. The last round's rows only
+// say that: they do not become candidates, which have been weighed by then.
 func (s *Seeder) takeSpread(p *SeedPartial) {
-	rows, key := p.RacedByKey(), 0.0
-	if len(rows) > 0 {
-		key = rows[len(rows)-1].Key
-	}
-	fallen := s.rounds == 0 || key > worthwhile*s.lastKey && s.rounds < parallelRounds
+	rows := p.RacedByKey()
+	potential := potentialOf(rows, raced(s.k))
+	further := s.rounds == 0 || s.have() < s.k || s.rounds < parallelRounds && s.potential > worthwhile*potential
 	switch {
 	case len(rows) == 0 && s.have() < s.k:
 		s.fail(ErrTooFewDistinct)
-	case len(rows) > 0 && (fallen || s.have() < s.k):
-		s.chosen = appendDistinct(s.chosen, s.d, rows)
+	case len(rows) > 0 && further:
+		s.chosen = appendDistinct(s.chosen, s.d, rows[:min(len(rows), drawn(s.k))])
 		s.rounds++
-		s.lastKey = key
+		s.potential = potential
 	case s.have() == s.k:
 		s.finish(s.matrix(s.chosen))
 	default:
 		s.weighed(p.Weights)
 	}
+}
+
+// potentialOf tells the potential of all rows from those that a race for so many has drawn. Where it has drawn all there are,
+// only the first keys are as they would be among many.
+func potentialOf(rows []Drawn, asked int) float64 {
+	m := len(rows)
+	if m < asked {
+		m = (m + 3) / 4
+	}
+	if m == 0 {
+		return 0
+	}
+	return float64(m) / rows[m-1].Key
 }
 
 // takeTry adds the trial that leaves the lowest potential, the first drawn of equals.
@@ -199,7 +222,7 @@ func (s *Seeder) takeTry(p *SeedPartial) {
 	}
 }
 
-// weighed has the weighted candidates brought down to k: there are some 2k a round of them.
+// weighed has the weighted candidates brought down to k: there are some 3.5k of them.
 func (s *Seeder) weighed(weights []exact.Int128) {
 	heaviest := exact.Int128{}
 	for _, w := range weights {

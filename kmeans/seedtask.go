@@ -2,6 +2,7 @@ package kmeans
 
 import (
 	"cmp"
+	"sync"
 
 	"github.com/coterie-project/coterie/internal/exact"
 )
@@ -93,15 +94,13 @@ func (s *SeedPartial) Merge(o *SeedPartial) {
 // lacks it makes again from the task's candidates.
 type SeedState struct {
 	known   int // candidates that distance and nearest take account of
-	nearest []int32
+	room    sync.Once
+	nearest []int32 // nil until there are more candidates than are taken afresh
 	squared []float32
 }
 
 // NewSeedState makes the state before any candidate.
-func NewSeedState(p *Points) *SeedState {
-	padded := len(p.blocks) / p.d
-	return &SeedState{nearest: make([]int32, padded), squared: make([]float32, padded)}
-}
+func NewSeedState(p *Points) *SeedState { return new(SeedState) }
 
 // afresh is the size of all candidates, in values, up to which their distances are taken anew in every round: that costs
 // less than to read and write what is known of each row.
@@ -158,6 +157,10 @@ func (r *SeedRound) nearest(p *Points, st *SeedState, lo, hi int, s *Scratch) (i
 		r.all.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
 		return s.index[:padded], s.best[:padded]
 	}
+	st.room.Do(func() {
+		rows := len(p.blocks) / p.d
+		st.nearest, st.squared = make([]int32, rows), make([]float32, rows)
+	})
 	index, squared = st.nearest[lo:lo+padded], st.squared[lo:lo+padded]
 	if a := r.added[st.known]; a != nil {
 		a.panel.Nearest(blocks, squared, index, int32(st.known), st.known == 0)

@@ -14,15 +14,19 @@ import (
 // subtract only the rows that moved, which is exact. A task over other partitions dissolves the cohorts it touches:
 // their labels count as unknown, and the next pass is a full one.
 type cohort struct {
-	ids  []int
-	k    int
-	mu   sync.Mutex // guards sums, and the digests of the holdings, while threads drain into them
-	sums *kmeans.Sums
-	last uint64 // the round of the last pass
+	ids       []int
+	k         int
+	algorithm kmeans.Algorithm
+	mu        sync.Mutex // guards sums, and the digests of the holdings, while threads drain into them
+	sums      *kmeans.Sums
+	last      uint64 // the round of the last pass
+	// tracker knows how far the centroids have travelled, which bounds the work of a pass. The tracks are the holdings'.
+	tracker *kmeans.Tracker
 }
 
 // cohortFor finds the cohort of exactly these holdings, or makes one; fresh says that it has no labels yet.
-func (e *Engine) cohortFor(list []*holding, k int) (c *cohort, fresh bool) {
+func (e *Engine) cohortFor(list []*holding, t *wire.Task) (c *cohort, fresh bool) {
+	k := t.Centroids.K
 	ids := make([]int, len(list))
 	weighted := false
 	for i, h := range list {
@@ -30,16 +34,17 @@ func (e *Engine) cohortFor(list []*holding, k int) (c *cohort, fresh bool) {
 		weighted = weighted || h.points.Weighted()
 	}
 	for _, c := range e.cohorts {
-		if c.k == k && slices.Equal(c.ids, ids) {
+		if c.k == k && c.algorithm == t.Algorithm && slices.Equal(c.ids, ids) {
 			return c, false
 		}
 	}
 	e.dissolve(ids)
 	for _, h := range list {
-		h.labels = make([]uint16, h.points.Rows())
+		h.track = kmeans.NewTrack(h.points)
 		h.digest = 0
 	}
-	c = &cohort{ids: ids, k: k, sums: kmeans.NewSums(k, list[0].points.Columns(), weighted)}
+	d := list[0].points.Columns()
+	c = &cohort{ids: ids, k: k, algorithm: t.Algorithm, sums: kmeans.NewSums(k, d, weighted), tracker: kmeans.NewTracker(t.Algorithm, k, d)}
 	e.cohorts = append(e.cohorts, c)
 	return c, true
 }
@@ -66,12 +71,17 @@ func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error
 	if err != nil {
 		return nil, err
 	}
-	c, fresh := e.cohortFor(list, t.Centroids.K)
+	c, fresh := e.cohortFor(list, t)
 	e.accumulators(c.sums)
 	for _, h := range list {
 		h.seed = nil // seeding is over, and its distances take twice the room of the labels
 	}
-	a := kmeans.NewAssigner(t.Centroids)
+	pass := c.tracker.Next(t.Centroids, t.Kind == wire.Score)
+	tracks := make([]*kmeans.Track, len(list))
+	for i, h := range list {
+		tracks[i] = h.track
+		pass.Prepare(h.track)
+	}
 	inertia := make([]exact.Bins, len(e.threads))
 	spans := spansOf(list)
 	err = e.parallel(ctx, spans, func(th *thread, slot int, s span) {
@@ -79,11 +89,7 @@ func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error
 			c.drain(th)
 			th.on = s.h
 		}
-		if t.Kind == wire.Score {
-			a.Score(s.h.points, s.lo, s.hi, s.h.labels, fresh, th.acc, &inertia[slot], &th.scratch)
-		} else {
-			a.Update(s.h.points, s.lo, s.hi, s.h.labels, fresh, th.acc, &th.scratch)
-		}
+		pass.Update(s.h.points, s.lo, s.hi, s.h.track, th.acc, &inertia[slot], &th.scratch)
 	})
 	moved := int64(0)
 	for _, th := range e.threads {
@@ -96,6 +102,7 @@ func (e *Engine) assign(ctx context.Context, t *wire.Task) (*wire.Partial, error
 		e.cohorts = slices.DeleteFunc(e.cohorts, func(o *cohort) bool { return o == c })
 		return nil, err
 	}
+	pass.Done(tracks, moved)
 	// Who sat out a round, or did it twice, has counted from other labels than the task means.
 	p := &wire.Partial{Sums: c.sums.Clone(), Moved: moved, Fresh: fresh || c.last != t.Since, Digests: make(map[int]uint64, len(list))}
 	for _, h := range list {
@@ -218,5 +225,6 @@ func (e *Engine) seed(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		whole.Digests[h.id] = seedDigest(p)
 		whole.Seed.Merge(p)
 	}
+	whole.Seed.RacedByKey() // fetches Points, which belong to the pass
 	return whole, nil
 }

@@ -65,10 +65,11 @@ func seedDigest(p *kmeans.SeedPartial) uint64 {
 		number(w.Lo)
 		number(uint64(w.Hi))
 	}
-	for _, d := range p.RacedByKey() {
-		number(math.Float64bits(d.Key))
-		number(uint64(d.Row))
-	}
+	p.RacedKeys(func(key float64, row int64) bool {
+		number(math.Float64bits(key))
+		number(uint64(row))
+		return true
+	})
 	for _, d := range p.SampledByRow() {
 		number(uint64(d.Row))
 	}

@@ -18,8 +18,8 @@ import (
 // ErrNotHeld is a task about a partition that was never loaded here.
 var ErrNotHeld = errors.New("partition is not held")
 
-// LabelSink takes the labels of whole partitions to where they are written. Put returns once the batch may be
-// forgotten; it may wait for its turn, and ends with the context.
+// LabelSink takes the labels of whole partitions to where they are written. Put returns once the batch is not needed any
+// more: its memory is then used for another. It may wait for its turn, and ends with the context.
 type LabelSink interface {
 	Put(ctx context.Context, labels *Labels) error
 }
@@ -58,6 +58,8 @@ type Config struct {
 	Job string
 	// Lost is told of an owner of ids that could not be asked, so that its part was read again; nil: nobody asks.
 	Lost func(owner string, err error)
+	// Raw is how many bytes of rows may wait, as they were read, between the round of statistics and that of loading; 0: none.
+	Raw int64
 	// Read is told how many rows were read, from any thread; nil: nobody asks.
 	Read func(rows int64)
 }
@@ -73,8 +75,11 @@ type Engine struct {
 	threads []*thread
 	keeping keeping
 
-	mu   sync.Mutex // guards held
+	mu   sync.Mutex // guards held and raw
 	held map[int]*holding
+	raw  rawRows
+
+	written sync.Pool // of *Labels whose memory may be used again
 
 	exchange exchange
 }
@@ -84,9 +89,9 @@ type holding struct {
 	id     int
 	points *kmeans.Points
 	ids    *dataset.IDs
-	labels []uint16
-	digest uint64 // of the sums of labels
-	asked  int    // keeping.count when it was last asked for
+	track  *kmeans.Track // labels and bounds; nil before the first pass
+	digest uint64        // of the sums of the track's labels
+	asked  int           // keeping.count when it was last asked for
 	seed   *kmeans.SeedState
 	// seededFor is the seeding that seed belongs to.
 	seededFor uint64
@@ -105,7 +110,8 @@ func NewEngine(c Config) (*Engine, error) {
 	if c.Threads < 1 {
 		return nil, fmt.Errorf("worker: %d threads: at least 1 is needed", c.Threads)
 	}
-	e := &Engine{config: c, tokens: make(chan struct{}, c.Threads), held: make(map[int]*holding)}
+	e := &Engine{config: c, tokens: make(chan struct{}, c.Threads), held: make(map[int]*holding),
+		raw: rawRows{rooms: make(map[int]*kmeans.Room)}}
 	e.exchange = exchange{handed: make(map[int]*handed), settled: make(map[int]bool), dropped: make(map[int][]int64)}
 	for range c.Threads {
 		e.threads = append(e.threads, new(thread))
@@ -126,6 +132,7 @@ func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 		return e.settle(ctx, t)
 	}
 	e.keep(t)
+	e.forgetRaw(t)
 	if err := e.ensure(ctx, t); err != nil {
 		return nil, err
 	}
@@ -185,8 +192,9 @@ func (e *Engine) Held() (ids []int, bytes int64) {
 	return ids, bytes
 }
 
-// rowOverhead is what a row takes beside its Point: label, seeding distance and candidate, and an id of eight bytes.
-const rowOverhead = 2 + 8 + 8
+// rowOverhead is what a row takes beside its Point: label and bounds, which come once the seeding distance and candidate
+// are gone, and an id of eight bytes.
+const rowOverhead = max(kmeans.TrackBytes, 2+8) + 8
 
 // holdings are the partitions of a task, all of which must be held.
 func (e *Engine) holdings(ids []int) ([]*holding, error) {

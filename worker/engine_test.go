@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -122,7 +123,8 @@ func TestLabelsUnderCosineAreOneMinusCos(t *testing.T) {
 	}
 	task := &wire.Task{Kind: wire.Label, Detail: true, Centroids: &kmeans.Centroids{K: 2, D: 2, Values: []float32{0, 1, 1, 0}}}
 	for _, cosine := range []bool{true, false} {
-		l := labelRows(task, &holding{points: p}, &wire.Partial{}, cosine)
+		task.Input = &wire.Input{Spec: &feature.Spec{Normalize: cosine}}
+		l := new(Engine).labelRows(task, &holding{points: p}, &wire.Partial{})
 		first, second := 0.2, 0.4 // cos 0.8 to the nearest, 0.6 to the second
 		if !cosine {
 			first, second = math.Sqrt(0.4), math.Sqrt(0.8)

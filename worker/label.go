@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -31,6 +32,7 @@ func (e *Engine) label(ctx context.Context, t *wire.Task) (*wire.Partial, error)
 			if err := e.config.Labels.Put(ctx, labels); err != nil {
 				return nil, err
 			}
+			e.written.Put(labels)
 		}
 		whole.Merge(p)
 	}
@@ -59,7 +61,7 @@ func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Part
 	if t.Transform == nil && e.config.Read != nil {
 		e.config.Read(int64(h.points.Rows()))
 	}
-	return p, labelRows(t, h, p, t.Input.Spec.Normalize), nil
+	return p, e.labelRows(t, h, p), nil
 }
 
 // rowsToLabel finds the partition in memory, or reads it.
@@ -88,23 +90,17 @@ func (e *Engine) rowsToLabel(ctx context.Context, t *wire.Task, id int) (*holdin
 	return held, k.partial, nil
 }
 
-// labelRows assigns a holding's rows and adds their counts and inertia to p.
-func labelRows(t *wire.Task, h *holding, p *wire.Partial, cosine bool) *Labels {
-	n := h.points.Rows()
-	l := &Labels{Partition: h.id, Rows: n, IDs: h.ids, Integers: t.Integers, Segment: make([]int32, n), Distance: make([]float32, n)}
-	if h.ids == nil {
-		l.RowNumbers = make([]int64, n)
-		for i := range l.RowNumbers {
-			l.RowNumbers[i] = h.points.RowNumber(i)
-		}
-	}
-	if t.Detail {
-		l.Second, l.SecondDistance = make([]int32, n), make([]float32, n)
-	}
+// labelRows assigns a holding's rows. Where a fit has not counted them already, it adds their counts and inertia to p.
+func (e *Engine) labelRows(t *wire.Task, h *holding, p *wire.Partial) *Labels {
+	n, cosine := h.points.Rows(), t.Input.Spec.Normalize
+	l := e.newLabels(t, h)
 	a := kmeans.NewAssigner(t.Centroids)
 	var s kmeans.Scratch
-	p.Inertia = new(exact.Bins)
-	p.Sums = &kmeans.Sums{K: t.Centroids.K, D: 0, Counts: make([]int64, t.Centroids.K)}
+	counting := t.Transform != nil
+	if counting {
+		p.Inertia = new(exact.Bins)
+		p.Sums = &kmeans.Sums{K: t.Centroids.K, D: 0, Counts: make([]int64, t.Centroids.K)}
+	}
 	for lo := 0; lo < n; lo += kmeans.SpanRows {
 		hi := min(lo+kmeans.SpanRows, n)
 		var index, second []int32
@@ -118,28 +114,69 @@ func labelRows(t *wire.Task, h *holding, p *wire.Partial, cosine bool) *Labels {
 		}
 		copy(l.Segment[lo:], index)
 		distances(l.Distance[lo:hi], squared, cosine)
-		for i, j := range index {
-			p.Sums.Counts[j]++
-			if h.points.Weighted() {
-				p.Inertia.AddWeighted(squared[i], h.points.Weight(lo+i))
-			}
-		}
-		if !h.points.Weighted() {
-			p.Inertia.AddSlice(squared)
+		if counting {
+			count(p, h.points, lo, index, squared)
 		}
 	}
 	return l
 }
 
+// count adds the counts and the inertia of rows lo, lo+1, ….
+func count(p *wire.Partial, points *kmeans.Points, lo int, index []int32, squared []float32) {
+	for _, j := range index {
+		p.Sums.Counts[j]++
+	}
+	if !points.Weighted() {
+		p.Inertia.AddSlice(squared)
+		return
+	}
+	for i, d := range squared {
+		p.Inertia.AddWeighted(d, points.Weight(lo+i))
+	}
+}
+
+// newLabels makes Labels for a holding, with its ids or row numbers. It takes the memory of some that have been written, which
+// have the same columns: those of the job.
+func (e *Engine) newLabels(t *wire.Task, h *holding) *Labels {
+	n := h.points.Rows()
+	l, _ := e.written.Get().(*Labels)
+	if l == nil {
+		l = new(Labels)
+	}
+	l.Partition, l.Rows, l.IDs, l.Integers = h.id, n, h.ids, t.Integers
+	l.Segment, l.Distance = sized(l.Segment, n), sized(l.Distance, n)
+	if h.ids == nil {
+		l.RowNumbers = sized(l.RowNumbers, n)
+		for i := range l.RowNumbers {
+			l.RowNumbers[i] = h.points.RowNumber(i)
+		}
+	}
+	if t.Detail {
+		l.Second, l.SecondDistance = sized(l.Second, n), sized(l.SecondDistance, n)
+	}
+	return l
+}
+
+// sized is b with length n, not nil; what it holds is unspecified.
+func sized[T any](b []T, n int) []T {
+	if b == nil {
+		return make([]T, n)
+	}
+	return slices.Grow(b[:0], n)[:n]
+}
+
 // distances makes what is written of squared distances: the root, or under cosine 1 − cos, which is half the squared
 // distance of unit vectors.
 func distances(dst, squared []float32, cosine bool) {
-	for i, v := range squared {
-		if cosine {
+	dst = dst[:len(squared)]
+	if cosine {
+		for i, v := range squared {
 			dst[i] = v / 2
-		} else {
-			dst[i] = float32(math.Sqrt(float64(v)))
 		}
+		return
+	}
+	for i, v := range squared {
+		dst[i] = float32(math.Sqrt(float64(v)))
 	}
 }
 

@@ -129,7 +129,17 @@ func (e *Engine) visit(ctx context.Context, k *intake, do func(b *rows) error) e
 func (e *Engine) readStatistics(ctx context.Context, k *intake) error {
 	s := feature.NewStatistics(k.in.Spec)
 	k.partial.Statistics = s
-	err := e.visit(ctx, k, func(b *rows) error { return s.Add(&b.Batch) })
+	room := e.room(k)
+	err := e.visit(ctx, k, func(b *rows) error {
+		if room != nil && !fill(room, b) {
+			e.giveBack(k)
+			room = nil
+		}
+		return s.Add(&b.Batch)
+	})
+	if room != nil {
+		e.keepRaw(k, room, err)
+	}
 	k.partial.Intake.Missing = s.Dropped()
 	k.partial.Intake.Kept -= s.Dropped()
 	return err
@@ -175,7 +185,11 @@ func (b *rows) complete(scratch []bool, policy feature.Missing) []bool {
 
 // load makes Points of a partition and keeps them.
 func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) error {
-	points, h, err := e.points(ctx, t, k, t.KeepIDs || t.Input.Duplicates == wire.DuplicatesFail)
+	ids := t.KeepIDs || t.Input.Duplicates == wire.DuplicatesFail
+	points, h, err := e.pointsOfRaw(ctx, t, k, ids)
+	if points == nil && err == nil {
+		points, h, err = e.points(ctx, t, k, ids)
+	}
 	if err != nil || k.partial.Fault != nil {
 		return err
 	}

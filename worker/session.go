@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -280,7 +282,7 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 		return s.named(err)
 	}
 	engine, err := NewEngine(Config{Source: source, Manifest: manifest, Threads: s.node.config.Threads, Labels: sink,
-		Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Read: func(rows int64) { s.rows.Add(rows) }})
+		Raw: cmp.Or(s.node.config.Memory, math.MaxInt64), Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Read: func(rows int64) { s.rows.Add(rows) }})
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func TestWrongUsageIsExitTwoWithOneLine(t *testing.T) {
 }
 
 func TestWhatIsNotBuiltYetIsUnknown(t *testing.T) {
-	for _, name := range []string{"sweep", "profile", "migrate", "export", "run", "loadtest", "bench", "serve", "segments"} {
+	for _, name := range []string{"sweep", "profile", "migrate", "export", "run", "loadtest", "serve", "segments"} {
 		got := coterie(name, "--json")
 		if got.code != 2 || !strings.Contains(got.stderr, fmt.Sprintf("unknown command %q", name)) || got.stdout != "" {
 			t.Errorf("coterie %s: got %+v, want exit code 2 and an unknown command", name, got)
@@ -359,7 +359,8 @@ func TestManPagesForEveryCommand(t *testing.T) {
 		t.Fatalf("got %+v, want success without a word", got)
 	}
 	for _, name := range []string{"coterie.1", "coterie-version.1", "coterie-probe.1", "coterie-coordinator.1", "coterie-worker.1", "coterie-status.1",
-		"coterie-jobs.1", "coterie-jobs-list.1", "coterie-jobs-show.1", "coterie-jobs-cancel.1", "coterie-jobs-resume.1", "coterie-certs.1"} {
+		"coterie-jobs.1", "coterie-jobs-list.1", "coterie-jobs-show.1", "coterie-jobs-cancel.1", "coterie-jobs-resume.1", "coterie-certs.1",
+		"coterie-bench.1", "coterie-bench-roofline.1"} {
 		page, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)

@@ -174,7 +174,7 @@ func TestFlagsWithBadValues(t *testing.T) {
 		add(`-k: "1e18"`, "-k", "1e18"),
 		add(`--scale: "cubic"`, "--scale", "cubic"),
 		add(`--metric: "manhattan"`, "--metric", "manhattan"),
-		add(`--algorithm: "hamerly"`, "--algorithm", "hamerly"),
+		add(`--algorithm: "elkan"`, "--algorithm", "elkan"),
 		add(`--missing: "zero"`, "--missing", "zero"),
 		add(`--bad-rows: "skip"`, "--bad-rows", "skip"),
 		add(`--duplicates: "all"`, "--duplicates", "all"),

@@ -19,6 +19,7 @@ var commands = []func(*App) *cobra.Command{
 	newRFMCommand,
 	newSynthCommand,
 	newCertsCommand,
+	newBenchCommand,
 	newVersionCommand,
 	newCompletionCommand,
 	newManCommand,

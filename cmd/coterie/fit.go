@@ -74,7 +74,8 @@ func newFitCommand(app *App) *cobra.Command {
 		"stop when the squared movement of all centroids is at most `T` × the mean variance; 0: when nothing changes")
 	flags.Var(newWhole(&f.seed, 0, 0, math.MaxInt64), "seed", "`S`, which all randomness is keyed by")
 	flags.Var(newChoice(&f.metric, "euclidean", "euclidean", "cosine"), "metric", "how to measure distance")
-	flags.Var(newChoice(&f.algorithm, "auto", "auto", "lloyd"), "algorithm", "how to compute; all give the same bits")
+	flags.Var(newChoice(&f.algorithm, string(kmeans.Auto), kmeans.Algorithms()...), "algorithm",
+		"how to compute; all give the same bits, and auto takes what the last passes show to be the fastest")
 	flags.StringVar(&f.labels, "labels", "", "also write each row's segment: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy")
 	f.data.bind(cmd)
 	f.engine.bind(cmd)

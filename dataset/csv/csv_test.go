@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -418,6 +420,35 @@ func TestLocateIsTheLineWhereARecordBegins(t *testing.T) {
 	big := open(t, "big.csv", string(bigText(60_000)))
 	if got, want := big.Locate(50_000).Line, int64(50_000+2+2*50); got != want {
 		t.Errorf("row 50000 is on line %d, want %d", got, want)
+	}
+}
+
+func TestRowsAreLocatedInAnyOrder(t *testing.T) {
+	const rows = 60_000
+	table := open(t, "big.csv", string(bigText(rows)))
+	random := rand.New(rand.NewPCG(3, 4))
+	var wait sync.WaitGroup
+	for range 3 {
+		first := random.Int64N(rows)
+		wait.Go(func() {
+			for i := range int64(300) {
+				row := (first + i*i*7) % rows
+				want := row + 2 + 2*((row+992)/1000) // two more lines behind each row 7, 1007, …
+				if got := table.Locate(row).Line; got != want {
+					t.Errorf("row %d is on line %d, want %d", row, got, want)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if n := len(table.located.last); n == 0 || n > len(table.Cuts()) {
+		t.Errorf("%d places are remembered, want some, at most one for each of %d segments", n, len(table.Cuts()))
+	}
+	for i := range int64(2 * mostLocated) {
+		table.located.remember(cut{row: i}, cut{row: i})
+	}
+	if n := len(table.located.last); n > mostLocated {
+		t.Errorf("%d places are remembered, want at most %d", n, mostLocated)
 	}
 }
 

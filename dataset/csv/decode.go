@@ -48,6 +48,7 @@ type decoder struct {
 	targets  []target // ascending column
 	builders []builder
 	splitter splitter
+	pairs    []uint32 // scratch of narrow
 	// Why the last record was refused, where it was for a cell.
 	badColumn int
 	badReason string

@@ -101,7 +101,7 @@ func checkIndex(t *testing.T, table *Table, text []byte) {
 		lastStart := -1
 		for from := int(table.layout.data); from < len(text); from += size {
 			n := min(size, len(text)-from)
-			g := scanSegment(text[from:min(from+n+1, len(text))], n, entry, table.layout.delim)
+			g := scanSegment(text[from:min(from+n+1, len(text))], n, []state{entry}, table.layout.delim)[0]
 			slow := scanAny(text[from:min(from+n+1, len(text))], n, entry, table.layout.delim)
 			if g != slow {
 				t.Fatalf("segment %q entered in state %d: %+v, byte by byte %+v", text[from:from+n], entry, g, slow)

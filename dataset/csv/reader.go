@@ -20,6 +20,8 @@ type Reader struct {
 	closer  io.Closer
 	scanner scanner
 	decoder decoder
+	batch   batch
+	single  int   // how many records to take one by one before the next batch
 	row     int64 // next row
 	left    int64
 	limit   int // rows in a Block
@@ -44,6 +46,7 @@ func (t *Table) Read(ctx context.Context, first, rows int64, fields []dataset.Fi
 	limit := max(1, min(dataset.BlockRows, vectorBytes/(8*max(1, len(fields)))))
 	r := &Reader{ctx: ctx, table: t, closer: closer, row: first, left: rows, limit: limit}
 	r.decoder.prepare(&t.layout, fields, int(min(int64(limit), rows)))
+	r.batch.prepare(len(t.layout.schema.Columns), int(min(int64(limit), rows)))
 	r.block.Columns = make([]dataset.Vector, len(fields))
 	from := t.index.before(first)
 	r.scanner.reset(src, from.offset, t.index.end, from.line, t.layout.delim)
@@ -76,6 +79,11 @@ func (r *Reader) Next() (*dataset.Block, error) {
 	r.decoder.begin()
 	bytes, n := 0, 0
 	for n < rows && bytes < blockBytes {
+		if k, size := r.nextBatch(n, rows-n); k > 0 {
+			n += k
+			bytes += size
+			continue
+		}
 		if err := r.scanner.next(); err != nil {
 			r.err = r.explain(err)
 			return nil, r.err
@@ -91,6 +99,25 @@ func (r *Reader) Next() (*dataset.Block, error) {
 	r.left -= int64(n)
 	r.decoder.finish(n, r.block.Columns)
 	return &r.block, nil
+}
+
+// nextBatch reads regular records as rows n and on of the Block, at most limit, and says how many and of how many bytes.
+// If there are none the next record is to be taken by itself.
+func (r *Reader) nextBatch(n, limit int) (rows, size int) {
+	if r.single > 0 || r.batch.most == 0 {
+		r.single--
+		return 0, 0
+	}
+	r.batch.find(&r.scanner, limit)
+	if r.batch.rows == 0 {
+		r.single = alone
+		return 0, 0
+	}
+	rows = r.decoder.decodeBatch(&r.scanner, &r.batch, n)
+	if rows < r.batch.rows { // the others have been parsed in part, which must not happen time and again
+		r.single = r.batch.rows - rows
+	}
+	return rows, r.scanner.skip(&r.batch, rows)
 }
 
 // bad describes the record that the decoder refused as row n of the Block.

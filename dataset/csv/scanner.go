@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/coterie-project/coterie/dataset/number"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
@@ -13,6 +14,8 @@ import (
 const maxRecord = 16 << 20
 
 const scanBuffer = 256 << 10 // small enough to stay in the second-level cache between filling and parsing
+
+const lead = number.Lead
 
 // errTooLong is a record over maxRecord; the caller knows the place.
 var errTooLong = errors.New("record too long")
@@ -23,13 +26,13 @@ type scanner struct {
 	end   int64 // offset where the data ends
 	delim byte
 
-	buf     []byte
-	base    int64 // offset of buf[0]
-	pos     int   // the next record starts here
-	filled  int   // buf[pos:filled] holds data
-	quoteAt int   // first quote at or after pos, or filled; so that most records need not be searched for one
-	nulAt   int   // likewise for NUL bytes
-	line    int64 // line of pos
+	buf     []byte // begins with lead bytes of nothing
+	base    int64  // offset of buf[0]
+	pos     int    // the next record starts here
+	filled  int    // buf[pos:filled] holds data
+	quoteAt int    // first quote at or after pos, or filled; so that most records need not be searched for one
+	nulAt   int    // likewise for NUL bytes
+	line    int64  // line of pos
 
 	// The record that next found; valid until the next call.
 	record     []byte // without its line ending
@@ -41,9 +44,9 @@ type scanner struct {
 
 func (s *scanner) reset(src io.ReaderAt, offset, end, line int64, delim byte) {
 	if s.buf == nil {
-		s.buf = make([]byte, max(64, min(scanBuffer, end-offset)))
+		s.buf = make([]byte, lead+max(64, min(scanBuffer, end-offset)))
 	}
-	*s = scanner{src: src, end: end, delim: delim, buf: s.buf, base: offset, line: line}
+	*s = scanner{src: src, end: end, delim: delim, buf: s.buf, base: offset - lead, line: line, pos: lead, filled: lead, quoteAt: lead, nulAt: lead}
 }
 
 // next finds the next record that is not a blank line. It returns io.EOF after the last one.
@@ -112,11 +115,11 @@ func (s *scanner) find(c byte, from int) int {
 
 // fill moves what is left to the front of the buffer, which grows if it is full, and reads more behind it.
 func (s *scanner) fill() error {
-	s.filled = copy(s.buf, s.buf[s.pos:s.filled])
-	s.base += int64(s.pos)
-	s.pos = 0
-	if s.filled > maxRecord {
-		s.recordLine, s.offset = s.line, s.base
+	s.filled = lead + copy(s.buf[lead:], s.buf[s.pos:s.filled])
+	s.base += int64(s.pos - lead)
+	s.pos = lead
+	if s.filled-lead > maxRecord {
+		s.recordLine, s.offset = s.line, s.base+lead
 		return errTooLong
 	}
 	if s.filled > len(s.buf)/2 {
@@ -127,7 +130,7 @@ func (s *scanner) fill() error {
 	want := int(min(int64(len(s.buf)-s.filled), s.end-s.base-int64(s.filled)))
 	n, err := s.src.ReadAt(s.buf[s.filled:s.filled+want], s.base+int64(s.filled))
 	s.filled += n
-	s.quoteAt, s.nulAt = s.find('"', 0), s.find(0, 0)
+	s.quoteAt, s.nulAt = s.find('"', lead), s.find(0, lead)
 	if n == want {
 		return nil
 	}

@@ -1,6 +1,9 @@
 package csv
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // state is where a byte stands in the grammar of records.
 type state uint8
@@ -26,27 +29,155 @@ type segment struct {
 	openLine    int64 // the last one on this line
 }
 
-// assumedEntry is the state behind the byte before a segment if that byte is outside quotes, which is nearly always
-// so. Segments are scanned on that assumption, in any order; the few that turn out to be entered in another state
-// are scanned again.
-func assumedEntry(before, delim byte) state {
+// entries are the states in which the grammar may be behind the byte before a segment, whatever came before that. The
+// first is the usual one, outside quotes.
+func entries(before, delim byte) []state {
 	switch before {
 	case '\n':
-		return atRecord
+		return []state{atRecord, inQuote}
 	case delim:
-		return atField
+		return []state{atField, inQuote}
+	case '"': // it closed, or is the first of a pair; it is text; or it opened, or is the second of a pair
+		return []state{afterQuote, inField, inQuote}
+	case '\r': // of a blank line, or text
+		return []state{inField, inQuote, atRecord}
 	}
-	return inField
+	return []state{inField, inQuote}
 }
 
-// scanSegment scans b[:n]. b may hold one byte more, which is only looked at; if it does not, the data ends at n.
-func scanSegment(b []byte, n int, entry state, delim byte) segment {
-	if entry <= inField && bytes.IndexByte(b[:n], '"') < 0 {
-		if g, ok := scanUnquoted(b[:n], entry, delim); ok {
-			return g
+// append adds h, which is what follows on g from byte at on.
+func (g *segment) append(h *segment, at int) {
+	if h.rows > 0 {
+		if g.rows == 0 {
+			g.first, g.firstLine = at+h.first, g.newlines+h.firstLine
+		}
+		g.last, g.lastLine = at+h.last, g.newlines+h.lastLine
+	}
+	if h.opened {
+		g.opened, g.openLine = true, g.newlines+h.openLine
+	}
+	g.rows += h.rows
+	g.newlines += h.newlines
+	g.exit = h.exit
+}
+
+func emptySegment(s state) segment { return segment{entry: s, exit: s, first: -1, last: -1} }
+
+// scanSegment scans b[:n] once for each state in which it may be entered. b may hold more than n bytes, of which one is
+// looked at; if it does not, the data ends at n.
+//
+// The grammar forgets: entered in the wrong state it is soon in the right one again, as a rule at the next field that is
+// quoted or has no quotes. So the walks go side by side until they meet, and what is behind that is scanned once.
+// n is at least 1.
+func scanSegment(b []byte, n int, from []state, delim byte) []segment {
+	list := make([]segment, len(from))
+	for i, s := range from {
+		list[i] = emptySegment(s)
+	}
+	if bytes.IndexByte(b[:n], '"') < 0 {
+		for i, s := range from {
+			list[i] = scanQuoteless(b, n, s, delim)
+		}
+		return list
+	}
+	at := 0
+	for at < n && !met(list) {
+		step := min(blockBits, n-at)
+		for i := range list {
+			h := scanQuoted(b[at:], step, list[i].exit, delim)
+			list[i].append(&h, at)
+		}
+		at += step
+	}
+	if at < n {
+		rest := scanQuoted(b[at:], n-at, list[0].exit, delim)
+		for i := range list {
+			list[i].append(&rest, at)
 		}
 	}
-	return scanAny(b, n, entry, delim)
+	return list
+}
+
+// met says whether the walks are all in one state.
+func met(list []segment) bool {
+	for i := range list {
+		if list[i].exit != list[0].exit {
+			return false
+		}
+	}
+	return true
+}
+
+// scanQuoteless scans a run without quotes.
+func scanQuoteless(b []byte, n int, entry state, delim byte) segment {
+	if entry == inQuote {
+		g := emptySegment(entry)
+		g.newlines = int64(bytes.Count(b[:n], newline))
+		return g
+	}
+	plain := entry
+	if entry == afterQuote { // of a pair it is not the first
+		plain = inField
+	}
+	if g, ok := scanUnquoted(b[:n], plain, delim); ok {
+		g.entry = entry
+		return g
+	}
+	return scanQuoted(b, n, entry, delim)
+}
+
+// scanQuoted scans by blocks, and those that hold something odd byte by byte.
+func scanQuoted(b []byte, n int, entry state, delim byte) segment {
+	g := emptySegment(entry)
+	at := 0
+	var found [16]marks
+	for at+blockBits <= n {
+		blocks := found[:min(len(found), (n-at)/blockBits)]
+		lookAll(blocks, b[at:], delim)
+		for i := range blocks {
+			p, ok := blocks[i].parse(g.exit)
+			if ok && !blankCR(b[at:], p.starts) {
+				g.add(&p, at)
+			} else {
+				h := scanAny(b[at:], blockBits, g.exit, delim)
+				g.append(&h, at)
+			}
+			at += blockBits
+		}
+	}
+	if at < n {
+		h := scanAny(b[at:], n-at, g.exit, delim)
+		g.append(&h, at)
+	}
+	return g
+}
+
+// blankCR says whether a line begins with CR, so that it may be blank.
+func blankCR(b []byte, starts uint64) bool {
+	for ; starts != 0; starts &= starts - 1 {
+		if b[bits.TrailingZeros64(starts)] == '\r' {
+			return true
+		}
+	}
+	return false
+}
+
+// add counts a block that begins at byte at.
+func (g *segment) add(p *parsed, at int) {
+	if p.starts != 0 {
+		if g.rows == 0 {
+			first := bits.TrailingZeros64(p.starts)
+			g.first, g.firstLine = at+first, g.newlines+below(p.newline, first)
+		}
+		last := bits.Len64(p.starts) - 1
+		g.last, g.lastLine = at+last, g.newlines+below(p.newline, last)
+		g.rows += int64(bits.OnesCount64(p.starts))
+	}
+	if p.opens != 0 {
+		g.opened, g.openLine = true, g.newlines+below(p.newline, bits.Len64(p.opens)-1)
+	}
+	g.newlines += int64(bits.OnesCount64(p.newline))
+	g.exit = p.exit
 }
 
 // scanUnquoted counts the lines of a run without quotes and without blank lines: then every line is a record. ok
@@ -57,7 +188,7 @@ func scanUnquoted(b []byte, entry state, delim byte) (segment, bool) {
 		return segment{}, false
 	}
 	last := len(b) - 1
-	g := segment{entry: entry, newlines: newlines, rows: newlines, first: -1, last: -1, exit: assumedEntry(b[last], delim)}
+	g := segment{entry: entry, newlines: newlines, rows: newlines, first: -1, last: -1, exit: entries(b[last], delim)[0]}
 	if b[last] == '\n' { // the record behind it begins in the next segment
 		g.rows--
 	}
@@ -94,8 +225,7 @@ func countLines(b []byte, lineStart bool) (newlines int64, clean bool) {
 	}
 }
 
-// scanAny walks the grammar byte by byte. Quoted fields are short as a rule: leaping through them by bytes.IndexByte
-// is slower.
+// scanAny walks the grammar byte by byte: the definition that the faster ways are held against.
 func scanAny(b []byte, n int, entry state, delim byte) segment {
 	g := segment{entry: entry, first: -1, last: -1}
 	s := entry

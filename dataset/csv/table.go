@@ -54,6 +54,7 @@ type Table struct {
 	layout  layout
 	tallies []Tally
 	index   index
+	located located
 }
 
 var _ dataset.Source = (*Table)(nil)
@@ -167,10 +168,10 @@ func openStream(ctx context.Context, r io.Reader, packing spool.Compression, tab
 				return err
 			}
 		}
-		if x != nil {
-			x.advance(size)
+		if x == nil {
+			return nil
 		}
-		return nil
+		return x.advance(size)
 	})
 	if err != nil {
 		return nil, streamError(o.Name, err)
@@ -257,26 +258,3 @@ func (t *Table) Pins() []dataset.Pin {
 
 // Close frees the spool, if there is one. Readers must be closed before.
 func (t *Table) Close() error { return t.content.close() }
-
-// Locate finds the line on which a row begins, by walking to it from the nearest cut.
-func (t *Table) Locate(row int64) fault.Place {
-	place := fault.Place{File: t.name, Row: row}
-	if row < 0 || row >= t.index.rows {
-		return place
-	}
-	src, closer, err := t.content.open()
-	if err != nil {
-		return place
-	}
-	defer closer.Close()
-	from := t.index.before(row)
-	var s scanner
-	s.reset(src, from.offset, t.index.end, from.line, t.layout.delim)
-	for at := from.row; at <= row; at++ {
-		if s.next() != nil {
-			return place
-		}
-	}
-	place.Line = s.recordLine
-	return place
-}

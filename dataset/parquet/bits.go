@@ -86,6 +86,15 @@ func (h *hybrid) constant(n int) (uint32, bool) {
 	return h.value, true
 }
 
+// skipConstant consumes n values if they all come from one run of that value.
+func (h *hybrid) skipConstant(n int, value uint32) bool {
+	if h.next() != nil || h.packed != nil || h.run < n || h.value != value {
+		return false
+	}
+	h.run -= n
+	return true
+}
+
 // pull decodes the next len(dst) values.
 func (h *hybrid) pull(dst []uint32) error {
 	for len(dst) > 0 {

@@ -21,6 +21,14 @@ func load32(dst []uint32, src []byte) {
 	}
 }
 
+// view32 is the first n values of src in the memory that they lie in; nil where they are not there as the processor has them.
+func view32(src []byte, n int) []uint32 {
+	if !littleEndian || n == 0 || n > len(src)/4 || uintptr(unsafe.Pointer(unsafe.SliceData(src)))%4 != 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(src))), n)
+}
+
 // load64 decodes len(dst) values; src has 8·len(dst) bytes.
 func load64(dst []uint64, src []byte) {
 	if littleEndian {

@@ -26,8 +26,9 @@ type column struct {
 	page       []byte            // the open page, decompressed
 	dictBytes  []byte
 
-	// The Block's values by physical type, nulls included (as zero or empty).
+	// The Block's values by physical type, nulls included (as zero or empty). w32 lies in own32 or in the page.
 	w32     []uint32
+	own32   []uint32
 	w64     []uint64
 	bools   []byte
 	text    dataset.Strings
@@ -57,6 +58,14 @@ type passedDictionary struct {
 
 // read decodes the next n values, at most BlockRows.
 func (c *column) read(n int) error {
+	if c.left == 0 && n > 0 {
+		if err := c.nextPage(0); err != nil {
+			return err
+		}
+	}
+	if c.inPage(n) {
+		return nil
+	}
 	c.prepare(n)
 	for at := 0; at < n; {
 		if c.left == 0 {
@@ -75,12 +84,33 @@ func (c *column) read(n int) error {
 	return nil
 }
 
+// inPage takes the next n values where they lie in the open page, if all of them do, plain and none missing. They are good until
+// another page is opened.
+func (c *column) inPage(n int) bool {
+	v := &c.values
+	if n > c.left || v.encoding != format.Plain || c.leaf.typ != format.Float && c.leaf.typ != format.Int32 {
+		return false
+	}
+	words := view32(v.data, n)
+	if words == nil {
+		return false
+	}
+	if c.hasLevels && !c.levels.skipConstant(n, 1) {
+		return false
+	}
+	c.anyNull = false
+	c.w32, v.data = words, v.data[4*n:]
+	c.left -= n
+	return true
+}
+
 // prepare sizes the buffers once: nothing grows with numbers from the file.
 func (c *column) prepare(n int) {
 	c.anyNull = false
 	switch c.leaf.typ {
 	case format.Int32, format.Float:
-		c.w32 = sized(c.w32, n)
+		c.own32 = sized(c.own32, n)
+		c.w32 = c.own32
 	case format.Int64, format.Double:
 		c.w64 = sized(c.w64, n)
 	case format.Boolean:

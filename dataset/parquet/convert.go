@@ -10,6 +10,7 @@ import (
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/number"
 	"github.com/coterie-project/coterie/dataset/table/decimal"
+	"github.com/coterie-project/coterie/internal/exact"
 )
 
 // output holds a column's converted values; the memory is used again for the next Block.
@@ -78,6 +79,10 @@ func (c *column) float32s(n int) (dataset.Vector, []badValue) {
 			}
 		}
 	}
+	values := floats32(c.w32[:n])
+	if exact.Finite(values) {
+		return dataset.Vector{Float32: values}, nil
+	}
 	var bad []badValue
 	for i, w := range c.w32[:n] {
 		if w<<1 == 0xff<<24 {
@@ -85,7 +90,7 @@ func (c *column) float32s(n int) (dataset.Vector, []badValue) {
 			bad = append(bad, badValue{i, notFinite(infinity(w>>31 != 0))})
 		}
 	}
-	return dataset.Vector{Float32: floats32(c.w32[:n])}, bad
+	return dataset.Vector{Float32: values}, bad
 }
 
 // nan32 and nan64 are the bits of the NaN that stands for a missing or bad value.

@@ -37,6 +37,12 @@ func (f *footer) add(g *rowGroup, columns []Column, offsets []int64) {
 			DataPageOffset:        offsets[i] + k.dataOffset,
 			Statistics:            format.Statistics{NullCount: k.nulls},
 		}
+		if k.stored {
+			meta.Codec = format.Uncompressed
+		}
+		if k.deltas {
+			meta.Encoding = []format.Encoding{format.DeltaBinaryPacked, format.RLE}
+		}
 		if k.dictionary {
 			meta.Encoding = append(meta.Encoding, format.RLEDictionary)
 			meta.DictionaryPageOffset = offsets[i]

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -106,6 +107,7 @@ func (w *parquetWriter) Write(b *Batch) error {
 	}
 	for row := 0; row < b.Rows; {
 		g := w.filling
+		g.reserve(w.columns, min(b.Rows-row, w.groupRows-g.rows))
 		n := min(b.Rows-row, groupStep-g.rows%groupStep)
 		for i := range w.columns {
 			if err := g.columns[i].add(b.Columns[i], row, row+n, &w.columns[i]); err != nil {
@@ -143,6 +145,23 @@ func (g *rowGroup) textBytes() int {
 		n += len(g.columns[i].text.Data)
 	}
 	return n
+}
+
+// reserve makes room for n more rows at once, where they have a fixed width.
+func (g *rowGroup) reserve(columns []Column, n int) {
+	for i := range columns {
+		d := &g.columns[i]
+		switch columns[i].Type {
+		case Int32, Date:
+			d.i32 = slices.Grow(d.i32, n)
+		case Int64, Time:
+			d.i64 = slices.Grow(d.i64, n)
+		case Float32:
+			d.f32 = slices.Grow(d.f32, n)
+		case Float64:
+			d.f64 = slices.Grow(d.f64, n)
+		}
+	}
 }
 
 // add copies rows [from, to) of a Batch's column.

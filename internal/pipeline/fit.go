@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/coterie-project/coterie/coordinator"
@@ -156,7 +157,8 @@ func cut(s dataset.Source, in *wire.Input) (*partition.Manifest, error) {
 func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 	r := f.request
 	options := coordinator.FitOptions{Input: f.input, K: r.K, Init: kmeans.Init(r.Init), Runs: r.Runs,
-		MaxIterations: r.MaxIter, Tolerance: r.Tolerance, Seed: r.Seed, Labels: r.Labels != ""}
+		MaxIterations: r.MaxIter, Tolerance: r.Tolerance, Seed: r.Seed, Labels: r.Labels != "",
+		Algorithm: kmeans.Algorithm(r.Algorithm)}
 	var start *coordinator.Start
 	if !isSeeding(r.Init) {
 		var err error
@@ -177,7 +179,7 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 		return nil, err
 	}
 	err = runJob(ctx, job, &r.Engine, threads, f.watch, worker.Config{Source: f.source, Manifest: f.manifest,
-		Labels: f.labels})
+		Labels: f.labels, Raw: math.MaxInt64}) // what waits lies where the Points will
 	return &program.Result, err
 }
 
@@ -189,7 +191,6 @@ func (f *fit) onCluster(ctx context.Context, o *coordinator.FitOptions, start *c
 		return nil, err
 	}
 	spec.Fit = coordinator.FitSpec(o, start)
-	spec.Fit.Algorithm = r.Algorithm
 	if start != nil {
 		spec.Fit.StartName = r.Init
 	}

@@ -18,7 +18,7 @@ import (
 // Reload has none itself.
 func EncodeBody(t *Task) (*pb.TaskBody, error) {
 	body := &pb.TaskBody{Largest: t.Largest, K: uint32(t.K), KeepIds: t.KeepIDs, Detail: t.Detail, Integers: t.Integers,
-		Owners: t.Owners, Since: t.Since}
+		Owners: t.Owners, Since: t.Since, Algorithm: string(t.Algorithm)}
 	if t.K < 0 || t.K > math.MaxUint32 {
 		return nil, wrong("k", "%d is out of range", t.K)
 	}
@@ -110,6 +110,12 @@ func DecodeTask(data []byte) (*Task, error) {
 func decodeBody(t *Task, m *pb.TaskBody) error {
 	t.Largest, t.K, t.KeepIDs, t.Detail, t.Integers = m.Largest, int(m.K), m.KeepIds, m.Detail, m.Integers
 	t.Since = m.Since
+	if m.Algorithm != "" {
+		var err error
+		if t.Algorithm, err = kmeans.ParseAlgorithm(m.Algorithm); err != nil {
+			return wrong("algorithm", "%q", m.Algorithm)
+		}
+	}
 	if len(m.Owners) > 0 {
 		t.Owners = m.Owners
 	}

@@ -80,6 +80,7 @@ type Task struct {
 	KeepIDs   bool                    // Load: the ids are needed for labels; Label: they are to be compared afterwards
 	Seed      *kmeans.SeedTask        // Seed
 	Centroids *kmeans.Centroids       // Iterate, Farthest, Score, Label
+	Algorithm kmeans.Algorithm        // Iterate, Score: how; all give the same bits
 	Since     uint64                  // Iterate: the round of the assignment from which rows count as moved; 0: none
 	Detail    bool                    // Label: the second nearest too
 	Integers  bool                    // Label: every id of the job is an integer

@@ -6,6 +6,7 @@ import (
 )
 
 //go:generate sh -c "cd _asm && go run . -out ../kernel_amd64.s -stubs ../stubs_amd64.go -pkg kernel"
+//go:generate sh -c "cd _neon && go run . -out ../kernel_arm64.s -stubs ../stubs_arm64.go"
 
 // Lanes is the number of points in a block. Points lie in blocks of Lanes: coordinate t of point i is at
 // blocks[((i/Lanes)*d+t)*Lanes + i%Lanes]. Slices of blocks are padded with zero points to a multiple of
@@ -26,7 +27,7 @@ var inf32 = float32(math.Inf(1))
 type Panel struct {
 	tier  Tier
 	k, d  int
-	data  []float32 // the portable tier keeps rows; see pack in simd_amd64.go for the others
+	data  []float32 // the portable tier keeps rows; see pack in simd.go for the others
 	parts []part    // the pieces in which the SIMD tiers take the centroids, in ascending order
 	// numbers of the centroids, ascending; nil: 0, 1, 2 …
 	numbers []int32

@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"math"
-
-	"golang.org/x/sys/cpu"
-)
+import "golang.org/x/sys/cpu"
 
 // detect lists the vector tiers of this processor, best first. x/sys/cpu also asks whether the operating
 // system saves the registers.
@@ -20,245 +16,76 @@ func detect() []Tier {
 	return tiers
 }
 
-// shape is what a tier's assembly was generated with (_asm/isa.go).
-type shape struct {
-	unit      int // points that one step takes: two vectors
-	low, high int // the largest groups of centroids of the straight-line and the looping kernels
-	straight  int // the largest d of the straight-line kernels
-	tile      int // dimensions whose points stay in the first-level cache, 16 KiB of them
-}
-
 var shapes = [...]shape{
 	AVX2:   {unit: Lanes, low: 4, high: 6, straight: 8, tile: 256},
 	AVX512: {unit: 2 * Lanes, low: 8, high: 10, straight: 8, tile: 128},
 }
 
-const (
-	// partFloats keeps the centroids of a part in half of a second-level cache of 512 KiB, with some
-	// room for the points that pass through.
-	partFloats = 48 << 10
-	// callFMAs keeps a call of assembly, which the scheduler cannot interrupt, well under a millisecond.
-	callFMAs = 8 << 20
-	// scratchFloats is the space for distances that are not compared at once: 8 KiB of stack.
-	scratchFloats = 2 << 10
-)
+// callFMAs keeps a call of assembly, which the scheduler cannot interrupt, well under a millisecond.
+const callFMAs = 8 << 20
 
-// part is a run of consecutive centroids, in hi groups of size and then lo groups of size-1: group sizes
-// differ by one at most, so that no work is wasted on padding. Where d is over a tile, the part is laid
-// out tile after tile; within a tile, group after group; a group is its size numbers (int32 bits), then
-// for each dimension of the tile its size coordinates.
-type part struct {
-	first        int // number of the first centroid
-	size, hi, lo int
-	data         []float32
-}
+// The methods below choose between the tiers of this architecture.
 
-// tiles returns how many tiles d dimensions take and how long they are; the last one may be shorter. A
-// row that only just exceeds a tile is not cut: it still fits the cache beside the centroids.
-func (s shape) tiles(d int) (count, length int) {
-	if d <= s.tile*3/2 {
-		return 1, d
-	}
-	count = (d + s.tile - 1) / s.tile
-	length = (d + count - 1) / count
-	return (d + length - 1) / length, length
-}
-
-// packSIMD lays the centroids out in the order in which the assembly reads them.
-func packSIMD(dst *Panel, centroids []float32) {
-	k, d := dst.k, dst.d
-	s := shapes[dst.tier]
-	limit := s.high
-	if d <= s.straight {
-		limit = s.low
-	}
-	groups := (k + limit - 1) / limit
-	size, hi := k/groups, k%groups
-	if hi == 0 {
-		hi = groups
-	} else {
-		size++
-	}
-	tiles, length := s.tiles(d)
-	total := k * (d + tiles)
-	if cap(dst.data) < total {
-		dst.data = make([]float32, total)
-	}
-	dst.data = dst.data[:total]
-	rest := dst.data
-	perPart := max(1, partFloats/(size*d))
-	for g := 0; g < groups; g += perPart {
-		end := min(g+perPart, groups)
-		p := part{first: min(g, hi)*size + max(g-hi, 0)*(size-1), size: size}
-		p.hi = max(min(end, hi)-g, 0)
-		p.lo = end - g - p.hi
-		if p.hi == 0 {
-			p.size, p.hi, p.lo = size-1, p.lo, 0
-		}
-		n := p.centroids() * (d + tiles)
-		p.data, rest = rest[:n:n], rest[n:]
-		p.pack(centroids[p.first*d:], dst, length)
-		dst.parts = append(dst.parts, p)
+func (t Tier) nearest(x *float32, units, d int, q *part, best *float32, index *int32, base int32, fresh bool) {
+	low := d <= shapes[t].straight
+	switch {
+	case t == AVX2 && low:
+		nearestLowAVX2(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, index, base, fresh)
+	case t == AVX2:
+		nearestHighAVX2(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, index, base, fresh)
+	case low:
+		nearestLowAVX512(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, index, base, fresh)
+	default:
+		nearestHighAVX512(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, index, base, fresh)
 	}
 }
 
-func (p *part) centroids() int { return p.hi*p.size + p.lo*(p.size-1) }
-
-func (p *part) pack(rows []float32, whole *Panel, length int) {
-	out, d := p.data, whole.d
-	for from := 0; from < d; from += length {
-		to := min(from+length, d)
-		j := 0
-		for g := range p.hi + p.lo {
-			size := p.size
-			if g >= p.hi {
-				size--
-			}
-			for i := range size {
-				out[i] = math.Float32frombits(uint32(whole.number(p.first + j + i)))
-			}
-			out = out[size:]
-			for t := from; t < to; t++ {
-				for i := range size {
-					out[i] = rows[(j+i)*d+t]
-				}
-				out = out[size:]
-			}
-			j += size
-		}
+func (t Tier) nearestSecond(x *float32, units, d int, q *part, best, second *float32, index *int32, fresh bool) {
+	switch {
+	case t == AVX2:
+		nearestHighSecondAVX2(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, second, index, fresh)
+	case d <= shapes[t].straight:
+		nearestLowSecondAVX512(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, second, index, fresh)
+	default:
+		nearestHighSecondAVX512(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, second, index, fresh)
 	}
 }
 
-// nearestSIMD takes the parts one by one; each stays in the second-level cache while all points pass.
-func nearestSIMD(p *Panel, blocks, best []float32, index []int32, base int32, fresh bool) {
-	s := shapes[p.tier]
-	if tiles, length := s.tiles(p.d); tiles > 1 {
-		if fresh {
-			fillFresh(best, index, base)
-		}
-		nearestTiled(p, s, length, blocks, best, index, base)
+func (t Tier) accumulate(x *float32, bytes, d int, panel *float32, size, groups int, acc *float32) {
+	if t == AVX2 {
+		accumulateAVX2(x, bytes, d, panel, size, groups, 0, acc)
 		return
 	}
-	for i := range p.parts {
-		q := &p.parts[i]
-		step := max(1, callFMAs/(s.unit*p.d*q.centroids())) * s.unit
-		for from := 0; from < len(best); from += step {
-			n := min(step, len(best)-from)
-			x, b, at := &blocks[from*p.d], &best[from], &index[from]
-			switch {
-			case p.tier == AVX2 && p.d <= s.straight:
-				nearestLowAVX2(x, n/s.unit, p.d, &q.data[0], q.size, q.hi, q.lo, b, at, base, fresh && i == 0)
-			case p.tier == AVX2:
-				nearestHighAVX2(x, n/s.unit, p.d, &q.data[0], q.size, q.hi, q.lo, b, at, base, fresh && i == 0)
-			case p.d <= s.straight:
-				nearestLowAVX512(x, n/s.unit, p.d, &q.data[0], q.size, q.hi, q.lo, b, at, base, fresh && i == 0)
-			default:
-				nearestHighAVX512(x, n/s.unit, p.d, &q.data[0], q.size, q.hi, q.lo, b, at, base, fresh && i == 0)
-			}
-		}
-	}
+	accumulateAVX512(x, bytes, d, panel, size, groups, 0, acc)
 }
 
-// run is some consecutive groups of a part, all of one size.
-type run struct{ first, size, groups, skip int }
-
-// runs cuts a part so that the distances of a run fit scratchFloats, and calls do for each in order. skip
-// is the number of centroids before it.
-func (p *part) runs(unit int, do func(run)) {
-	skip := 0
-	for _, half := range [2]run{{size: p.size, groups: p.hi}, {size: p.size - 1, groups: p.lo}} {
-		for left := half.groups; left > 0; {
-			r := run{first: p.first + skip, size: half.size, skip: skip}
-			r.groups = min(left, max(1, scratchFloats/(unit*half.size)))
-			do(r)
-			left -= r.groups
-			skip += r.groups * r.size
-		}
+func (t Tier) argmin(acc *float32, n int, best *float32, index *int32, first int32) {
+	if t == AVX2 {
+		argminAVX2(acc, n, best, index, first)
+		return
 	}
+	argminAVX512(acc, n, best, index, first)
 }
 
-// distances fills acc with the distances of the unit of points at x (all dimensions) from the centroids
-// of the run.
-func (p *Panel) distances(s shape, q *part, r run, length int, x, acc []float32) {
-	clear(acc[:r.groups*r.size*s.unit])
-	tileStart, centroids := 0, q.centroids()
-	for from := 0; from < p.d; from += length {
-		d := min(length, p.d-from)
-		c := &q.data[tileStart+r.skip*(d+1)]
-		if p.tier == AVX2 {
-			accumulateAVX2(&x[from*Lanes], p.d*Lanes*4, d, c, r.size, r.groups, 0, &acc[0])
-		} else {
-			accumulateAVX512(&x[from*Lanes], p.d*Lanes*4, d, c, r.size, r.groups, 0, &acc[0])
-		}
-		tileStart += centroids * (d + 1)
+func (t Tier) argminTwo(acc *float32, n int, best, second *float32, index, secondIndex *int32, first int32) {
+	if t == AVX2 {
+		argminTwoAVX2(acc, n, best, second, index, secondIndex, first)
+		return
 	}
+	argminTwoAVX512(acc, n, best, second, index, secondIndex, first)
 }
 
-// nearestTiled is nearestSIMD where the coordinates of a unit exceed the first-level cache: their tiles
-// take turns, and the chains wait in acc.
-func nearestTiled(p *Panel, s shape, length int, blocks, best []float32, index []int32, base int32) {
-	var acc [scratchFloats]float32
-	for i := range p.parts {
-		q := &p.parts[i]
-		for from := 0; from < len(best); from += s.unit {
-			x := blocks[from*p.d : (from+s.unit)*p.d]
-			q.runs(s.unit, func(r run) {
-				p.distances(s, q, r, length, x, acc[:])
-				if p.tier == AVX2 {
-					argminAVX2(&acc[0], r.groups*r.size, &best[from], &index[from], base+int32(r.first))
-				} else {
-					argminAVX512(&acc[0], r.groups*r.size, &best[from], &index[from], base+int32(r.first))
-				}
-			})
-		}
+func (t Tier) distances(blocks *float32, units, d int, centroid, out *float32) {
+	if t == AVX2 {
+		distancesAVX2(blocks, units, d, centroid, out)
+		return
 	}
+	distancesAVX512(blocks, units, d, centroid, out)
 }
 
-func twoNearestSIMD(p *Panel, blocks, best, second []float32, index, secondIndex []int32) {
-	var acc [scratchFloats]float32
-	s := shapes[p.tier]
-	_, length := s.tiles(p.d)
-	for i := range p.parts {
-		q := &p.parts[i]
-		for from := 0; from < len(best); from += s.unit {
-			x := blocks[from*p.d : (from+s.unit)*p.d]
-			q.runs(s.unit, func(r run) {
-				p.distances(s, q, r, length, x, acc[:])
-				n, first := r.groups*r.size, int32(r.first)
-				if p.tier == AVX2 {
-					argminTwoAVX2(&acc[0], n, &best[from], &second[from], &index[from], &secondIndex[from], first)
-				} else {
-					argminTwoAVX512(&acc[0], n, &best[from], &second[from], &index[from], &secondIndex[from], first)
-				}
-			})
-		}
+func (t Tier) changed(labels *uint16, index *int32, blocks int, masks *uint16) int {
+	if t == AVX2 {
+		return changedAVX2(labels, index, blocks, masks)
 	}
-}
-
-func distancesSIMD(t Tier, blocks, centroid, out []float32) {
-	d := len(centroid)
-	unit := shapes[t].unit
-	step := max(1, callFMAs/(8*unit*d)) * unit // memory and latency make this one slower
-	for from := 0; from < len(out); from += step {
-		n := min(step, len(out)-from)
-		if t == AVX2 {
-			distancesAVX2(&blocks[from*d], n/unit, d, &centroid[0], &out[from])
-		} else {
-			distancesAVX512(&blocks[from*d], n/unit, d, &centroid[0], &out[from])
-		}
-	}
-}
-
-func changedSIMD(t Tier, labels []uint16, index []int32, masks []uint16) int {
-	const step = 1 << 14 // blocks
-	count := 0
-	for from := 0; from < len(masks); from += step {
-		n := min(step, len(masks)-from)
-		if t == AVX2 {
-			count += changedAVX2(&labels[from*Lanes], &index[from*Lanes], n, &masks[from])
-		} else {
-			count += changedAVX512(&labels[from*Lanes], &index[from*Lanes], n, &masks[from])
-		}
-	}
-	return count
+	return changedAVX512(labels, index, blocks, masks)
 }

@@ -13,11 +13,12 @@ type Tier int
 // The tiers, slowest first.
 const (
 	Portable Tier = iota // plain Go, on every machine
+	NEON                 // 4 lanes, every arm64
 	AVX2                 // 8 lanes, x86-64 with AVX2 and FMA
 	AVX512               // 16 lanes, x86-64 with AVX-512 F, BW, DQ and VL
 )
 
-var tierNames = [...]string{Portable: "portable", AVX2: "avx2", AVX512: "avx512"}
+var tierNames = [...]string{Portable: "portable", NEON: "neon", AVX2: "avx2", AVX512: "avx512"}
 
 // String is the name that Parse accepts.
 func (t Tier) String() string {

@@ -112,10 +112,11 @@ type TaskBody struct {
 	Seed          *SeedTask              `protobuf:"bytes,7,opt,name=seed,proto3" json:"seed,omitempty"`
 	Centroids     *Matrix                `protobuf:"bytes,8,opt,name=centroids,proto3" json:"centroids,omitempty"`
 	Detail        bool                   `protobuf:"varint,9,opt,name=detail,proto3" json:"detail,omitempty"`
-	Reload        *TaskBody              `protobuf:"bytes,10,opt,name=reload,proto3" json:"reload,omitempty"`      // how partitions are loaded by who takes them over
-	Integers      bool                   `protobuf:"varint,11,opt,name=integers,proto3" json:"integers,omitempty"` // all ids are integers
-	Owners        []string               `protobuf:"bytes,12,rep,name=owners,proto3" json:"owners,omitempty"`      // by partition: address of the worker that has its ids, or its range of ids
-	Since         uint64                 `protobuf:"varint,13,opt,name=since,proto3" json:"since,omitempty"`       // round of the assignment before this one: rows are counted as moved from there
+	Reload        *TaskBody              `protobuf:"bytes,10,opt,name=reload,proto3" json:"reload,omitempty"`       // how partitions are loaded by who takes them over
+	Integers      bool                   `protobuf:"varint,11,opt,name=integers,proto3" json:"integers,omitempty"`  // all ids are integers
+	Owners        []string               `protobuf:"bytes,12,rep,name=owners,proto3" json:"owners,omitempty"`       // by partition: address of the worker that has its ids, or its range of ids
+	Since         uint64                 `protobuf:"varint,13,opt,name=since,proto3" json:"since,omitempty"`        // round of the assignment before this one: rows are counted as moved from there
+	Algorithm     string                 `protobuf:"bytes,14,opt,name=algorithm,proto3" json:"algorithm,omitempty"` // how rows are assigned; empty: the worker chooses
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,6 +240,13 @@ func (x *TaskBody) GetSince() uint64 {
 		return x.Since
 	}
 	return 0
+}
+
+func (x *TaskBody) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
 }
 
 type Input struct {
@@ -1630,7 +1638,7 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x04 \x03(\rR\n" +
 	"partitions\x12(\n" +
-	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\x98\x03\n" +
+	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\xb6\x03\n" +
 	"\bTaskBody\x12'\n" +
 	"\x05input\x18\x01 \x01(\v2\x11.coterie.v1.InputR\x05input\x12\x16\n" +
 	"\x06search\x18\x02 \x01(\fR\x06search\x12\x1c\n" +
@@ -1645,7 +1653,8 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	" \x01(\v2\x14.coterie.v1.TaskBodyR\x06reload\x12\x1a\n" +
 	"\bintegers\x18\v \x01(\bR\bintegers\x12\x16\n" +
 	"\x06owners\x18\f \x03(\tR\x06owners\x12\x14\n" +
-	"\x05since\x18\r \x01(\x04R\x05since\"~\n" +
+	"\x05since\x18\r \x01(\x04R\x05since\x12\x1c\n" +
+	"\talgorithm\x18\x0e \x01(\tR\talgorithm\"~\n" +
 	"\x05Input\x12\x12\n" +
 	"\x04spec\x18\x01 \x01(\fR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +

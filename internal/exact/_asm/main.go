@@ -1,0 +1,210 @@
+// Command asm writes the assembly of package exact and its Go declarations. Run it with go generate in the folder above.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// group is the bytes of 16 float32s, which a step takes.
+const group = 64
+
+// lessQuiet and notEqual are the comparisons "less than, ordered, quiet" and "not equal, unordered, quiet" of VCMPPD.
+const (
+	lessQuiet = 17
+	notEqual  = 4
+)
+
+var (
+	integers  Mem // 1.5·2^52: adding and subtracting it rounds to integers
+	magnitude Mem // all bits of a float64 but its sign
+)
+
+func main() {
+	ConstraintExpr("amd64")
+	integers = ConstData("integers", F64(1.5*(1<<52)))
+	magnitude = ConstData("magnitude", U64(1<<63-1))
+	extremes()
+	moments()
+	grid("gridAVX2", false)
+	grid("gridShiftedAVX2", true)
+	Generate()
+}
+
+func at(base reg.Register, displacement int) Mem { return Mem{Base: base, Disp: displacement} }
+
+// magnitude32 is the mask of all bits of a float32 but its sign.
+func magnitude32(y reg.Register) {
+	VPCMPEQD(y, y, y)
+	VPSRLD(Imm(1), y, y)
+}
+
+func extremes() {
+	TEXT("extremesAVX2", NOSPLIT, "func(x *float32, groups int, out *[24]float32)")
+	Doc("extremesAVX2 writes the least, the greatest and the greatest magnitude (as bits) of groups of 16 numbers, at least one,",
+		"each in eight lanes. Where a number is not finite its magnitude shows it, and the others mean nothing.")
+	Pragma("noescape")
+	x, n, out := reg.RSI, reg.RCX, reg.RDI
+	Load(Param("x"), x)
+	Load(Param("groups"), n)
+	Load(Param("out"), out)
+	least, most, top := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3}, []reg.Register{reg.Y4, reg.Y5}
+	mask := reg.Y6
+	magnitude32(mask)
+	for i := range 2 {
+		VMOVUPS(at(x, 32*i), least[i])
+		VMOVAPS(least[i], most[i])
+		VPXOR(top[i], top[i], top[i])
+	}
+	Label("next")
+	for i, v := range []reg.Register{reg.Y7, reg.Y8} {
+		VMOVUPS(at(x, 32*i), v)
+		VMINPS(v, least[i], least[i])
+		VMAXPS(v, most[i], most[i])
+		VPAND(mask, v, v)
+		VPMAXUD(v, top[i], top[i])
+	}
+	ADDQ(Imm(group), x)
+	DECQ(n)
+	JNE(LabelRef("next"))
+	VMINPS(least[1], least[0], least[0])
+	VMAXPS(most[1], most[0], most[0])
+	VPMAXUD(top[1], top[0], top[0])
+	VMOVUPS(least[0], at(out, 0))
+	VMOVUPS(most[0], at(out, 32))
+	VMOVDQU(top[0], at(out, 64))
+	VZEROUPPER()
+	RET()
+}
+
+func moments() {
+	TEXT("momentsAVX2", NOSPLIT, "func(x *float32, groups, stride int, perUnit, cut float64, out *[28]float64)")
+	Doc("momentsAVX2 sums groups of 16 numbers, stride bytes from one to the next, at least one: what they are in units, their",
+		"squares rounded to multiples of what cut rounds to, and what that leaves of the squares, each in eight lanes. The last",
+		"four lanes are not zero where a number is no integer in units; the sums then mean nothing.")
+	Pragma("noescape")
+	x, n, stride, out := reg.RSI, reg.RCX, reg.RDX, reg.RDI
+	Load(Param("x"), x)
+	Load(Param("groups"), n)
+	Load(Param("stride"), stride)
+	Load(Param("out"), out)
+	perUnit, cut, whole, miss := reg.Y12, reg.Y13, reg.Y14, reg.Y15
+	broadcast("perUnit", perUnit)
+	broadcast("cut", cut)
+	VBROADCASTSD(integers, whole)
+	values, high, low := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3}, []reg.Register{reg.Y4, reg.Y5}
+	for _, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
+		VXORPD(r, r, r)
+	}
+	Label("next")
+	for i := range 4 {
+		v, r := []reg.Register{reg.Y6, reg.Y9}[i%2], []reg.Register{reg.Y7, reg.Y10}[i%2]
+		VCVTPS2PD(at(x, 16*i), v)
+		VMULPD(perUnit, v, v)
+		VADDPD(whole, v, r)
+		VSUBPD(whole, r, r)
+		VCMPPD(Imm(notEqual), r, v, r)
+		VORPD(r, miss, miss)
+		VADDPD(v, values[i%2], values[i%2])
+		VMULPD(v, v, v)
+		VADDPD(cut, v, r)
+		VSUBPD(cut, r, r)
+		VADDPD(r, high[i%2], high[i%2])
+		VSUBPD(r, v, v)
+		VADDPD(v, low[i%2], low[i%2])
+	}
+	ADDQ(stride, x)
+	DECQ(n)
+	JNE(LabelRef("next"))
+	for i, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
+		VMOVUPD(r, at(out, 32*i))
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func broadcast(name string, to reg.Register) {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSD(p.Addr, to)
+}
+
+func grid(name string, shifted bool) {
+	TEXT(name, NOSPLIT, "func(dst, src *float32, groups, dstStride, srcStride int, p *[5]float64, top *[8]uint32)")
+	Doc(name+" sets groups of 16 numbers, strides in bytes, to (number − center) / spread rounded to the grid, and top to the",
+		"greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.",
+		"dst may be src.")
+	Pragma("noescape")
+	dst, src, n, dstStride, srcStride, p, top := reg.RDI, reg.RSI, reg.RCX, reg.RDX, reg.RBX, reg.RAX, reg.R8
+	Load(Param("dst"), dst)
+	Load(Param("src"), src)
+	Load(Param("groups"), n)
+	Load(Param("dstStride"), dstStride)
+	Load(Param("srcStride"), srcStride)
+	Load(Param("p"), p)
+	center, spread, fine, magic, shift := reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12
+	for i, r := range []reg.Register{center, spread, fine, magic, shift} {
+		VBROADCASTSD(at(p, 8*i), r)
+	}
+	absolute, most, zero := reg.Y13, reg.Y14, reg.Y15
+	VBROADCASTSD(magnitude, absolute)
+	magnitude32(reg.Y7)
+	VXORPS(most, most, most)
+	VXORPS(zero, zero, zero)
+	Load(Param("top"), top)
+	Label("next")
+	for i := range 4 {
+		v, a, b, c := []reg.Register{reg.Y0, reg.Y1}[i%2], reg.Y2, reg.Y3, reg.Y4
+		VCVTPS2PD(at(src, 16*i), v)
+		VSUBPD(center, v, v)
+		VDIVPD(spread, v, v)
+		if shifted {
+			subtractOdd(v, shift, a, b, c, zero)
+		}
+		VADDPD(magic, v, a)
+		VSUBPD(magic, a, a)
+		VANDPD(absolute, v, b)
+		VCMPPD(Imm(lessQuiet), fine, b, b)
+		VBLENDVPD(b, a, v, v)
+		if i%2 == 0 {
+			VCVTPD2PSY(v, reg.X5)
+			continue
+		}
+		VCVTPD2PSY(v, reg.X6)
+		VINSERTF128(Imm(1), reg.X6, reg.Y5, reg.Y5)
+		VADDPS(zero, reg.Y5, reg.Y5) // −0 becomes +0
+		VMOVUPS(reg.Y5, at(dst, 32*(i/2)))
+		VPAND(reg.Y7, reg.Y5, reg.Y5)
+		VPMAXUD(reg.Y5, most, most)
+	}
+	ADDQ(dstStride, dst)
+	ADDQ(srcStride, src)
+	DECQ(n)
+	JNE(LabelRef("next"))
+	VMOVDQU(most, at(top, 0))
+	VZEROUPPER()
+	RET()
+}
+
+// subtractOdd sets v to v − shift rounded to odd, as toOdd does, but for numbers near overflow.
+func subtractOdd(v, shift, a, b, c, zero reg.Register) {
+	VSUBPD(shift, v, a) // the rounded difference
+	VSUBPD(v, a, b)     // what of −shift is in it
+	VSUBPD(b, a, c)     // what of v is in it
+	VSUBPD(c, v, v)
+	VADDPD(shift, b, b) // −(−shift − b)
+	VSUBPD(b, v, v)     // the rest, exactly
+	VPXOR(a, v, c)      // its sign bit: rounded away from 0, if there is a rest
+	VPADDQ(v, v, v)     // without its sign
+	VPCMPEQQ(zero, v, v)
+	VPANDN(c, v, c)
+	VPSRLQ(Imm(63), c, c)
+	VPSUBQ(c, a, a)
+	VPCMPEQQ(b, b, b)
+	VPANDN(b, v, v)
+	VPSRLQ(Imm(63), v, v)
+	VPOR(v, a, v)
+}
