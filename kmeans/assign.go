@@ -2,7 +2,6 @@ package kmeans
 
 import (
 	"fmt"
-	"math/bits"
 	"sync/atomic"
 
 	"github.com/coterie-project/coterie/internal/exact"
@@ -63,7 +62,9 @@ type Scratch struct {
 	index       [SpanRows]int32
 	secondIndex [SpanRows]int32
 	masks       [SpanRows / kernel.Lanes]uint16
+	rows        [SpanRows + kernel.ListPad]int32
 	survivors   survivors
+	tests       [2]test // of the span under work, and of the next
 }
 
 func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {
@@ -83,27 +84,15 @@ func (a *Assigner) relabel(p *Points, lo, hi int, labels []uint16, fresh bool, a
 		for i := lo; i < hi; i++ {
 			labels[i] = uint16(s.index[i-lo])
 		}
-		i := lo
-		for ; p.weights == nil && i+kernel.Lanes <= hi; i += kernel.Lanes {
-			acc.moveBlock(p, i/kernel.Lanes, (*[kernel.Lanes]int32)(s.index[i-lo:]))
-		}
-		for ; i < hi; i++ {
-			acc.move(p, i, none, int(s.index[i-lo]))
-		}
+		acc.add(a.tier, p, lo, hi, s.index[:])
 		return
 	}
-	blocks := (hi - lo + kernel.Lanes - 1) / kernel.Lanes
-	if kernel.Changed(a.tier, labels[lo:hi], s.index[:], hi-lo, s.masks[:blocks]) == 0 {
+	masks := s.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes]
+	if kernel.Changed(a.tier, labels[lo:hi], s.index[:], hi-lo, masks) == 0 {
 		return
 	}
-	for b, mask := range s.masks[:blocks] {
-		for ; mask != 0; mask &= mask - 1 {
-			i := lo + b*kernel.Lanes + bits.TrailingZeros16(mask)
-			to := int(s.index[i-lo])
-			acc.move(p, i, int(labels[i]), to)
-			labels[i] = uint16(to)
-		}
-	}
+	n := kernel.List(a.tier, masks, s.rows[:])
+	acc.moveRows(a.tier, p, lo, s.rows[:n], labels[lo:hi], s.index[:])
 }
 
 // Score labels rows as Update does and also adds their squared distances, times their weights, to inertia.

@@ -61,7 +61,7 @@ func (p *Points) SetWeighted() {
 }
 
 func gridUnits(grid []int) []float64 {
-	units := make([]float64, len(grid))
+	units := make([]float64, len(grid), kernel.LedgerStride(len(grid))) // the kernel reads whole registers
 	for t, g := range grid {
 		units[t] = math.Ldexp(1, -g)
 	}

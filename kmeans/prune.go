@@ -25,7 +25,7 @@ type survivors struct {
 	index    []int32
 	margin   []float32
 	labels   []uint16
-	rows     []int32 // where they lie in their Points
+	rows     []int32 // where they lie: row numbers from the first block on
 	picked   []int32 // which of them a class consists of
 	class    []uint8
 	masks    []uint16
@@ -45,18 +45,58 @@ func (v *survivors) room(d int) {
 		v.best, v.second, v.margin = make([]float32, SpanRows), make([]float32, SpanRows), make([]float32, SpanRows+kernel.SpreadPad)
 		v.index = make([]int32, SpanRows+kernel.SpreadPad)
 		v.labels, v.class = make([]uint16, SpanRows), make([]uint8, SpanRows)
-		v.rows, v.picked, v.masks = make([]int32, 0, SpanRows), make([]int32, 0, SpanRows), make([]uint16, SpanRows/kernel.Lanes)
+		v.rows, v.picked, v.masks = make([]int32, SpanRows+kernel.ListPad), make([]int32, 0, SpanRows), make([]uint16, SpanRows/kernel.Lanes)
 	}
 }
 
 // dense is the share of surviving rows, in eighths, from which on the whole span is computed as it lies.
 const dense = 5
 
+// test is the rows of a span that the bounds do not prove.
+type test struct {
+	track *Track
+	pass  *Pass
+	lo    int
+	count int
+	masks [SpanRows / kernel.Lanes]uint16
+}
+
+// survivors tests the rows of a span.
+func (p *Pass) survivors(t *Track, lo, hi int, into *test) {
+	into.track, into.pass, into.lo = t, p, lo
+	into.count = p.tracker.past[0].Survivors(p.tier, t.Labels[lo:hi], t.slack[lo:hi], into.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes])
+}
+
+// fetchFloats is how much of the next span is fetched ahead: more would push out what this one works on.
+const fetchFloats = 1 << 16
+
+// ahead tests the span that most likely comes next, and has its rows on their way while this one is computed. A thread
+// walks over spans in order; where it does not, nothing is lost but this.
+func (p *Pass) ahead(pts *Points, lo int, t *Track, s *Scratch) {
+	hi := min(lo+SpanRows, pts.n)
+	if lo >= hi || p.d*SpanRows > 4*fetchFloats {
+		return
+	}
+	next := &s.tests[1]
+	p.survivors(t, lo, hi, next)
+	if next.count == 0 || next.count*p.d > fetchFloats {
+		return
+	}
+	n := kernel.List(p.tier, next.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes], s.rows[:])
+	kernel.Fetch(p.tier, pts.blocks[lo*p.d:], p.d, s.rows[:n])
+}
+
 // prune computes the rows of a span whose bounds do not prove their labels.
 func (p *Pass) prune(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scratch) {
 	n := hi - lo
 	blocks := (n + kernel.Lanes - 1) / kernel.Lanes
-	count := p.tracker.past[0].Survivors(p.tier, t.Labels[lo:hi], t.slack[lo:hi], s.masks[:blocks])
+	if next := &s.tests[1]; next.track == t && next.pass == p && next.lo == lo {
+		s.tests[0] = *next
+	} else {
+		p.survivors(t, lo, hi, &s.tests[0])
+	}
+	p.ahead(pts, hi, t, s)
+	count, masks := s.tests[0].count, s.tests[0].masks[:]
 	if count == 0 {
 		return
 	}
@@ -69,20 +109,36 @@ func (p *Pass) prune(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scr
 	// As many blocks at a time as have no more survivors than there is room for.
 	for from := 0; from < blocks; {
 		to, rows := from, 0
-		for to < blocks && rows+bits.OnesCount16(s.masks[to]) <= v.capacity {
-			rows += bits.OnesCount16(s.masks[to])
+		for to < blocks && rows+bits.OnesCount16(masks[to]) <= v.capacity {
+			rows += bits.OnesCount16(masks[to])
 			to++
 		}
 		if rows > 0 {
-			kernel.Compact(p.tier, pts.blocks[(lo+from*kernel.Lanes)*p.d:], p.d, s.masks[from:to], v.values)
+			p.gather(pts, lo+from*kernel.Lanes, rows, masks[from:to], v)
 			if p.kind == Hamerly {
-				p.pruneHamerly(pts, lo+from*kernel.Lanes, min(lo+to*kernel.Lanes, hi), rows, t, acc, s, s.masks[from:to])
+				p.pruneHamerly(pts, lo+from*kernel.Lanes, min(lo+to*kernel.Lanes, hi), rows, t, acc, s, masks[from:to])
 			} else {
-				p.pruneActivity(pts, lo+from*kernel.Lanes, rows, t, acc, s, s.masks[from:to])
+				p.pruneActivity(pts, lo+from*kernel.Lanes, rows, t, acc, s)
 			}
 		}
 		from = to
 	}
+}
+
+// gather lists the marked rows of the blocks from row lo on, and brings them together: few of them value by value, more of
+// them block by block, which costs about as much as three rows.
+func (p *Pass) gather(pts *Points, lo, rows int, masks []uint16, v *survivors) {
+	kernel.List(p.tier, masks, v.rows)
+	values := pts.blocks[lo*p.d:]
+	if rows*(2*p.d+2) >= len(masks)*(40+p.d) {
+		kernel.Compact(p.tier, values, p.d, masks, v.values)
+		return
+	}
+	whole := (rows + kernel.Lanes - 1) / kernel.Lanes * kernel.Lanes
+	for i := rows; i < whole; i++ {
+		v.rows[i] = v.rows[0]
+	}
+	kernel.Gather(p.tier, values, p.d, v.rows[:whole], v.values)
 }
 
 // paired is n rounded up to what a kernel call takes.
@@ -102,12 +158,8 @@ func (p *Pass) pruneHamerly(pts *Points, lo, hi, rows int, t *Track, acc *Accumu
 	if kernel.Spread(p.tier, masks, v.index, v.margin, t.Labels[lo:hi:lo+whole], t.slack[lo:], s.index[:], v.masks[:len(masks)]) == 0 {
 		return
 	}
-	for b, mask := range v.masks[:len(masks)] {
-		for ; mask != 0; mask &= mask - 1 {
-			at := b*kernel.Lanes + bits.TrailingZeros16(mask)
-			p.moveTo(pts, lo+at, int(s.index[at]), t, acc)
-		}
-	}
+	n := kernel.List(p.tier, v.masks[:len(masks)], v.rows)
+	acc.moveRows(p.tier, pts, lo, v.rows[:n], t.Labels[lo:hi], s.index[:])
 }
 
 // moveTo gives row i the label to.
@@ -127,28 +179,22 @@ const (
 // some, and tells those apart that are no farther from it than when they were computed last: what has not moved since then
 // was not nearer then, and is not now, so that only the others are in question. That argument is about the computed numbers
 // themselves, ties and all, and needs no bound.
-func (p *Pass) pruneActivity(pts *Points, lo, rows int, t *Track, acc *Accumulator, s *Scratch, masks []uint16) {
+func (p *Pass) pruneActivity(pts *Points, lo, rows int, t *Track, acc *Accumulator, s *Scratch) {
 	v := &s.survivors
-	v.rows = v.rows[:0]
-	for b, mask := range masks {
-		for ; mask != 0; mask &= mask - 1 {
-			v.rows = append(v.rows, int32(lo+b*kernel.Lanes+bits.TrailingZeros16(mask)))
-		}
-	}
-	for c, i := range v.rows {
-		v.labels[c] = t.Labels[i]
+	for c, r := range v.rows[:rows] {
+		v.labels[c] = t.Labels[lo+int(r)]
 	}
 	p.own.Distances(v.values, v.labels[:rows], v.best)
 	var counts [anew + 1]int
-	for c, i := range v.rows {
-		v.class[c] = p.classify(int(i), v.best[c], t)
+	for c, r := range v.rows[:rows] {
+		v.class[c] = p.classify(lo+int(r), v.best[c], t)
 		counts[v.class[c]]++
 	}
 	own := s.best[:rows]
 	copy(own, v.best)
 	for class, count := range counts {
 		if count > 0 && uint8(class) != settled {
-			p.compare(pts, uint8(class), count, own, t, acc, s)
+			p.compare(pts, uint8(class), lo, count, own, t, acc, s)
 		}
 	}
 }
@@ -193,7 +239,7 @@ func (p *Pass) classify(i int, own float32, t *Track) uint8 {
 }
 
 // compare computes the rows of one class from the centroids that are in question for it.
-func (p *Pass) compare(pts *Points, class uint8, count int, own []float32, t *Track, acc *Accumulator, s *Scratch) {
+func (p *Pass) compare(pts *Points, class uint8, lo, count int, own []float32, t *Track, acc *Accumulator, s *Scratch) {
 	v := &s.survivors
 	v.picked = v.picked[:0]
 	clear(v.masks)
@@ -222,7 +268,7 @@ func (p *Pass) compare(pts *Points, class uint8, count int, own []float32, t *Tr
 	th, r := p.tracker.past[0], p.tracker.rounding
 	stamp := stampOf(p.tracker.pass)
 	for q, c := range v.picked {
-		i := int(v.rows[c])
+		i := lo + int(v.rows[c])
 		var to int
 		var slack, nearest float32
 		if class == anew {

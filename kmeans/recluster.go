@@ -12,8 +12,10 @@ const (
 	// reclusterIterations bounds Lloyd over the candidates: what is left to gain after so many is gained over the rows.
 	reclusterIterations = 10
 	// reclusterTrials is how many times 2+⌊ln k⌋ candidates are tried at each step. They are few beside the rows and their
-	// distances are at hand, and the fit that follows is the better for it by half a percent.
+	// distances are at hand, and the fit that follows is the better for it by half a percent. Where candidates × k is above
+	// reclusterTried, or distances are not held, it is once.
 	reclusterTrials = 4
+	reclusterTried  = 1 << 22
 	// apartTable is the most squared distances between candidates that are held at a time: 256 MiB.
 	apartTable = 1 << 26
 )
@@ -114,10 +116,13 @@ type among struct {
 const runLength = 64
 
 func newAmong(p *Points, c *Centroids, t *SeedTask) *among {
-	g := &among{apart: newApart(p, c), seed: exact.Draw(t.Seed, purposeRecluster, 0, 0), trials: reclusterTrials * (2 + int(exact.Log(float64(t.K)))),
+	g := &among{apart: newApart(p, c), seed: exact.Draw(t.Seed, purposeRecluster, 0, 0), trials: 2 + int(exact.Log(float64(t.K))),
 		mass: make([]float64, c.K), best: make([]float32, c.K), runs: make([]float64, (c.K+runLength-1)/runLength), taken: make([]bool, c.K)}
 	for i, m := range t.Masses {
 		g.mass[i], g.best[i] = float64(m), 1 // the first is drawn by mass alone
+	}
+	if g.apart.table != nil && c.K*t.K <= reclusterTried {
+		g.trials *= reclusterTrials
 	}
 	g.sum()
 	return g
@@ -196,7 +201,7 @@ func (g *among) gain(distance []float32) float64 {
 	best, mass := g.best[:len(distance)], g.mass[:len(distance)]
 	for i, v := range distance {
 		if v < best[i] {
-			gain += float64(mass[i] * float64(best[i]-v))
+			gain += float64(mass[i] * (float64(best[i]) - float64(v)))
 		}
 	}
 	return gain

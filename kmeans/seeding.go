@@ -32,11 +32,6 @@ const (
 	// leastRaced is the least number of rows that a round of k-means|| asks for: the potential is told from the keys of so many
 	// to about an eighth.
 	leastRaced = 64
-	// worthwhile is the fall of the potential, from one round to the next, for which k-means|| goes on. Rounds over clusters that
-	// all have candidates lower it by half or less from three columns up; where clusters, or whole scales of them, are still
-	// without, by orders of magnitude. A cluster that holds 1/f of the potential is missed by l draws with a chance of e^(−l/f), and
-	// not noticed if f < worthwhile.
-	worthwhile = 2.5
 	// parallelRounds is the most rounds of k-means||, so that data of endless scales (powers of ten) end too.
 	parallelRounds = 8
 	// reclusterHere is how much of it (candidates × k × columns) is done in the step that finds the candidates: some tens
@@ -118,9 +113,15 @@ func (s *Seeder) Next() *SeedTask {
 }
 
 // drawn is how many rows a round of k-means|| makes candidates, l of the paper: 2.5k, at which a seeding comes to 3.5 candidates
-// for a cluster and to as many passes, less eight for the sake of small k: there a pass is little more than reading the
-// rows, and each candidate beyond k costs extra.
-func drawn(k int) int { return min(max(5*k/2-8, leastDrawn), MaxClusters) }
+// for a cluster and to as many passes. At small k a pass is little more than reading the rows, and each candidate beyond
+// k costs extra: eight fewer. At large k the candidates are many beside the rows, and what is done with them alone counts.
+func drawn(k int) int { return min(max(5*k/2-8, leastDrawn), k+500, MaxClusters) }
+
+// worthwhile is the fall of the potential, from one round to the next, for which k-means|| goes on. Rounds over clusters that
+// all have candidates lower it by half or less from three columns up; where clusters, or whole scales of them, are still
+// without, by orders of magnitude. A cluster that holds 1/f of the potential is missed by l draws with a chance of e^(−l/f),
+// under 1 % for f = l/5; if it is, the potential does not fall by more than f.
+func worthwhile(k int) float64 { return min(max(float64(drawn(k))/5, 2.5), 10) }
 
 func raced(k int) int { return max(drawn(k), leastRaced) }
 
@@ -179,7 +180,7 @@ func (s *Seeder) takeFirst(p *SeedPartial) {
 func (s *Seeder) takeSpread(p *SeedPartial) {
 	rows := p.RacedByKey()
 	potential := potentialOf(rows, raced(s.k))
-	further := s.rounds == 0 || s.have() < s.k || s.rounds < parallelRounds && s.potential > worthwhile*potential
+	further := s.rounds == 0 || s.have() < s.k || s.rounds < parallelRounds && s.potential > worthwhile(s.k)*potential
 	switch {
 	case len(rows) == 0 && s.have() < s.k:
 		s.fail(ErrTooFewDistinct)
@@ -222,7 +223,7 @@ func (s *Seeder) takeTry(p *SeedPartial) {
 	}
 }
 
-// weighed has the weighted candidates brought down to k: there are some 3.5k of them.
+// weighed has the weighted candidates brought down to k: there are 2k to 3.5k of them, or more after more rounds.
 func (s *Seeder) weighed(weights []exact.Int128) {
 	heaviest := exact.Int128{}
 	for _, w := range weights {

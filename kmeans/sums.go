@@ -98,18 +98,17 @@ func (s *Sums) Conserved(t *Totals) error {
 // they could overflow: a move adds at most 2^39 to an entry, and 2^23 of them stay below 2^62.
 type Accumulator struct {
 	sums    *Sums
-	pending []int64 // k×d, unweighted moves that are not in sums yet
-	touched []bool  // clusters with pending moves
-	changed []bool  // clusters with moves in sums since the last Drain
+	ledger  kernel.Ledger // unweighted moves whose coordinates are not in sums yet; it counts in sums
+	changed []bool        // clusters with moves in sums since the last Drain
 	moves   int
 	moved   int64
 }
 
 // NewAccumulator makes an Accumulator of no moves.
 func NewAccumulator(k, d int, weighted bool) *Accumulator {
-	a := &Accumulator{sums: NewSums(k, d, weighted), touched: make([]bool, k), changed: make([]bool, k)}
+	a := &Accumulator{sums: NewSums(k, d, weighted), changed: make([]bool, k)}
 	if !weighted {
-		a.pending = make([]int64, k*d)
+		a.ledger = kernel.Ledger{D: d, Sums: make([]int64, k*kernel.LedgerStride(d)), Counts: a.sums.Counts, Touched: make([]bool, k)}
 	}
 	return a
 }
@@ -117,24 +116,33 @@ func NewAccumulator(k, d int, weighted bool) *Accumulator {
 // none is the cluster of a row that has not been assigned.
 const none = -1
 
+// room makes sure that n more unweighted moves of p's rows cannot overflow.
+func (a *Accumulator) room(p *Points, n int) {
+	if a.moves+n > MaxPoints {
+		a.fold()
+	}
+	a.moves += n
+	a.moved += int64(n)
+	a.ledger.Units = p.units[:kernel.LedgerStride(p.d)]
+}
+
 // move takes row i of p out of cluster from (or none) and puts it into cluster to.
 func (a *Accumulator) move(p *Points, i, from, to int) {
-	a.moved++
 	base := i/kernel.Lanes*p.d*kernel.Lanes + i%kernel.Lanes
-	a.sums.Counts[to]++
-	if from != none {
-		a.sums.Counts[from]--
-	}
 	if p.weights != nil {
+		a.moved++
+		a.sums.Counts[to]++
+		if from != none {
+			a.sums.Counts[from]--
+		}
 		a.moveWeighted(p, i, base, from, to)
 		return
 	}
-	if a.moves == MaxPoints {
-		a.fold()
-	}
-	a.moves++
-	a.touched[to] = true
-	into := a.pending[to*p.d:][:p.d]
+	a.room(p, 1)
+	a.sums.Counts[to]++
+	a.ledger.Touched[to] = true
+	stride := kernel.LedgerStride(p.d)
+	into := a.ledger.Sums[to*stride:][:p.d]
 	units := p.units[:len(into)]
 	lane := p.blocks[base:]
 	if from == none {
@@ -143,8 +151,9 @@ func (a *Accumulator) move(p *Points, i, from, to int) {
 		}
 		return
 	}
-	a.touched[from] = true
-	out := a.pending[from*p.d:][:len(into)]
+	a.sums.Counts[from]--
+	a.ledger.Touched[from] = true
+	out := a.ledger.Sums[from*stride:][:len(into)]
 	for t := range into {
 		v := int64(float64(lane[t*kernel.Lanes]) * units[t])
 		into[t] += v
@@ -152,27 +161,32 @@ func (a *Accumulator) move(p *Points, i, from, to int) {
 	}
 }
 
-// moveBlock puts all rows of a block into the clusters of index: what move does one by one, with the values walked in the
-// order in which they lie.
-func (a *Accumulator) moveBlock(p *Points, block int, index *[kernel.Lanes]int32) {
-	if a.moves > MaxPoints-kernel.Lanes {
-		a.fold()
+// moveRows moves the listed rows, counted from row lo of p on, a multiple of kernel.Lanes, from the clusters of their labels
+// to those of their indexes, which become their labels.
+func (a *Accumulator) moveRows(tier kernel.Tier, p *Points, lo int, rows []int32, labels []uint16, index []int32) {
+	if p.weights == nil {
+		a.room(p, len(rows))
+		a.ledger.Move(tier, p.blocks[lo*p.d:], rows, labels, index)
+		return
 	}
-	a.moves += kernel.Lanes
-	a.moved += kernel.Lanes
-	var rows [kernel.Lanes]int
-	for l, j := range index {
-		rows[l] = int(j) * p.d
-		a.sums.Counts[j]++
-		a.touched[j] = true
+	for _, r := range rows {
+		to := int(index[r])
+		a.move(p, lo+int(r), int(labels[r]), to)
+		labels[r] = uint16(to)
 	}
-	values := p.blocks[block*p.d*kernel.Lanes:]
-	for t, unit := range p.units {
-		lanes := (*[kernel.Lanes]float32)(values[t*kernel.Lanes:])
-		into := a.pending[t:]
-		for l, v := range lanes {
-			into[rows[l]] += int64(float64(v) * unit)
-		}
+}
+
+// add puts rows [lo,hi) of p, lo a multiple of kernel.Lanes, into the clusters of their indexes.
+func (a *Accumulator) add(tier kernel.Tier, p *Points, lo, hi int, index []int32) {
+	whole := (hi - lo) / kernel.Lanes * kernel.Lanes
+	if p.weights != nil {
+		whole = 0
+	} else if whole > 0 {
+		a.room(p, whole)
+		a.ledger.Add(tier, p.blocks[lo*p.d:(lo+whole)*p.d], index[:whole])
+	}
+	for i := lo + whole; i < hi; i++ {
+		a.move(p, i, none, int(index[i-lo]))
 	}
 }
 
@@ -194,19 +208,19 @@ func (a *Accumulator) moveWeighted(p *Points, i, base, from, to int) {
 	}
 }
 
-// fold brings the pending moves into the 128-bit sums.
+// fold brings the ledger's sums into those of 128 bits.
 func (a *Accumulator) fold() {
 	a.moves = 0
-	if a.pending == nil {
+	if a.ledger.Sums == nil {
 		return
 	}
-	d := a.sums.D
-	for j, touched := range a.touched {
+	d, stride := a.sums.D, kernel.LedgerStride(a.sums.D)
+	for j, touched := range a.ledger.Touched {
 		if !touched {
 			continue
 		}
-		a.touched[j], a.changed[j] = false, true
-		row := a.pending[j*d : (j+1)*d]
+		a.ledger.Touched[j], a.changed[j] = false, true
+		row := a.ledger.Sums[j*stride:][:d]
 		for t, v := range row {
 			a.sums.Values[j*d+t] = a.sums.Values[j*d+t].Add(exact.FromInt64(v))
 			row[t] = 0

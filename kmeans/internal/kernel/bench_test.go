@@ -145,6 +145,36 @@ func BenchmarkCompact(b *testing.B) {
 	}
 }
 
+// BenchmarkRows lists, gathers and moves one row in eight, and adds all.
+func BenchmarkRows(b *testing.B) {
+	for _, tier := range benchTiers() {
+		for _, d := range []int{4, 8, 16, 50} {
+			blocks, _ := benchData(tier, chunk, 1, d)
+			masks, rows := make([]uint16, chunk/Lanes), make([]int32, chunk+ListPad)
+			for i := range masks {
+				masks[i] = 1<<(i%16) | 1<<(i*7%16)
+			}
+			n := List(tier, masks, rows)
+			l, labels, index, dst := newLedger(8, d), make([]uint16, chunk), make([]int32, chunk), make([]float32, len(blocks))
+			for i := range index {
+				index[i] = int32(i * 7 % 8)
+			}
+			b.Run(fmt.Sprintf("%v/d=%d/list", tier, d), func(b *testing.B) {
+				measure(b, tier, chunk, 0, func() { List(tier, masks, rows) })
+			})
+			b.Run(fmt.Sprintf("%v/d=%d/gather", tier, d), func(b *testing.B) {
+				measure(b, tier, n, 0, func() { Gather(tier, blocks, d, rows[:n/Lanes*Lanes], dst) })
+			})
+			b.Run(fmt.Sprintf("%v/d=%d/move", tier, d), func(b *testing.B) {
+				measure(b, tier, n, 0, func() { l.Move(tier, blocks, rows[:n], labels, index) })
+			})
+			b.Run(fmt.Sprintf("%v/d=%d/add", tier, d), func(b *testing.B) {
+				measure(b, tier, chunk, 0, func() { l.Add(tier, blocks, index) })
+			})
+		}
+	}
+}
+
 // BenchmarkBounds tests slacks, makes them, and puts them back, for one row in eight.
 func BenchmarkBounds(b *testing.B) {
 	for _, tier := range benchTiers() {

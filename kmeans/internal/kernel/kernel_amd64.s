@@ -18239,9 +18239,6 @@ TEXT ·spreadAVX512(SB), NOSPLIT, $0-72
 
 block:
 	MOVWLZX   (SI), BX
-	MOVW      $0x0000, (R12)
-	TESTL     BX, BX
-	JEQ       advance
 	KMOVW     BX, K1
 	VMOVUPS   (R8), Z0
 	VMOVUPS   (R10), Z1
@@ -18259,15 +18256,343 @@ block:
 	MOVW      BX, (R12)
 	POPCNTL   BX, BX
 	ADDQ      BX, AX
-
-advance:
-	ADDQ $0x02, SI
-	ADDQ $0x20, R9
-	ADDQ $0x40, R10
-	ADDQ $0x40, R11
-	ADDQ $0x02, R12
-	DECQ CX
-	JNE  block
+	ADDQ      $0x02, SI
+	ADDQ      $0x20, R9
+	ADDQ      $0x40, R10
+	ADDQ      $0x40, R11
+	ADDQ      $0x02, R12
+	DECQ      CX
+	JNE       block
 	VZEROUPPER
-	MOVQ AX, ret+64(FP)
+	MOVQ      AX, ret+64(FP)
+	RET
+
+// func listAVX512(masks *uint16, n int, rows *int32) int
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·listAVX512(SB), NOSPLIT, $0-32
+	MOVQ         masks+0(FP), SI
+	MOVQ         n+8(FP), CX
+	MOVQ         rows+16(FP), DI
+	XORQ         BX, BX
+	VMOVDQU32    lanes<>+0(SB), Z0
+	MOVL         $0x00000010, AX
+	VPBROADCASTD AX, Z1
+
+block:
+	MOVWLZX     (SI), AX
+	KMOVW       AX, K1
+	VPCOMPRESSD Z0, K1, Z2
+	VMOVDQU32   Z2, (DI)(BX*4)
+	POPCNTL     AX, AX
+	ADDQ        AX, BX
+	VPADDD      Z1, Z0, Z0
+	ADDQ        $0x02, SI
+	DECQ        CX
+	JNE         block
+	VZEROUPPER
+	MOVQ        BX, ret+24(FP)
+	RET
+
+// func gatherAVX512(blocks *float32, d int, rows *int32, n int, dst *float32)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512(SB), NOSPLIT, $0-40
+	MOVQ         blocks+0(FP), SI
+	MOVQ         d+8(FP), BX
+	MOVQ         rows+16(FP), DI
+	MOVQ         n+24(FP), CX
+	MOVQ         dst+32(FP), R9
+	MOVQ         BX, R10
+	SHLQ         $0x04, R10
+	VPBROADCASTD R10, Z0
+	MOVL         $0x0000000f, R10
+	VPBROADCASTD R10, Z1
+
+block:
+	VMOVDQU32 (DI), Z2
+	VPANDD    Z1, Z2, Z3
+	VPSRLD    $0x04, Z2, Z2
+	VPMULLD   Z0, Z2, Z2
+	VPADDD    Z3, Z2, Z2
+	MOVQ      SI, R11
+	MOVQ      BX, R10
+
+dimension:
+	KXNORW     K0, K0, K1
+	VGATHERDPS (R11)(Z2*4), K1, Z4
+	VMOVUPS    Z4, (R9)
+	ADDQ       $0x40, R11
+	ADDQ       $0x40, R9
+	DECQ       R10
+	JNE        dimension
+	ADDQ       $0x40, DI
+	DECQ       CX
+	JNE        block
+	VZEROUPPER
+	RET
+
+// func moveAVX512(blocks *float32, d int, rows *int32, n int, labels *uint16, index *int32, sums *int64, stride int, units *float64, counts *int64, touched *bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL
+TEXT ·moveAVX512(SB), NOSPLIT, $0-88
+	MOVQ      d+8(FP), CX
+	ANDQ      $0x07, CX
+	MOVQ      $0x00000001, SI
+	SHLQ      CL, SI
+	DECQ      SI
+	KMOVW     SI, K2
+	MOVQ      rows+16(FP), DI
+	MOVQ      n+24(FP), CX
+	MOVQ      labels+32(FP), R8
+	MOVQ      index+40(FP), R9
+	MOVQ      sums+48(FP), R10
+	MOVQ      stride+56(FP), DX
+	MOVQ      units+64(FP), R11
+	MOVQ      counts+72(FP), R12
+	MOVQ      touched+80(FP), R13
+	VMOVDQU32 lanes<>+0(SB), Z3
+	VPSLLD    $0x04, Y3, Y0
+
+row:
+	MOVLQSX (DI), AX
+	MOVWQZX (R8)(AX*2), R14
+	MOVLQSX (R9)(AX*4), R15
+	MOVW    R15, (R8)(AX*2)
+	DECQ    (R12)(R14*8)
+	INCQ    (R12)(R15*8)
+	MOVB    $0x01, (R13)(R14*1)
+	MOVB    $0x01, (R13)(R15*1)
+	IMULQ   DX, R14
+	IMULQ   DX, R15
+	ADDQ    R10, R14
+	ADDQ    R10, R15
+	MOVQ    AX, SI
+	SHRQ    $0x04, SI
+	IMULQ   d+8(FP), SI
+	SHLQ    $0x04, SI
+	ANDQ    $0x0f, AX
+	ADDQ    SI, AX
+	SHLQ    $0x02, AX
+	ADDQ    blocks+0(FP), AX
+	XORQ    BX, BX
+
+eight:
+	LEAQ   8(BX), SI
+	KXNORW K0, K0, K1
+	CMPQ   SI, d+8(FP)
+	JLE    read
+	KMOVW  K2, K1
+
+read:
+	VPXOR      Y1, Y1, Y1
+	VGATHERDPS (AX)(Y0*4), K1, Y1
+	VCVTPS2PD  Y1, Z2
+	VMULPD     (R11)(BX*8), Z2, Z2
+	VCVTTPD2QQ Z2, Z2
+	VPADDQ     (R15)(BX*8), Z2, Z4
+	VMOVDQU64  Z4, (R15)(BX*8)
+	VMOVDQU64  (R14)(BX*8), Z5
+	VPSUBQ     Z2, Z5, Z5
+	VMOVDQU64  Z5, (R14)(BX*8)
+	ADDQ       $+512, AX
+	ADDQ       $0x08, BX
+	CMPQ       BX, d+8(FP)
+	JLT        eight
+	ADDQ       $0x04, DI
+	DECQ       CX
+	JNE        row
+	VZEROUPPER
+	RET
+
+// func sumAVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL
+TEXT ·sumAVX512(SB), NOSPLIT, $0-64
+	MOVQ    blocks+0(FP), SI
+	MOVQ    n+8(FP), CX
+	MOVQ    bytes+16(FP), DX
+	MOVQ    index+24(FP), R8
+	MOVQ    sums+32(FP), R9
+	MOVQ    stride+40(FP), R10
+	MOVQ    units+48(FP), AX
+	MOVQ    d+56(FP), BX
+	VMOVUPD (AX), Y31
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+
+block:
+	VMOVUPS (SI), Z0
+	CMPQ    BX, $0x01
+	JEQ     turn
+	VMOVUPS 64(SI), Z1
+	CMPQ    BX, $0x02
+	JEQ     turn
+	VMOVUPS 128(SI), Z2
+	CMPQ    BX, $0x03
+	JEQ     turn
+	VMOVUPS 192(SI), Z3
+
+turn:
+	VUNPCKLPS     Z1, Z0, Z4
+	VUNPCKHPS     Z1, Z0, Z5
+	VUNPCKLPS     Z3, Z2, Z6
+	VUNPCKHPS     Z3, Z2, Z7
+	VUNPCKLPD     Z6, Z4, Z8
+	VUNPCKHPD     Z6, Z4, Z9
+	VUNPCKLPD     Z7, Z5, Z10
+	VUNPCKHPD     Z7, Z5, Z11
+	MOVLQSX       (R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X8, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	MOVLQSX       4(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X9, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	MOVLQSX       8(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X10, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	MOVLQSX       12(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X11, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x01, Z8, X12
+	MOVLQSX       16(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x01, Z9, X12
+	MOVLQSX       20(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x01, Z10, X12
+	MOVLQSX       24(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x01, Z11, X12
+	MOVLQSX       28(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x02, Z8, X12
+	MOVLQSX       32(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x02, Z9, X12
+	MOVLQSX       36(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x02, Z10, X12
+	MOVLQSX       40(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x02, Z11, X12
+	MOVLQSX       44(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x03, Z8, X12
+	MOVLQSX       48(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x03, Z9, X12
+	MOVLQSX       52(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x03, Z10, X12
+	MOVLQSX       56(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x03, Z11, X12
+	MOVLQSX       60(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     X12, Y13
+	VMULPD        Y31, Y13, Y13
+	VCVTTPD2QQ    Y13, Y13
+	VPADDQ        (R9)(AX*1), Y13, Y13
+	VMOVDQU       Y13, (R9)(AX*1)
+	ADDQ          DX, SI
+	ADDQ          $0x40, R8
+	DECQ          CX
+	JNE           block
+	VZEROUPPER
+	RET
+
+// func fetchRows(blocks *float32, d int, rows *int32, n int)
+// Requires: MMX+
+TEXT ·fetchRows(SB), NOSPLIT, $0-32
+	MOVQ blocks+0(FP), SI
+	MOVQ d+8(FP), BX
+	MOVQ rows+16(FP), DI
+	MOVQ n+24(FP), CX
+
+row:
+	MOVLQSX (DI), AX
+	SHRQ    $0x04, AX
+	IMULQ   BX, AX
+	SHLQ    $0x06, AX
+	ADDQ    SI, AX
+	MOVQ    BX, R8
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	DECQ       R8
+	JNE        line
+	ADDQ       $0x04, DI
+	DECQ       CX
+	JNE        row
 	RET

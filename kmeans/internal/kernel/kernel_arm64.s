@@ -49,31 +49,31 @@ two:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
-	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
-	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
-	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf67 // fmul v7.4s, v27.4s, v27.4s
+	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x6e3cdf88 // fmul v8.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa9 // fmul v9.4s, v29.4s, v29.4s
-	WORD $0x6e3edfca // fmul v10.4s, v30.4s, v30.4s
-	WORD $0x6e3fdfeb // fmul v11.4s, v31.4s, v31.4s
+	WORD $0x6e3bdf67 // fmul v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x6e3cdf88 // fmul v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x6e3ddfa9 // fmul v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x6e3edfca // fmul v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x6e3fdfeb // fmul v11.4s, v31.4s, v31.4s
 	WORD $0x6e3adf4c // fmul v12.4s, v26.4s, v26.4s
 	WORD $0x6e3bdf6d // fmul v13.4s, v27.4s, v27.4s
 	WORD $0x6e3cdf8e // fmul v14.4s, v28.4s, v28.4s
@@ -94,31 +94,31 @@ doublepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -132,31 +132,31 @@ doublepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e1c0719 // dup v25.4s, v24.s[3]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -177,31 +177,31 @@ doubleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -296,14 +296,14 @@ one:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
-	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
 	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
 	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
@@ -324,14 +324,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -345,14 +345,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -373,14 +373,14 @@ singleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -490,31 +490,31 @@ two:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
-	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
-	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
-	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf67 // fmul v7.4s, v27.4s, v27.4s
+	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x6e3cdf88 // fmul v8.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa9 // fmul v9.4s, v29.4s, v29.4s
-	WORD $0x6e3edfca // fmul v10.4s, v30.4s, v30.4s
-	WORD $0x6e3fdfeb // fmul v11.4s, v31.4s, v31.4s
+	WORD $0x6e3bdf67 // fmul v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x6e3cdf88 // fmul v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x6e3ddfa9 // fmul v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x6e3edfca // fmul v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x6e3fdfeb // fmul v11.4s, v31.4s, v31.4s
 	WORD $0x6e3adf4c // fmul v12.4s, v26.4s, v26.4s
 	WORD $0x6e3bdf6d // fmul v13.4s, v27.4s, v27.4s
 	WORD $0x6e3cdf8e // fmul v14.4s, v28.4s, v28.4s
@@ -535,31 +535,31 @@ doublepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -573,31 +573,31 @@ doublepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e1c0719 // dup v25.4s, v24.s[3]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -618,31 +618,31 @@ doubleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -775,14 +775,14 @@ one:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
-	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
 	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
 	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
@@ -803,14 +803,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -824,14 +824,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -852,14 +852,14 @@ singleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -981,31 +981,31 @@ doublepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -1019,31 +1019,31 @@ doublepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e1c0719 // dup v25.4s, v24.s[3]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -1064,31 +1064,31 @@ doubleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
-	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
-	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e0c0719 // dup v25.4s, v24.s[1]
 	WORD $0x4eb9d61c // fsub v28.4s, v16.4s, v25.4s
+	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4eb9d63d // fsub v29.4s, v17.4s, v25.4s
+	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4eb9d65e // fsub v30.4s, v18.4s, v25.4s
+	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
 	WORD $0x4eb9d67f // fsub v31.4s, v19.4s, v25.4s
-	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
-	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
-	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
+	WORD $0x4e3bcf67 // fmla v7.4s, v27.4s, v27.4s
 	WORD $0x4eb9d69a // fsub v26.4s, v20.4s, v25.4s
+	WORD $0x4e3ccf88 // fmla v8.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6bb // fsub v27.4s, v21.4s, v25.4s
+	WORD $0x4e3dcfa9 // fmla v9.4s, v29.4s, v29.4s
 	WORD $0x4eb9d6dc // fsub v28.4s, v22.4s, v25.4s
+	WORD $0x4e3ecfca // fmla v10.4s, v30.4s, v30.4s
 	WORD $0x4eb9d6fd // fsub v29.4s, v23.4s, v25.4s
+	WORD $0x4e3fcfeb // fmla v11.4s, v31.4s, v31.4s
 	WORD $0x4e3acf4c // fmla v12.4s, v26.4s, v26.4s
 	WORD $0x4e3bcf6d // fmla v13.4s, v27.4s, v27.4s
 	WORD $0x4e3ccf8e // fmla v14.4s, v28.4s, v28.4s
@@ -1128,14 +1128,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -1149,14 +1149,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -1177,14 +1177,14 @@ singleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -1350,14 +1350,14 @@ unit:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
-	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
-	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
-	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x6e3adf40 // fmul v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x6e3bdf61 // fmul v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x6e3cdf82 // fmul v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x6e3ddfa3 // fmul v3.4s, v29.4s, v29.4s
 	WORD $0x6e3edfc4 // fmul v4.4s, v30.4s, v30.4s
 	WORD $0x6e3fdfe5 // fmul v5.4s, v31.4s, v31.4s
 	WORD $0x6e3adf46 // fmul v6.4s, v26.4s, v26.4s
@@ -1378,14 +1378,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -1399,14 +1399,14 @@ singlepair:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s
@@ -1427,14 +1427,14 @@ singleodd:
 	WORD $0x4eb9d63b // fsub v27.4s, v17.4s, v25.4s
 	WORD $0x4eb9d65c // fsub v28.4s, v18.4s, v25.4s
 	WORD $0x4eb9d67d // fsub v29.4s, v19.4s, v25.4s
-	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
-	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
-	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
-	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4eb9d69e // fsub v30.4s, v20.4s, v25.4s
+	WORD $0x4e3acf40 // fmla v0.4s, v26.4s, v26.4s
 	WORD $0x4eb9d6bf // fsub v31.4s, v21.4s, v25.4s
+	WORD $0x4e3bcf61 // fmla v1.4s, v27.4s, v27.4s
 	WORD $0x4eb9d6da // fsub v26.4s, v22.4s, v25.4s
+	WORD $0x4e3ccf82 // fmla v2.4s, v28.4s, v28.4s
 	WORD $0x4eb9d6fb // fsub v27.4s, v23.4s, v25.4s
+	WORD $0x4e3dcfa3 // fmla v3.4s, v29.4s, v29.4s
 	WORD $0x4e3ecfc4 // fmla v4.4s, v30.4s, v30.4s
 	WORD $0x4e3fcfe5 // fmla v5.4s, v31.4s, v31.4s
 	WORD $0x4e3acf46 // fmla v6.4s, v26.4s, v26.4s

@@ -149,3 +149,31 @@ func compactAVX512(blocks *float32, n int, bytes int, d int, masks *uint16, dst 
 //
 //go:noescape
 func spreadAVX512(masks *uint16, n int, index *int32, margin *float32, labels *uint16, slack *float32, rows *int32, changed *uint16) int
+
+// listAVX512 writes the numbers of the marked rows of n blocks, and up to 15 values behind them, and returns how many
+// they are.
+//
+//go:noescape
+func listAVX512(masks *uint16, n int, rows *int32) int
+
+// gatherAVX512 copies 16·n listed rows of d coordinates to n blocks at dst.
+//
+//go:noescape
+func gatherAVX512(blocks *float32, d int, rows *int32, n int, dst *float32)
+
+// moveAVX512 takes n listed rows of d coordinates out of the sums of their labels, adds them to those of their indexes,
+// which become their labels, and keeps count. A line of sums has stride bytes, whole registers, and so has units.
+//
+//go:noescape
+func moveAVX512(blocks *float32, d int, rows *int32, n int, labels *uint16, index *int32, sums *int64, stride int, units *float64, counts *int64, touched *bool)
+
+// sumAVX512 adds d coordinates, at most 4, of the rows of n blocks to the sums of their indexes. bytes is the size of a
+// block; a line of sums has stride bytes.
+//
+//go:noescape
+func sumAVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
+
+// fetchRows asks for the cache lines of n listed rows of d coordinates.
+//
+//go:noescape
+func fetchRows(blocks *float32, d int, rows *int32, n int)

@@ -40,5 +40,10 @@ func main() {
 	}
 	compact()
 	spread()
+	list()
+	gather()
+	move()
+	sum()
+	fetch()
 	Generate()
 }

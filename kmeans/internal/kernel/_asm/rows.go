@@ -1,0 +1,246 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// list writes the numbers of marked rows, without a branch on what is marked.
+func list() {
+	TEXT("listAVX512", NOSPLIT, "func(masks *uint16, n int, rows *int32) int")
+	Doc("listAVX512 writes the numbers of the marked rows of n blocks, and up to 15 values behind them, and returns how many",
+		"they are.")
+	Pragma("noescape")
+	masks, n, rows, mask, count := reg.RSI, reg.RCX, reg.RDI, reg.RAX, reg.RBX
+	numbers, step, found := reg.Z0, reg.Z1, reg.Z2
+	Load(Param("masks"), masks)
+	Load(Param("n"), n)
+	Load(Param("rows"), rows)
+	XORQ(count, count)
+	VMOVDQU32(lanes, numbers)
+	MOVL(U32(16), mask.As32())
+	VPBROADCASTD(mask.As32(), step)
+	Label("block")
+	MOVWLZX(at(masks, 0), mask.As32())
+	KMOVW(mask.As32(), reg.K1)
+	VPCOMPRESSD(numbers, reg.K1, found)
+	VMOVDQU32(found, Mem{Base: rows, Index: count, Scale: 4})
+	POPCNTL(mask.As32(), mask.As32())
+	ADDQ(mask, count)
+	VPADDD(step, numbers, numbers)
+	ADDQ(Imm(2), masks)
+	DECQ(n)
+	JNE(LabelRef("block"))
+	VZEROUPPER()
+	Store(count, ReturnIndex(0))
+	RET()
+}
+
+// gather copies listed rows to whole blocks.
+func gather() {
+	TEXT("gatherAVX512", NOSPLIT, "func(blocks *float32, d int, rows *int32, n int, dst *float32)")
+	Doc("gatherAVX512 copies 16·n listed rows of d coordinates to n blocks at dst.")
+	Pragma("noescape")
+	rows, n, dst, left, x := reg.RDI, reg.RCX, reg.R9, reg.R10, reg.R11
+	Load(Param("blocks"), block)
+	Load(Param("d"), dim)
+	Load(Param("rows"), rows)
+	Load(Param("n"), n)
+	Load(Param("dst"), dst)
+	width, fifteen, index, lane, v := reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4
+	MOVQ(dim, left)
+	SHLQ(Imm(4), left)
+	VPBROADCASTD(left.As32(), width)
+	MOVL(U32(15), left.As32())
+	VPBROADCASTD(left.As32(), fifteen)
+	Label("block")
+	// Row r is at value (r/16)·16·d + r%16 of the blocks.
+	VMOVDQU32(at(rows, 0), index)
+	VPANDD(fifteen, index, lane)
+	VPSRLD(Imm(4), index, index)
+	VPMULLD(width, index, index)
+	VPADDD(lane, index, index)
+	MOVQ(block, x)
+	MOVQ(dim, left)
+	Label("dimension")
+	KXNORW(reg.K0, reg.K0, reg.K1)
+	VGATHERDPS(Mem{Base: x, Index: index, Scale: 4}, reg.K1, v)
+	VMOVUPS(v, at(dst, 0))
+	ADDQ(Imm(64), x)
+	ADDQ(Imm(64), dst)
+	DECQ(left)
+	JNE(LabelRef("dimension"))
+	ADDQ(Imm(64), rows)
+	DECQ(n)
+	JNE(LabelRef("block"))
+	done()
+}
+
+// move brings sums up to date with the rows whose label has changed.
+func move() {
+	TEXT("moveAVX512", NOSPLIT, "func(blocks *float32, d int, rows *int32, n int, labels *uint16, index *int32, sums *int64, stride int, units *float64, counts *int64, touched *bool)")
+	Doc("moveAVX512 takes n listed rows of d coordinates out of the sums of their labels, adds them to those of their indexes,",
+		"which become their labels, and keeps count. A line of sums has stride bytes, whole registers, and so has units.")
+	Pragma("noescape")
+	rows, n, labels, index, sums, line, units := reg.RDI, reg.RCX, reg.R8, reg.R9, reg.R10, reg.RDX, reg.R11
+	counts, touched, row, from, to, t := reg.R12, reg.R13, reg.RAX, reg.R14, reg.R15, reg.RBX
+	offsets, values, wide, mask := reg.Y0, reg.Y1, reg.Z2, reg.RSI
+	// K2: the dimensions of the last, unfinished eight.
+	Load(Param("d"), reg.RCX)
+	ANDQ(Imm(7), reg.RCX)
+	MOVQ(U32(1), mask)
+	SHLQ(reg.CL, mask)
+	DECQ(mask)
+	KMOVW(mask.As32(), reg.K2)
+	Load(Param("rows"), rows)
+	Load(Param("n"), n)
+	Load(Param("labels"), labels)
+	Load(Param("index"), index)
+	Load(Param("sums"), sums)
+	Load(Param("stride"), line)
+	Load(Param("units"), units)
+	Load(Param("counts"), counts)
+	Load(Param("touched"), touched)
+	VMOVDQU32(lanes, reg.Z3)
+	VPSLLD(Imm(4), reg.Y3, offsets) // coordinates of a row lie 16 values apart
+	Label("row")
+	MOVLQSX(at(rows, 0), row)
+	MOVWQZX(Mem{Base: labels, Index: row, Scale: 2}, from)
+	MOVLQSX(Mem{Base: index, Index: row, Scale: 4}, to)
+	MOVW(to.As16(), Mem{Base: labels, Index: row, Scale: 2})
+	DECQ(Mem{Base: counts, Index: from, Scale: 8})
+	INCQ(Mem{Base: counts, Index: to, Scale: 8})
+	MOVB(U8(1), Mem{Base: touched, Index: from, Scale: 1})
+	MOVB(U8(1), Mem{Base: touched, Index: to, Scale: 1})
+	IMULQ(line, from)
+	IMULQ(line, to)
+	ADDQ(sums, from)
+	ADDQ(sums, to)
+	// The row's first value: (row/16)·64·d + 4·(row%16) bytes.
+	MOVQ(row, mask)
+	SHRQ(Imm(4), mask)
+	IMULQ(parameter("d"), mask)
+	SHLQ(Imm(4), mask)
+	ANDQ(Imm(15), row)
+	ADDQ(mask, row)
+	SHLQ(Imm(2), row)
+	ADDQ(parameter("blocks"), row)
+	XORQ(t, t)
+	Label("eight")
+	// Of the last eight dimensions only those that there are.
+	LEAQ(Mem{Base: t, Disp: 8}, mask)
+	KXNORW(reg.K0, reg.K0, reg.K1)
+	CMPQ(mask, parameter("d"))
+	JLE(LabelRef("read"))
+	KMOVW(reg.K2, reg.K1)
+	Label("read")
+	VPXOR(values, values, values)
+	VGATHERDPS(Mem{Base: row, Index: offsets, Scale: 4}, reg.K1, values)
+	VCVTPS2PD(values, wide)
+	VMULPD(Mem{Base: units, Index: t, Scale: 8}, wide, wide)
+	VCVTTPD2QQ(wide, wide)
+	VPADDQ(Mem{Base: to, Index: t, Scale: 8}, wide, reg.Z4)
+	VMOVDQU64(reg.Z4, Mem{Base: to, Index: t, Scale: 8})
+	VMOVDQU64(Mem{Base: from, Index: t, Scale: 8}, reg.Z5)
+	VPSUBQ(wide, reg.Z5, reg.Z5)
+	VMOVDQU64(reg.Z5, Mem{Base: from, Index: t, Scale: 8})
+	ADDQ(I32(512), row)
+	ADDQ(Imm(8), t)
+	CMPQ(t, parameter("d"))
+	JLT(LabelRef("eight"))
+	ADDQ(Imm(4), rows)
+	DECQ(n)
+	JNE(LabelRef("row"))
+	done()
+}
+
+// sum adds whole blocks to the sums of their indexes: four dimensions at a time are turned, so that those of a row lie
+// side by side.
+func sum() {
+	TEXT("sumAVX512", NOSPLIT, "func(blocks *float32, n, bytes int, index *int32, sums *int64, stride int, units *float64, d int)")
+	Doc("sumAVX512 adds d coordinates, at most 4, of the rows of n blocks to the sums of their indexes. bytes is the size of a",
+		"block; a line of sums has stride bytes.")
+	Pragma("noescape")
+	n, bytes, index, sums, line, to := reg.RCX, reg.RDX, reg.R8, reg.R9, reg.R10, reg.RAX
+	unit := reg.Y31
+	Load(Param("blocks"), block)
+	Load(Param("n"), n)
+	Load(Param("bytes"), bytes)
+	Load(Param("index"), index)
+	Load(Param("sums"), sums)
+	Load(Param("stride"), line)
+	Load(Param("units"), to)
+	Load(Param("d"), dim)
+	VMOVUPD(at(to, 0), unit)
+	x := []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3}
+	for _, v := range x {
+		avx512.zero(v)
+	}
+	Label("block")
+	for t, v := range x {
+		VMOVUPS(at(block, 64*t), v)
+		if t < 3 {
+			CMPQ(dim, Imm(uint64(t+1)))
+			JEQ(LabelRef("turn"))
+		}
+	}
+	Label("turn")
+	// Lane group g of turned[i] is point 4g+i.
+	VUNPCKLPS(x[1], x[0], reg.Z4)
+	VUNPCKHPS(x[1], x[0], reg.Z5)
+	VUNPCKLPS(x[3], x[2], reg.Z6)
+	VUNPCKHPS(x[3], x[2], reg.Z7)
+	turned := []reg.VecPhysical{reg.Z8, reg.Z9, reg.Z10, reg.Z11}
+	VUNPCKLPD(reg.Z6, reg.Z4, turned[0])
+	VUNPCKHPD(reg.Z6, reg.Z4, turned[1])
+	VUNPCKLPD(reg.Z7, reg.Z5, turned[2])
+	VUNPCKHPD(reg.Z7, reg.Z5, turned[3])
+	for point := range 16 {
+		g, from := point/4, turned[point%4].AsX()
+		if g > 0 {
+			VEXTRACTF32X4(Imm(uint64(g)), turned[point%4], reg.X12)
+			from = reg.X12
+		}
+		MOVLQSX(at(index, 4*point), to)
+		IMULQ(line, to)
+		VCVTPS2PD(from, reg.Y13)
+		VMULPD(unit, reg.Y13, reg.Y13)
+		VCVTTPD2QQ(reg.Y13, reg.Y13)
+		VPADDQ(Mem{Base: sums, Index: to, Scale: 1}, reg.Y13, reg.Y13)
+		VMOVDQU(reg.Y13, Mem{Base: sums, Index: to, Scale: 1})
+	}
+	ADDQ(bytes, block)
+	ADDQ(Imm(64), index)
+	DECQ(n)
+	JNE(LabelRef("block"))
+	done()
+}
+
+// fetch asks for the cache lines of listed rows.
+func fetch() {
+	TEXT("fetchRows", NOSPLIT, "func(blocks *float32, d int, rows *int32, n int)")
+	Doc("fetchRows asks for the cache lines of n listed rows of d coordinates.")
+	Pragma("noescape")
+	rows, n, row, left := reg.RDI, reg.RCX, reg.RAX, reg.R8
+	Load(Param("blocks"), block)
+	Load(Param("d"), dim)
+	Load(Param("rows"), rows)
+	Load(Param("n"), n)
+	Label("row")
+	MOVLQSX(at(rows, 0), row)
+	SHRQ(Imm(4), row)
+	IMULQ(dim, row)
+	SHLQ(Imm(6), row)
+	ADDQ(block, row)
+	MOVQ(dim, left)
+	Label("line")
+	PREFETCHT0(at(row, 0))
+	ADDQ(Imm(64), row)
+	DECQ(left)
+	JNE(LabelRef("line"))
+	ADDQ(Imm(4), rows)
+	DECQ(n)
+	JNE(LabelRef("row"))
+	RET()
+}

@@ -1,0 +1,38 @@
+package kernel
+
+func listSIMD(masks []uint16, rows []int32) int {
+	return listAVX512(&masks[0], len(masks), &rows[0])
+}
+
+// callValues bounds the coordinates that a call moves one by one.
+const callValues = 1 << 18
+
+func gatherSIMD(blocks []float32, d int, rows []int32, dst []float32) {
+	step := max(1, callValues/(d*Lanes)) * Lanes
+	for from := 0; from < len(rows); from += step {
+		n := min(step, len(rows)-from)
+		gatherAVX512(&blocks[0], d, &rows[from], n/Lanes, &dst[from*d])
+	}
+}
+
+func (l *Ledger) moveSIMD(blocks []float32, rows []int32, labels []uint16, index []int32) {
+	step := max(1, callValues/l.D)
+	for from := 0; from < len(rows); from += step {
+		moveAVX512(&blocks[0], l.D, &rows[from], min(step, len(rows)-from), &labels[0], &index[0], &l.Sums[0], 8*LedgerStride(l.D),
+			&l.Units[0], &l.Counts[0], &l.Touched[0])
+	}
+}
+
+func (l *Ledger) addSIMD(blocks []float32, index []int32) {
+	const group = 4 // coordinates at a time
+	bytes, stride := l.D*Lanes*4, 8*LedgerStride(l.D)
+	for from := 0; from < len(index); from += callBlocks {
+		n := min(callBlocks, len(index)-from)
+		for t := 0; t < l.D; t += group {
+			sumAVX512(&blocks[from*l.D+t*Lanes], n/Lanes, bytes, &index[from], &l.Sums[t], stride, &l.Units[t], min(group, l.D-t))
+		}
+	}
+}
+
+// fetchSIMD may be given any rows: asking for memory that is not there is no fault.
+func fetchSIMD(blocks []float32, d int, rows []int32) { fetchRows(&blocks[0], d, &rows[0], len(rows)) }
