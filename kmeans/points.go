@@ -36,6 +36,7 @@ type Points struct {
 	units   []float64 // 2^-grid[t]: a value times it is its integer
 	blocks  []float32
 	weights []uint64 // nil: every row weighs one unit
+	counts  []uint32 // how many rows each stands for; nil: itself
 	first   int64
 	rows    []int64 // nil: row i is number first+i
 }

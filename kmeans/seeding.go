@@ -120,8 +120,8 @@ func drawn(k int) int { return min(max(5*k/2-8, leastDrawn), k+500, MaxClusters)
 // worthwhile is the fall of the potential, from one round to the next, for which k-means|| goes on. Rounds over clusters that
 // all have candidates lower it by half or less from three columns up; where clusters, or whole scales of them, are still
 // without, by orders of magnitude. A cluster that holds 1/f of the potential is missed by l draws with a chance of e^(−l/f),
-// under 1 % for f = l/5; if it is, the potential does not fall by more than f.
-func worthwhile(k int) float64 { return min(max(float64(drawn(k))/5, 2.5), 10) }
+// under 1 % for f = l/5; if it is, the potential does not fall by more than f. Beyond 4, long tails would be left too soon.
+func worthwhile(k int) float64 { return min(max(float64(drawn(k))/5, 2.5), 4) }
 
 func raced(k int) int { return max(drawn(k), leastRaced) }
 

@@ -126,8 +126,8 @@ func TestWhatARoundDrawsStaysWithinItsBounds(t *testing.T) {
 		if got := raced(k); got < drawn(k) || got > MaxClusters {
 			t.Errorf("k = %d: %d rows are asked for, of %d", k, got, drawn(k))
 		}
-		if got := worthwhile(k); got < 2.5 || got > 10 {
-			t.Errorf("k = %d: goes on for a fall by %v, want 2.5 to 10", k, got)
+		if got := worthwhile(k); got < 2.5 || got > 4 {
+			t.Errorf("k = %d: goes on for a fall by %v, want 2.5 to 4", k, got)
 		}
 	}
 }

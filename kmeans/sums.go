@@ -138,8 +138,12 @@ func (a *Accumulator) move(p *Points, i, from, to int) {
 		a.moveWeighted(p, i, base, from, to)
 		return
 	}
-	a.room(p, 1)
-	a.sums.Counts[to]++
+	times := int64(1)
+	if p.counts != nil {
+		times = int64(p.counts[i])
+	}
+	a.room(p, int(times))
+	a.sums.Counts[to] += times
 	a.ledger.Touched[to] = true
 	stride := kernel.LedgerStride(p.d)
 	into := a.ledger.Sums[to*stride:][:p.d]
@@ -147,15 +151,15 @@ func (a *Accumulator) move(p *Points, i, from, to int) {
 	lane := p.blocks[base:]
 	if from == none {
 		for t := range into {
-			into[t] += int64(float64(lane[t*kernel.Lanes]) * units[t])
+			into[t] += times * int64(float64(lane[t*kernel.Lanes])*units[t])
 		}
 		return
 	}
-	a.sums.Counts[from]--
+	a.sums.Counts[from] -= times
 	a.ledger.Touched[from] = true
 	out := a.ledger.Sums[from*stride:][:len(into)]
 	for t := range into {
-		v := int64(float64(lane[t*kernel.Lanes]) * units[t])
+		v := times * int64(float64(lane[t*kernel.Lanes])*units[t])
 		into[t] += v
 		out[t] -= v
 	}
@@ -164,7 +168,7 @@ func (a *Accumulator) move(p *Points, i, from, to int) {
 // moveRows moves the listed rows, counted from row lo of p on, a multiple of kernel.Lanes, from the clusters of their labels
 // to those of their indexes, which become their labels.
 func (a *Accumulator) moveRows(tier kernel.Tier, p *Points, lo int, rows []int32, labels []uint16, index []int32) {
-	if p.weights == nil {
+	if p.weights == nil && p.counts == nil {
 		a.room(p, len(rows))
 		a.ledger.Move(tier, p.blocks[lo*p.d:], rows, labels, index)
 		return
@@ -179,7 +183,7 @@ func (a *Accumulator) moveRows(tier kernel.Tier, p *Points, lo int, rows []int32
 // add puts rows [lo,hi) of p, lo a multiple of kernel.Lanes, into the clusters of their indexes.
 func (a *Accumulator) add(tier kernel.Tier, p *Points, lo, hi int, index []int32) {
 	whole := (hi - lo) / kernel.Lanes * kernel.Lanes
-	if p.weights != nil {
+	if p.weights != nil || p.counts != nil {
 		whole = 0
 	} else if whole > 0 {
 		a.room(p, whole)

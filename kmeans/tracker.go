@@ -297,11 +297,16 @@ func (p *Pass) full(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scra
 }
 
 func addInertia(pts *Points, lo, hi int, squared []float32, inertia *exact.Bins) {
-	if pts.weights == nil {
+	switch {
+	case pts.weights != nil:
+		for i := lo; i < hi; i++ {
+			inertia.AddWeighted(squared[i-lo], pts.weights[i])
+		}
+	case pts.counts != nil:
+		for i := lo; i < hi; i++ {
+			inertia.AddWeighted(squared[i-lo], uint64(pts.counts[i]))
+		}
+	default:
 		inertia.AddSlice(squared[:hi-lo])
-		return
-	}
-	for i := lo; i < hi; i++ {
-		inertia.AddWeighted(squared[i-lo], pts.weights[i])
 	}
 }
