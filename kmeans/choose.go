@@ -2,34 +2,48 @@ package kmeans
 
 // chooser decides what each pass does, by what the last ones did. It may be wrong about time, never about bits.
 type chooser struct {
-	kind   Algorithm // of bounds, when there are any
-	forced bool      // bounds in every pass
-	never  bool      // and in none
-	moved  float64   // share of rows that the last pass moved
-	poor   int       // pruned passes in a row that had to compute nearly everything
-	rest   int       // plain passes to make before bounds are tried again
-	pause  int       // how long the next rest is
+	kind          Algorithm // of bounds, when there are any
+	forced        bool      // bounds in every pass
+	never         bool      // and in none
+	few, poorWork float64   // see regime
+	moved         float64   // share of rows that the last pass moved
+	poor          int       // pruned passes in a row that had to compute nearly everything
+	rest          int       // plain passes to make before bounds are tried again
+	pause         int       // how long the next rest is
 }
 
-const (
-	// fewMove is the share of rows that move in a pass below which bounds are worth making: some ten times as many
-	// rows have a margin that the same pass uses up.
-	fewMove = 0.06
-	// activityWork is the arithmetic of a row, k·d, from which on it pays to look at single rows.
-	activityWork = 1024
-	// poorWork is the share of the distances from which on a pass with bounds takes longer than one without: testing,
-	// bringing rows together and second distances cost about a third of the kernel's time.
-	poorWork = 0.65
-	// poorPasses is how many such passes in a row it takes for bounds to be given up for a while.
-	poorPasses = 2
-)
+// regime is what pays for rows of some amount of arithmetic, k·d. Measured on processors with AVX-512 (docs/diary.md).
+type regime struct {
+	work int // the regime is for rows of less than that
+	kind Algorithm
+	// few is the share of rows that move in a pass below which bounds are worth making: some ten times as many rows have a
+	// margin that the same pass uses up.
+	few float64
+	// poor is the share of the distances from which on a pass with bounds takes longer than one without.
+	poor float64
+}
+
+// The cheapest rows are computed as fast as memory brings them, so that only rows left in memory are a gain: those between
+// the few that are left. In the middle the kernel is the limit, and of dear rows it pays to look at each.
+var regimes = []regime{
+	{work: 160, kind: Hamerly, few: 0.003, poor: 0.04},
+	{work: 1024, kind: Hamerly, few: 0.02, poor: 0.5},
+	{work: 6144, kind: Hamerly, few: 0.05, poor: 0.75},
+	{work: 1 << 62, kind: Activity, few: 0.08, poor: 0.8},
+}
+
+// poorPasses is how many poor passes in a row it takes for bounds to be given up for a while.
+const poorPasses = 2
 
 func newChooser(a Algorithm, k, d int) chooser {
 	c := chooser{kind: a, forced: a == Hamerly || a == Activity, never: a == FullPasses, moved: 1, pause: 2}
-	if !c.forced {
-		c.kind = Hamerly
-		if k*d >= activityWork {
-			c.kind = Activity
+	for _, r := range regimes {
+		if k*d < r.work {
+			c.few, c.poorWork = r.few, r.poor
+			if !c.forced {
+				c.kind = r.kind
+			}
+			break
 		}
 	}
 	return c
@@ -44,7 +58,7 @@ func (c *chooser) mode(bounded, same bool) passMode {
 		return prune
 	case c.forced:
 		return rebuild
-	case same || c.rest > 0 || c.moved > fewMove: // of the same centroids the labels are known: nothing to prepare for
+	case same || c.rest > 0 || c.moved > c.few: // of the same centroids the labels are known: nothing to prepare for
 		return plain
 	}
 	return rebuild
@@ -58,7 +72,7 @@ func (c *chooser) learn(mode passMode, fresh bool, moved, work float64) {
 	switch {
 	case mode == plain && !fresh:
 		c.rest = max(0, c.rest-1)
-	case mode == prune && work > poorWork:
+	case mode == prune && work > c.poorWork:
 		if c.poor++; c.poor >= poorPasses {
 			c.poor, c.rest = 0, c.pause
 			c.pause = min(16, 2*c.pause)

@@ -67,19 +67,16 @@ func (p *Pass) survivors(t *Track, lo, hi int, into *test) {
 	into.count = p.tracker.past[0].Survivors(p.tier, t.Labels[lo:hi], t.slack[lo:hi], into.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes])
 }
 
-// fetchFloats is how much of the next span is fetched ahead: more would push out what this one works on.
-const fetchFloats = 1 << 16
-
 // ahead tests the span that most likely comes next, and has its rows on their way while this one is computed. A thread
 // walks over spans in order; where it does not, nothing is lost but this.
 func (p *Pass) ahead(pts *Points, lo int, t *Track, s *Scratch) {
 	hi := min(lo+SpanRows, pts.n)
-	if lo >= hi || p.d*SpanRows > 4*fetchFloats {
+	if lo >= hi {
 		return
 	}
 	next := &s.tests[1]
 	p.survivors(t, lo, hi, next)
-	if next.count == 0 || next.count*p.d > fetchFloats {
+	if next.count == 0 || !sparse(next.count, hi-lo) {
 		return
 	}
 	n := kernel.List(p.tier, next.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes], s.rows[:])
@@ -125,12 +122,15 @@ func (p *Pass) prune(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scr
 	}
 }
 
-// gather lists the marked rows of the blocks from row lo on, and brings them together: few of them value by value, more of
-// them block by block, which costs about as much as three rows.
+// sparse says that rows among n are so few that those between them are better left in memory. Otherwise all are read in
+// order, which memory likes.
+func sparse(rows, n int) bool { return rows*40 < n }
+
+// gather lists the marked rows of the blocks from row lo on, and brings them together.
 func (p *Pass) gather(pts *Points, lo, rows int, masks []uint16, v *survivors) {
 	kernel.List(p.tier, masks, v.rows)
 	values := pts.blocks[lo*p.d:]
-	if rows*(2*p.d+2) >= len(masks)*(40+p.d) {
+	if !sparse(rows, len(masks)*kernel.Lanes) {
 		kernel.Compact(p.tier, values, p.d, masks, v.values)
 		return
 	}

@@ -202,10 +202,10 @@ func (w *walk) rings() {
 	var rung [clockRows / 64]uint64
 	for i, left := uint32(0), w.hi-w.lo; left > 0 && i < mostRings; i++ {
 		place, u := w.ring(i)
-		if ring+(1-u)/clockRows > last { // −ln(u) ≥ 1−u
+		if ring+float64((1-u)/clockRows) > last { // −ln(u) ≥ 1−u
 			return
 		}
-		ring += -exact.Log(u) / clockRows
+		ring -= float64(exact.Log(u) / clockRows)
 		row, bit := w.row(place), uint64(1)<<(place%64)
 		if row < w.lo || row >= w.hi || rung[place/64]&bit != 0 {
 			continue

@@ -16,7 +16,7 @@ func clockOf(task *SeedTask, purpose uint32, number int64) float64 {
 	ring := 0.0
 	for i := uint32(0); ; i++ {
 		words := exact.Draw4(task.Seed, purpose|i<<8, task.Round, uint64(number)/clockRows)
-		ring += -exact.Log(exact.Unit(uint64(words[1])<<32|uint64(words[0]))) / clockRows
+		ring -= float64(exact.Log(exact.Unit(uint64(words[1])<<32|uint64(words[0]))) / clockRows)
 		if int64(words[2]%clockRows) == number%clockRows {
 			return ring
 		}

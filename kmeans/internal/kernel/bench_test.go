@@ -24,7 +24,7 @@ func peakRate(t Tier) float64 {
 // benchShapes are small and large problems; those of more than a chunk of points come from memory.
 var benchShapes = []struct{ d, k, n int }{
 	{3, 5, chunk}, {4, 8, chunk}, {4, 8, 2 << 20}, {8, 8, chunk}, {8, 8, 1 << 20}, {8, 20, chunk}, {16, 20, chunk},
-	{16, 20, 1 << 19}, {14, 127, chunk}, {50, 200, chunk}, {100, 500, chunk}, {768, 2000, 512},
+	{16, 20, 1 << 19}, {14, 127, chunk}, {50, 200, chunk}, {50, 200, 1 << 17}, {100, 500, 1 << 16}, {100, 500, chunk}, {768, 2000, 512},
 }
 
 // measure reports the least time of a call, per point: what the code costs without its neighbours on the

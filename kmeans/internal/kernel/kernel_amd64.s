@@ -110,6 +110,38 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+16
+	JLE        begun4fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+18
+	JLE        begun4fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+20
+	JLE        begun4fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+22
+	JLE        begun4fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+24
+	JLE        begun4fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+26
+	JLE        begun4fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+28
+	JLE        begun4fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+30
+	JLE        begun4fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -589,6 +621,38 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+16
+	JLE        begun3fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+18
+	JLE        begun3fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+20
+	JLE        begun3fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+22
+	JLE        begun3fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+24
+	JLE        begun3fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+26
+	JLE        begun3fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+28
+	JLE        begun3fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+30
+	JLE        begun3fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -974,6 +1038,38 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+16
+	JLE        begun2fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+18
+	JLE        begun2fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+20
+	JLE        begun2fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+22
+	JLE        begun2fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+24
+	JLE        begun2fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+26
+	JLE        begun2fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+28
+	JLE        begun2fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+30
+	JLE        begun2fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -1177,6 +1273,38 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+16
+	JLE        begun1fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+18
+	JLE        begun1fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+20
+	JLE        begun1fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+22
+	JLE        begun1fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+24
+	JLE        begun1fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+26
+	JLE        begun1fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+28
+	JLE        begun1fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+30
+	JLE        begun1fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -1352,6 +1480,38 @@ begun:
 	JLE        begunfetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+16
+	JLE        begunfetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+18
+	JLE        begunfetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+20
+	JLE        begunfetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+22
+	JLE        begunfetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+24
+	JLE        begunfetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+26
+	JLE        begunfetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+28
+	JLE        begunfetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+30
+	JLE        begunfetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begunfetched:
 	MOVQ DI, R8
@@ -2302,6 +2462,38 @@ begun:
 	JLE        begunfetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+16
+	JLE        begunfetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+18
+	JLE        begunfetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+20
+	JLE        begunfetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+22
+	JLE        begunfetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+24
+	JLE        begunfetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+26
+	JLE        begunfetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+28
+	JLE        begunfetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+30
+	JLE        begunfetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begunfetched:
 	MOVQ DI, R8
@@ -4322,6 +4514,38 @@ begun8:
 	JLE        begun8fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun8fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun8fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun8fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun8fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun8fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun8fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun8fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun8fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun8fetched:
 	MOVQ DI, R8
@@ -5178,6 +5402,38 @@ begun7:
 	JLE        begun7fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun7fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun7fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun7fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun7fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun7fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun7fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun7fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun7fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun7fetched:
 	MOVQ DI, R8
@@ -5940,6 +6196,38 @@ begun6:
 	JLE        begun6fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun6fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun6fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun6fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun6fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun6fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun6fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun6fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun6fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun6fetched:
 	MOVQ DI, R8
@@ -6608,6 +6896,38 @@ begun5:
 	JLE        begun5fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun5fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun5fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun5fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun5fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun5fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun5fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun5fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun5fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun5fetched:
 	MOVQ DI, R8
@@ -7182,6 +7502,38 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun4fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun4fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun4fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun4fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun4fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun4fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun4fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun4fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -7480,6 +7832,38 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun3fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun3fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun3fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun3fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun3fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun3fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun3fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun3fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -7731,6 +8115,38 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun2fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun2fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun2fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun2fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun2fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun2fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun2fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun2fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -7935,6 +8351,38 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun1fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun1fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun1fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun1fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun1fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun1fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun1fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun1fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -8103,6 +8551,38 @@ begun:
 	JLE        begunfetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begunfetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begunfetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begunfetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begunfetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begunfetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begunfetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begunfetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begunfetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begunfetched:
 	MOVQ DI, R8
@@ -10060,6 +10540,38 @@ begun8:
 	JLE        begun8fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun8fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun8fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun8fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun8fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun8fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun8fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun8fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun8fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun8fetched:
 	MOVQ DI, R8
@@ -10973,6 +11485,38 @@ begun7:
 	JLE        begun7fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun7fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun7fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun7fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun7fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun7fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun7fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun7fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun7fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun7fetched:
 	MOVQ DI, R8
@@ -11784,6 +12328,38 @@ begun6:
 	JLE        begun6fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun6fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun6fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun6fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun6fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun6fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun6fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun6fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun6fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun6fetched:
 	MOVQ DI, R8
@@ -12493,6 +13069,38 @@ begun5:
 	JLE        begun5fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun5fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun5fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun5fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun5fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun5fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun5fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun5fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun5fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun5fetched:
 	MOVQ DI, R8
@@ -13100,6 +13708,38 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun4fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun4fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun4fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun4fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun4fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun4fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun4fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun4fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -13411,6 +14051,38 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun3fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun3fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun3fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun3fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun3fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun3fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun3fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun3fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -13671,6 +14343,38 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun2fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun2fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun2fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun2fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun2fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun2fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun2fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun2fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -13880,6 +14584,38 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begun1fetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begun1fetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begun1fetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begun1fetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begun1fetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begun1fetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begun1fetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begun1fetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -14050,6 +14786,38 @@ begun:
 	JLE        begunfetched
 	PREFETCHT0 4992(SI)
 	PREFETCHT0 5056(SI)
+	CMPQ       BX, $+8
+	JLE        begunfetched
+	PREFETCHT0 5120(SI)
+	PREFETCHT0 5184(SI)
+	CMPQ       BX, $+9
+	JLE        begunfetched
+	PREFETCHT0 5248(SI)
+	PREFETCHT0 5312(SI)
+	CMPQ       BX, $+10
+	JLE        begunfetched
+	PREFETCHT0 5376(SI)
+	PREFETCHT0 5440(SI)
+	CMPQ       BX, $+11
+	JLE        begunfetched
+	PREFETCHT0 5504(SI)
+	PREFETCHT0 5568(SI)
+	CMPQ       BX, $+12
+	JLE        begunfetched
+	PREFETCHT0 5632(SI)
+	PREFETCHT0 5696(SI)
+	CMPQ       BX, $+13
+	JLE        begunfetched
+	PREFETCHT0 5760(SI)
+	PREFETCHT0 5824(SI)
+	CMPQ       BX, $+14
+	JLE        begunfetched
+	PREFETCHT0 5888(SI)
+	PREFETCHT0 5952(SI)
+	CMPQ       BX, $+15
+	JLE        begunfetched
+	PREFETCHT0 6016(SI)
+	PREFETCHT0 6080(SI)
 
 begunfetched:
 	MOVQ DI, R8
@@ -17970,7 +18738,7 @@ block2:
 	RET
 
 // func compactAVX512(blocks *float32, n int, bytes int, d int, masks *uint16, dst *float32)
-// Requires: AVX, AVX512F, POPCNT
+// Requires: AVX, AVX512F, MMX+, POPCNT
 TEXT ·compactAVX512(SB), NOSPLIT, $0-48
 	MOVQ      blocks+0(FP), SI
 	MOVQ      n+8(FP), R8
@@ -17999,8 +18767,6 @@ TEXT ·compactAVX512(SB), NOSPLIT, $0-48
 
 block:
 	MOVWLZX      (DI), AX
-	TESTL        AX, AX
-	JEQ          advance
 	KMOVW        AX, K1
 	POPCNTL      AX, R13
 	MOVQ         $0x00000001, R14
@@ -18014,51 +18780,68 @@ block:
 	VPBROADCASTD R12, Z4
 	VPSUBD       Z4, Z3, Z4
 	VPERMD       Z2, Z4, Z2
+	LEAQ         (SI)(DX*8), AX
+	PREFETCHT0   (AX)
 	VPERMPS      (SI), Z2, K2, Z16
 	CMPQ         BX, $+1
 	JEQ          placed
+	PREFETCHT0   64(AX)
 	VPERMPS      64(SI), Z2, K2, Z17
 	CMPQ         BX, $+2
 	JEQ          placed
+	PREFETCHT0   128(AX)
 	VPERMPS      128(SI), Z2, K2, Z18
 	CMPQ         BX, $+3
 	JEQ          placed
+	PREFETCHT0   192(AX)
 	VPERMPS      192(SI), Z2, K2, Z19
 	CMPQ         BX, $+4
 	JEQ          placed
+	PREFETCHT0   256(AX)
 	VPERMPS      256(SI), Z2, K2, Z20
 	CMPQ         BX, $+5
 	JEQ          placed
+	PREFETCHT0   320(AX)
 	VPERMPS      320(SI), Z2, K2, Z21
 	CMPQ         BX, $+6
 	JEQ          placed
+	PREFETCHT0   384(AX)
 	VPERMPS      384(SI), Z2, K2, Z22
 	CMPQ         BX, $+7
 	JEQ          placed
+	PREFETCHT0   448(AX)
 	VPERMPS      448(SI), Z2, K2, Z23
 	CMPQ         BX, $+8
 	JEQ          placed
+	PREFETCHT0   512(AX)
 	VPERMPS      512(SI), Z2, K2, Z24
 	CMPQ         BX, $+9
 	JEQ          placed
+	PREFETCHT0   576(AX)
 	VPERMPS      576(SI), Z2, K2, Z25
 	CMPQ         BX, $+10
 	JEQ          placed
+	PREFETCHT0   640(AX)
 	VPERMPS      640(SI), Z2, K2, Z26
 	CMPQ         BX, $+11
 	JEQ          placed
+	PREFETCHT0   704(AX)
 	VPERMPS      704(SI), Z2, K2, Z27
 	CMPQ         BX, $+12
 	JEQ          placed
+	PREFETCHT0   768(AX)
 	VPERMPS      768(SI), Z2, K2, Z28
 	CMPQ         BX, $+13
 	JEQ          placed
+	PREFETCHT0   832(AX)
 	VPERMPS      832(SI), Z2, K2, Z29
 	CMPQ         BX, $+14
 	JEQ          placed
+	PREFETCHT0   896(AX)
 	VPERMPS      896(SI), Z2, K2, Z30
 	CMPQ         BX, $+15
 	JEQ          placed
+	PREFETCHT0   960(AX)
 	VPERMPS      960(SI), Z2, K2, Z31
 
 placed:

@@ -97,10 +97,10 @@ func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 // shapes where memory matters. The processor's own prefetching stops at the end of each page.
 const ahead = 4096
 
-// prefetch asks for the cache lines of a unit, 16 at most: with more dimensions there is enough to do to
+// prefetch asks for the cache lines of a unit, 32 at most: with more dimensions there is enough to do to
 // hide the rest.
 func (v isa) prefetch(begun string) {
-	const lines, step = 16, 2
+	const lines, step = 32, 2
 	for n := step; ; n += step {
 		PREFETCHT0(at(block, ahead+64*(n-2)))
 		PREFETCHT0(at(block, ahead+64*(n-1)))
