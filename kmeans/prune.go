@@ -206,7 +206,7 @@ func root(squared, factor float32) float64 {
 
 // below is the largest float32 that is not above x, less what float64 arithmetic may have lost.
 func below(x float64) float32 {
-	x -= math.Abs(x) * 1e-12
+	x -= float64(math.Abs(x) * 1e-12)
 	f := float32(x)
 	if float64(f) > x {
 		f = math.Nextafter32(f, -math.MaxFloat32)
@@ -221,7 +221,7 @@ func (p *Pass) classify(i int, own float32, t *Track) uint8 {
 	// All others were at least this far away; since then they and the own centroid have come nearer by no more than the
 	// thresholds grew.
 	others := float64(t.slack[i]) - float64(tr.past[0].High[label]) + root(before, tr.rounding.up)
-	if near := root(own, tr.rounding.up); others-math.Abs(others)*1e-12 > near {
+	if near := root(own, tr.rounding.up); others-float64(math.Abs(others)*1e-12) > near {
 		t.slack[i] = below(others - near + float64(tr.past[0].Low[label]))
 		t.nearest[i], t.stamp[i] = own, stampOf(tr.pass)
 		return settled

@@ -115,6 +115,36 @@ func TestARaceDrawsTheSmallestClocksByMassWhereverTheRowsLie(t *testing.T) {
 	})
 }
 
+// The last walk begins with a worst key that is nearly the final one, and often ends before a row is looked at: that may not be too early.
+func TestAWalkThatEndsEarlyMissesNoRow(t *testing.T) {
+	const rows = SpanRows + clockRows
+	values := make([]float32, rows)
+	for i := range values {
+		values[i] = float32(1000 + exact.Draw(2, 1, 0, uint64(i))>>57) // squares are exact
+	}
+	p, err := PointsFromRows(values, rows, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range uint32(150) {
+		task := &SeedTask{Seed: 7, Round: round, Race: 3, Candidates: &Centroids{K: 1, D: 1, Values: []float32{0}}}
+		part := NewSeedPartial(task)
+		for lo := 0; lo < rows; lo += SpanRows {
+			NewSeedRound(task, []int{0}).Do(p, NewSeedState(p), lo, min(lo+SpanRows, rows), part, new(Scratch))
+		}
+		var want []found
+		for i, v := range values {
+			want = append(want, found{key: clockOf(task, purposeRace, int64(i)) / float64(v*v), row: int64(i)})
+		}
+		slices.SortFunc(want, compareFound)
+		for i, row := range part.RacedByKey() {
+			if row.Row != want[i].row {
+				t.Errorf("round %d, place %d: got row %d, want %d", round, i, row.Row, want[i].row)
+			}
+		}
+	}
+}
+
 // Clocks are exponential and places uniform: each row comes first in proportion to its mass.
 func TestARowIsDrawnInProportionToItsMass(t *testing.T) {
 	const rows, rounds = 300, 30000

@@ -20,17 +20,17 @@ func TestCandidatesTakenAfreshAndAddedLittleByLittleGiveTheSameAnswers(t *testin
 			c.Values = append(c.Values, float32(exact.Draw(3, 1, 0, uint64(i))>>57))
 		}
 		before := rapid.IntRange(0, k).Draw(t, "known before")
-		answer := func(few bool) *SeedPartial {
+		answer := func(few ...bool) *SeedPartial { // for each of two rounds
 			state := NewSeedState(whole)
 			var part *SeedPartial
-			for _, n := range []int{before, k} {
+			for i, n := range []int{before, k} {
 				if n == 0 {
 					continue
 				}
 				task := &SeedTask{Seed: 1, Round: 1, Candidates: &Centroids{K: n, D: 2, Values: c.Values[:2*n]}, Race: 9, Weigh: true, Potential: true,
 					Try: &Centroids{K: 1, D: 2, Values: []float32{2, 2}}}
 				round := NewSeedRound(task, []int{state.Known()})
-				if few {
+				if few[i] {
 					round.all = NewAssigner(task.Candidates)
 				} else if round.all != nil {
 					known := state.Known()
@@ -48,9 +48,12 @@ func TestCandidatesTakenAfreshAndAddedLittleByLittleGiveTheSameAnswers(t *testin
 			}
 			return part
 		}
-		few, many := answer(true), answer(false)
+		few, many, grown := answer(true, true), answer(false, false), answer(true, false)
 		if got, want := fmt.Sprint(*few), fmt.Sprint(*many); got != want {
 			t.Fatalf("afresh %v, little by little %v", got, want)
+		}
+		if got, want := fmt.Sprint(*grown), fmt.Sprint(*many); got != want {
+			t.Fatalf("afresh at first %v, little by little %v", got, want)
 		}
 		counts := make([]exact.Int128, k)
 		labels, _, _ := twinPass(whole, c)

@@ -40,8 +40,8 @@ type rounding struct {
 const underflow = 0x1p-64
 
 func roundingOf(d int) rounding {
-	e := 1.05 * float64(d+3) * 0x1p-24
-	return rounding{down: float32(1 - e - 0x1p-21), up: float32(1 + 2*e + 0x1p-21), grow: 1 + 1.2*e + 1e-9}
+	e := float64(1.05 * float64(d+3) * 0x1p-24)
+	return rounding{down: float32(1 - e - 0x1p-21), up: float32(1 + float64(2*e) + 0x1p-21), grow: 1 + float64(1.2*e) + 1e-9}
 }
 
 // NewTracker begins a run of k centroids of d columns.
@@ -165,7 +165,7 @@ func (t *Tracker) moveOn(c *Centroids) {
 		}
 		t.travel[j] += float64((drift[j] + others) * t.rounding.grow)
 		th.High[j] = math.Nextafter32(float32(t.travel[j]+underflow), math.MaxFloat32)
-		th.Low[j] = math.Nextafter32(float32(t.travel[j]*(1-0x1p-20)-underflow), -math.MaxFloat32)
+		th.Low[j] = math.Nextafter32(float32(float64(t.travel[j]*(1-0x1p-20))-underflow), -math.MaxFloat32)
 	}
 	t.past[0] = th
 }

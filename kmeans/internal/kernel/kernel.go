@@ -49,7 +49,7 @@ func (t Tier) Pack(dst *Panel, centroids []float32, k, d int) {
 }
 
 // PackNumbered is Pack for centroids that are some of a larger set: row i has the number numbers[i], and the numbers
-// ascend. nil stands for 0, 1, 2 …
+// ascend. nil stands for 0, 1, 2 … A numbered panel is for NearestSecond.
 func (t Tier) PackNumbered(dst *Panel, centroids []float32, numbers []int32, k, d int) {
 	if numbers != nil && len(numbers) != k {
 		panic(fmt.Sprintf("kernel: PackNumbered of %d centroids with %d numbers", k, len(numbers)))

@@ -93,8 +93,9 @@ func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 	v.prefetch(begun)
 }
 
-// ahead is how far the points are fetched before their use, in bytes: about a memory latency at the
-// shapes where memory matters. The processor's own prefetching stops at the end of each page.
+// ahead is how far the points are fetched before their use, in bytes: a few memory latencies at the shapes where memory
+// matters. They go to the second-level cache: what is fetched to the first waits for its few places. On virtual machines
+// the processor's own prefetching may be of little use (docs/diary.md).
 const ahead = 4096
 
 // prefetch asks for the cache lines of a unit, 32 at most: with more dimensions there is enough to do to
@@ -102,8 +103,8 @@ const ahead = 4096
 func (v isa) prefetch(begun string) {
 	const lines, step = 32, 2
 	for n := step; ; n += step {
-		PREFETCHT0(at(block, ahead+64*(n-2)))
-		PREFETCHT0(at(block, ahead+64*(n-1)))
+		PREFETCHT1(at(block, ahead+64*(n-2)))
+		PREFETCHT1(at(block, ahead+64*(n-1)))
 		if n == lines {
 			break
 		}
