@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 HEAP = "8g"
+WAIT = 60  # seconds for a virtual machine to end
 
 
 def spark(task):
@@ -28,8 +29,13 @@ def spark(task):
     began = time.perf_counter()
     model = kmeans.fit(points)
     seconds = time.perf_counter() - began
-    iterations = model.summary.numIter
-    return {"seconds": seconds, "iterations": iterations, "passes": iterations, "inertia": model.summary.trainingCost}
+    iterations, inertia = model.summary.numIter, model.summary.trainingCost
+    gateway = session.sparkContext._gateway
+    session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # it ends with its input; only a process that was waited for counts as ours (turns.py)
+    gateway.proc.wait(WAIT)
+    return {"seconds": seconds, "iterations": iterations, "passes": iterations, "inertia": inertia}
 
 
 def h2o(task):
@@ -49,7 +55,9 @@ def h2o(task):
             iterations = len(kmeans.scoring_history()) - 1 if kmeans.scoring_history() is not None else task["iterations"]
             return {"seconds": seconds, "iterations": iterations, "passes": iterations + 1, "inertia": kmeans.tot_withinss()}
         finally:
+            process = h2o.connection().local_server._process
             h2o.cluster().shutdown()
+            process.wait(WAIT)
 
 
 PEERS = {"pyspark": spark, "h2o": h2o}

@@ -30,12 +30,14 @@ def growth(bench):
     _, start = bench.table(shapes[0])
 
     def once():
-        return [[bench.fit(bench.table(shape)[0], shape.k, "--init", start, "--max-iter", shape.iterations, "--algorithm", name) for name in ("lloyd", "auto")] for shape in shapes]
+        flags = ["--init", start, "--max-iter", CUSTOMERS.iterations, "--algorithm"]
+        return [[bench.fit(bench.table(shape)[0], shape.k, *flags, name) for name in ("lloyd", "auto")] for shape in shapes]
 
     for shape in shapes:
         bench.table(shape)
     turns, note = bench.turns.take(once)
-    head(f"growth, {CUSTOMERS.d} columns, k = {CUSTOMERS.k}", "full pass, a row", f"by that of {rows(shapes[0].n)}", "iteration of auto, a row", f"by that of {rows(shapes[0].n)}", "reading, a row", "others took")
+    least = f"by that of {rows(shapes[0].n)}"
+    head(f"growth, {CUSTOMERS.d} columns, k = {CUSTOMERS.k}", "full pass, a row", least, "iteration of auto, a row", least, "reading, a row", "others took")
     for i, shape in enumerate(shapes):
         cells = []
         for j, cost in ((0, each), (1, step)):
@@ -69,5 +71,6 @@ def slow(bench):
         row("scikit-learn", "–", f"failed: {failure}", "–", note)
     else:
         off = differs(turns[0][2], turns[0][1])
-        row("scikit-learn", turns[0][1]["iterations"], f"{median(turn[1]['seconds'] for turn in turns):.2f}" + (f" ≠ {off:+.2%} inertia" if off else ""), ratio([(step(turn[2]), step(turn[1])) for turn in turns]), note)
+        seconds = f"{median(turn[1]['seconds'] for turn in turns):.2f}" + (f" ≠ {off:+.2%} inertia" if off else "")
+        row("scikit-learn", turns[0][1]["iterations"], seconds, ratio([(step(turn[2]), step(turn[1])) for turn in turns]), note)
     print()

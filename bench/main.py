@@ -8,18 +8,22 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import files
 import large
 import passes
+import platforms
 import starts
 from programs import APPROXIMATE, EXACT, Bench, Failed, run
 from report import processor
 
 PARTS = {"pass": None, "fit": None, "runs": starts.runs, "files": files.files, "big": large.big, "growth": large.growth, "threads": passes.threads,
          "slow": large.slow, "algorithms": passes.algorithms, "small": files.small}
+
+PLATFORMS = {"spark": "pyspark", "h2o": "h2o"}
 
 
 def installed(package):
@@ -32,7 +36,7 @@ def installed(package):
 def title(bench):
     known = json.loads(run([bench.coterie, "version", "--json"]))
     print(f"{processor()}, {bench.threads} threads, Linux {platform.release()}, kernel {known['kernel']}; coterie {known['version']} ({known['go']}); "
-          + ", ".join(map(installed, [*EXACT, APPROXIMATE, "numpy", "pandas", "pyarrow"])) + f", Python {platform.python_version()}"
+          + ", ".join(map(installed, [*EXACT, APPROXIMATE, *bench.platforms, "numpy", "pandas", "pyarrow"])) + f", Python {platform.python_version()}"
           + ("; **a trial with a tenth of the rows, for which no goal is set**" if bench.quick else "") + "\n", flush=True)
 
 
@@ -44,6 +48,8 @@ def arguments():
     p.add_argument("--repeat", type=int, default=3, help="turns of each comparison (3)")
     p.add_argument("--patience", type=float, default=600, help="seconds to spend, in each part, on waiting for others to be done and on turns that they spoilt (600)")
     p.add_argument("--quick", action="store_true", help="a tenth of the rows, to try it")
+    for option, package in PLATFORMS.items():
+        p.add_argument(f"--{option}", dest="platforms", action="append_const", const=package, help=f"{option} as well, at two shapes: downloads it, needs Java")
     p.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     o = p.parse_args()
     if unknown := set(o.parts) - set(PARTS):
@@ -53,11 +59,13 @@ def arguments():
 
 def main():
     o = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # on the way out the program that runs is ended too
     os.makedirs(o.data, exist_ok=True)
     title(Bench(o))
-    wanted, problems = set(o.parts or PARTS), []
-    for name, part in PARTS.items():
-        if name not in wanted:
+    parts = {**PARTS, **({"platforms": platforms.platforms} if o.platforms else {})}
+    wanted, problems = set(o.parts or parts), []
+    for name, part in parts.items():
+        if name not in wanted and name != "platforms":
             continue
         bench = Bench(o)
         try:

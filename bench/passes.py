@@ -131,8 +131,10 @@ def keep(bench, regime, turns):
             known = json.load(f)
     for name, (taken, note) in done(turns, turns).items():
         peers = [turn[1] for turn in taken]
-        known.setdefault(regime.name, {})[name] = {"ns_per_point": median(each(doc) for doc in peers) / regime.n * 1e9, "seconds": median(doc["seconds"] for doc in peers),
-                                                   "iterations": peers[0]["iterations"], "inertia": peers[0]["inertia"], "threads_busy": median(doc["cpu"] / doc["seconds"] for doc in peers), "others": str(note)}
+        known.setdefault(regime.name, {})[name] = {
+            "ns_per_point": median(each(doc) for doc in peers) / regime.n * 1e9, "seconds": median(doc["seconds"] for doc in peers),
+            "iterations": peers[0]["iterations"], "inertia": peers[0]["inertia"],
+            "threads_busy": median(doc["cpu"] / doc["seconds"] for doc in peers), "others": str(note)}
     with open(path + ".part", "w") as f:
         json.dump(known, f, indent=1)
     os.replace(path + ".part", path)

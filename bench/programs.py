@@ -1,8 +1,10 @@
 """Runs coterie and the peers, each fit in a process of its own, on the same files."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -22,15 +24,21 @@ class Failed(Exception):
 
 
 def run(command, **environment):
-    """Standard output of a command that ended well."""
+    """Standard output of a command that ended well. It has a process group, so that what it started ends with it in any case."""
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               env={**os.environ, **environment})
     try:
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=WAIT, env={**os.environ, **environment})
+        out, err = process.communicate(timeout=WAIT)
     except subprocess.TimeoutExpired:
         raise Failed(f"no end after {WAIT} s") from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise Failed(said[-1].strip()[:200] if said else f"ended with {done.returncode}")
-    return done.stdout
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.returncode != 0:
+        said = err.strip().splitlines()
+        raise Failed(said[-1].strip()[:200] if said else f"ended with {process.returncode}")
+    return out
 
 
 class Bench:
@@ -38,6 +46,7 @@ class Bench:
 
     def __init__(self, options):
         self.coterie, self.data, self.threads, self.quick = options.coterie, options.data, options.threads, options.quick
+        self.platforms = options.platforms or []
         self.turns = Turns(options.repeat, options.patience, OTHERS)
         self.model = os.path.join(self.data, "model.json")
         self.beyond = []  # passes faster than the roofline, which cannot be

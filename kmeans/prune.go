@@ -50,7 +50,7 @@ func (v *survivors) room(d int) {
 }
 
 // dense is the share of surviving rows, in eighths, from which on the whole span is computed as it lies.
-const dense = 5
+const dense = 7
 
 // test is the rows of a span that the bounds do not prove.
 type test struct {

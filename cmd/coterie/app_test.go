@@ -232,7 +232,7 @@ func TestBadSettingsNameTheirSource(t *testing.T) {
 		{"seed: \"1\n", "", `--config: FILE: line 2: found unexpected end of stream`},
 		{"", "COTERIE_SEED=x", `--seed (COTERIE_SEED): "x" is not a whole number`},
 		{"", "COTERIE_SCALE=x", `--scale (COTERIE_SCALE): "x" is none of standard, minmax, robust, none`},
-		{"", "COTERIE_KERNEL=sse9", `COTERIE_KERNEL: "sse9" is none of avx512, avx2, portable (this machine has KERNELS)`},
+		{"", "COTERIE_KERNEL=sse9", `COTERIE_KERNEL: "sse9" is none of avx512, avx2, neon, portable (this machine has KERNELS)`},
 	}
 	var v versionDocument
 	if err := json.Unmarshal([]byte(coterie("version", "--json").stdout), &v); err != nil {

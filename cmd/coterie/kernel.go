@@ -12,7 +12,7 @@ import (
 const kernelVariable = "COTERIE_KERNEL"
 
 // knownKernels are the tiers of all machines, best first.
-var knownKernels = []string{"avx512", "avx2", "portable"}
+var knownKernels = []string{"avx512", "avx2", "neon", "portable"}
 
 // chooseKernel takes the tier that the environment asks for; without one the best of this machine is in use.
 func (app *App) chooseKernel() error {

@@ -33,7 +33,7 @@ func manPage(cmd *cobra.Command) string {
 	}
 	b.WriteString(".SH ENVIRONMENT\nEvery option can be set as COTERIE_ and its name in capitals, with _ for \\-. The command line\n" +
 		"beats the environment, and the environment beats the file of \\-\\-config. COTERIE_KERNEL takes the kernel:\n" +
-		"avx512, avx2 or portable; all give the same bits. NO_COLOR is honoured.\n")
+		"avx512, avx2, neon or portable; all give the same bits. NO_COLOR is honoured.\n")
 	b.WriteString(".SH EXIT STATUS\n")
 	for _, s := range exitStatus {
 		fmt.Fprintf(&b, ".TP\n.B %d\n%s\n", s.code, roffText(s.means))

@@ -181,7 +181,7 @@ func oddTable(random *rand.Rand) []byte {
 func TestBatchesGiveWhatRecordsOneByOneGive(t *testing.T) {
 	random := rand.New(rand.NewPCG(21, 22))
 	batched := 0
-	for range 150 {
+	for range 60 {
 		batched += checkBatches(t, oddTable(random))
 	}
 	if batched < 1000 {

@@ -104,7 +104,7 @@ func grammarText(random *rand.Rand, n int) []byte {
 
 func TestTheParallelIndexEqualsTheSerialOne(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 12))
-	for range 20_000 {
+	for range 4_000 {
 		text := grammarText(random, random.IntN(400))
 		l := layout{delim: ',', line: 2, data: int64(random.IntN(1 + len(text)/2))}
 		checkAgainstSerial(t, text, l, 1+random.Int64N(200), 1+random.IntN(3))
@@ -113,7 +113,7 @@ func TestTheParallelIndexEqualsTheSerialOne(t *testing.T) {
 
 func TestEverySegmentIsScannedFromEveryStateInWhichItMayBeEntered(t *testing.T) {
 	random := rand.New(rand.NewPCG(13, 14))
-	for range 50_000 {
+	for range 20_000 {
 		text := grammarText(random, 2+random.IntN(300))
 		at := 1 + random.IntN(len(text)-1)
 		before := scanAny(text, at, state(random.IntN(5)), ',')

@@ -86,6 +86,9 @@ func columnPlain(dst []float64, text []byte, ends []uint32, step int) int {
 	return len(dst)
 }
 
+// stay is the shortest number that does not end a run of long ones: those of 15 digits come between those of 17.
+const stay = 12
+
 // columnLong is Column for numbers of more than 16 characters behind the sign, with at most 8 digits before a point and 19
 // digits in all besides a zero that they begin with. Programs write float64 values so.
 func columnLong(dst []float64, text []byte, ends []uint32, step int) int {
@@ -98,7 +101,7 @@ func columnLong(dst []float64, text []byte, ends []uint32, step int) int {
 			negative = 1
 		}
 		from += int(negative)
-		if to-from <= window {
+		if length := to - from; length <= window && (i == 0 || length < stay) {
 			return i
 		}
 		first := binary.LittleEndian.Uint64(text[from:to]) ^ zeroDigits
@@ -126,8 +129,8 @@ func columnLong(dst []float64, text []byte, ends []uint32, step int) int {
 		if bad != 0 {
 			return i
 		}
-		value := float64(int64(significand)) / exactTens[places]
-		if significand >= 1<<53 {
+		value := 0.0
+		if significand > 0 {
 			value = quotient(significand, wholeTens[places])
 		}
 		dst[i] = math.Float64frombits(math.Float64bits(value) | negative<<63)

@@ -105,18 +105,21 @@ var (
 func quotient(a, b uint64) float64 {
 	za, zb := bits.LeadingZeros64(a), bits.LeadingZeros64(b)
 	a, b = a<<za, b<<zb
-	exponent := zb - za - 64 // a/b is a quotient of 64 bits, the first of them set, times two to this
-	var low uint64
+	// a/b is a quotient of 64 bits, the first of them set, times two to the exponent. Digits are random, so there is no
+	// branch on them.
+	var large, sticky uint64
 	if a >= b {
-		a, low = a>>1, a<<63
-		exponent++
+		large = 1
 	}
-	q, rest := bits.Div64(a, low, b)
-	const spare, half = 64 - 53, 1 << (64 - 53 - 1)
+	q, rest := bits.Div64(a>>large, a&large<<63, b)
+	if rest != 0 {
+		sticky = 1
+	}
+	exponent := zb - za - 64 + int(large)
+	const spare = 64 - 53
 	m := q >> spare
-	if tail := q & (2*half - 1); tail > half || tail == half && (rest != 0 || m&1 == 1) {
-		m++
-	}
+	tail := (q | sticky) & (1<<spare - 1)
+	m += (tail + m&1 + (1<<(spare-1) - 1)) >> spare // up from more than a half, and from a half if m is odd
 	return float64(m) * math.Float64frombits(uint64(1023+spare+exponent)<<52)
 }
 
