@@ -126,4 +126,4 @@ func (a *Assigner) TwoNearest(p *Points, lo, hi int, s *Scratch) (index, second 
 
 // Arithmetic is the version of the definition of the numbers: Points, distance, sums, randomness. Programs of equal
 // Arithmetic give equal bits; it changes when any of them does.
-const Arithmetic = "1"
+const Arithmetic = "2"

@@ -56,8 +56,8 @@ type PlanSeconds struct {
 // assumedIterations is how many passes customer data commonly takes to the default tolerance.
 const assumedIterations = 30
 
-// seedPasses is what k-means|| costs in passes: five rounds over some 2k candidates each, and the draws.
-const seedPasses = 12
+// seedPasses is what k-means|| costs in passes: a few rounds over some 2.5k candidates, the draws, and bringing them down to k.
+const seedPasses = 5
 
 // bytesPerRow is what a worker keeps of a row beside its d float32: the label, and while seeding the nearest candidate
 // and its distance.
