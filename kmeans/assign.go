@@ -64,7 +64,6 @@ type Scratch struct {
 	masks       [SpanRows / kernel.Lanes]uint16
 	rows        [SpanRows + kernel.ListPad]int32
 	survivors   survivors
-	tests       [2]test // of the span under work, and of the next
 }
 
 func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {

@@ -6,10 +6,11 @@ type chooser struct {
 	forced        bool      // bounds in every pass
 	never         bool      // and in none
 	few, poorWork float64   // see regime
-	moved         float64   // share of rows that the last pass moved
-	poor          int       // pruned passes in a row that had to compute nearly everything
-	rest          int       // plain passes to make before bounds are tried again
-	pause         int       // how long the next rest is
+	dense         int
+	moved         float64 // share of rows that the last pass moved
+	poor          int     // pruned passes in a row that had to compute nearly everything
+	rest          int     // plain passes to make before bounds are tried again
+	pause         int     // how long the next rest is
 }
 
 // regime is what pays for rows of some amount of arithmetic, k·d. Measured on processors with AVX-512 (docs/diary.md).
@@ -21,15 +22,17 @@ type regime struct {
 	few float64
 	// poor is the share of the distances from which on a pass with bounds takes longer than one without.
 	poor float64
+	// dense is the share of a span's rows, in eighths, from which on all are computed as they lie.
+	dense int
 }
 
 // The cheapest rows are computed as fast as memory brings them, so that only rows left in memory are a gain: those between
 // the few that are left. In the middle the kernel is the limit, and of dear rows it pays to look at each.
 var regimes = []regime{
-	{work: 160, kind: Hamerly, few: 0.003, poor: 0.04},
-	{work: 1024, kind: Hamerly, few: 0.02, poor: 0.5},
-	{work: 6144, kind: Hamerly, few: 0.05, poor: 0.75},
-	{work: 1 << 62, kind: Activity, few: 0.08, poor: 0.8},
+	{work: 160, kind: Hamerly, few: 0.003, poor: 0.04, dense: 4},
+	{work: 1024, kind: Hamerly, few: 0.02, poor: 0.5, dense: 5},
+	{work: 6144, kind: Hamerly, few: 0.05, poor: 0.75, dense: 7},
+	{work: 1 << 62, kind: Activity, few: 0.08, poor: 0.8, dense: 7},
 }
 
 // poorPasses is how many poor passes in a row it takes for bounds to be given up for a while.
@@ -39,7 +42,7 @@ func newChooser(a Algorithm, k, d int) chooser {
 	c := chooser{kind: a, forced: a == Hamerly || a == Activity, never: a == FullPasses, moved: 1, pause: 2}
 	for _, r := range regimes {
 		if k*d < r.work {
-			c.few, c.poorWork = r.few, r.poor
+			c.few, c.poorWork, c.dense = r.few, r.poor, r.dense
 			if !c.forced {
 				c.kind = r.kind
 			}

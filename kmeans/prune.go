@@ -49,55 +49,16 @@ func (v *survivors) room(d int) {
 	}
 }
 
-// dense is the share of surviving rows, in eighths, from which on the whole span is computed as it lies.
-const dense = 7
-
-// test is the rows of a span that the bounds do not prove.
-type test struct {
-	track *Track
-	pass  *Pass
-	lo    int
-	count int
-	masks [SpanRows / kernel.Lanes]uint16
-}
-
-// survivors tests the rows of a span.
-func (p *Pass) survivors(t *Track, lo, hi int, into *test) {
-	into.track, into.pass, into.lo = t, p, lo
-	into.count = p.tracker.past[0].Survivors(p.tier, t.Labels[lo:hi], t.slack[lo:hi], into.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes])
-}
-
-// ahead tests the span that most likely comes next, and has its rows on their way while this one is computed. A thread
-// walks over spans in order; where it does not, nothing is lost but this.
-func (p *Pass) ahead(pts *Points, lo int, t *Track, s *Scratch) {
-	hi := min(lo+SpanRows, pts.n)
-	if lo >= hi {
-		return
-	}
-	next := &s.tests[1]
-	p.survivors(t, lo, hi, next)
-	if next.count == 0 || !sparse(next.count, hi-lo) {
-		return
-	}
-	n := kernel.List(p.tier, next.masks[:(hi-lo+kernel.Lanes-1)/kernel.Lanes], s.rows[:])
-	kernel.Fetch(p.tier, pts.blocks[lo*p.d:], p.d, s.rows[:n])
-}
-
 // prune computes the rows of a span whose bounds do not prove their labels.
 func (p *Pass) prune(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scratch) {
 	n := hi - lo
 	blocks := (n + kernel.Lanes - 1) / kernel.Lanes
-	if next := &s.tests[1]; next.track == t && next.pass == p && next.lo == lo {
-		s.tests[0] = *next
-	} else {
-		p.survivors(t, lo, hi, &s.tests[0])
-	}
-	p.ahead(pts, hi, t, s)
-	count, masks := s.tests[0].count, s.tests[0].masks[:]
+	masks := s.masks[:blocks]
+	count := p.tracker.past[0].Survivors(p.tier, t.Labels[lo:hi], t.slack[lo:hi], masks)
 	if count == 0 {
 		return
 	}
-	if 8*count >= dense*n && (p.kind == Hamerly || p.recent[0] == nil && p.active[0] == nil) {
+	if 8*count >= p.tracker.chooser.dense*n && (p.kind == Hamerly || p.recent[0] == nil && p.active[0] == nil) {
 		p.full(pts, lo, hi, t, acc, s)
 		return
 	}
@@ -138,6 +99,7 @@ func (p *Pass) gather(pts *Points, lo, rows int, masks []uint16, v *survivors) {
 	for i := rows; i < whole; i++ {
 		v.rows[i] = v.rows[0]
 	}
+	kernel.Fetch(p.tier, values, p.d, v.rows[:rows])
 	kernel.Gather(p.tier, values, p.d, v.rows[:whole], v.values)
 }
 

@@ -151,8 +151,8 @@ func (l *Ledger) Add(tier Tier, blocks []float32, index []int32) {
 	}
 }
 
-// Fetch asks the processor for the listed rows of blocks of d coordinates, which a later call will read: they lie too far
-// apart for it to see what comes next. It changes nothing.
+// Fetch asks the processor for the listed rows of blocks of d coordinates, which the next call will read: they lie too far
+// apart for it to see what comes, and so they come all at once. It changes nothing.
 func Fetch(tier Tier, blocks []float32, d int, rows []int32) {
 	if tier == Portable || len(rows) == 0 || d < 1 {
 		return
