@@ -31,7 +31,7 @@ type regime struct {
 var regimes = []regime{
 	{work: 160, kind: Hamerly, few: 0.003, poor: 0.04, dense: 4},
 	{work: 1024, kind: Hamerly, few: 0.02, poor: 0.5, dense: 5},
-	{work: 6144, kind: Hamerly, few: 0.05, poor: 0.75, dense: 7},
+	{work: 20000, kind: Hamerly, few: 0.05, poor: 0.75, dense: 7},
 	{work: 1 << 62, kind: Activity, few: 0.08, poor: 0.8, dense: 7},
 }
 
