@@ -19117,7 +19117,7 @@ dimension:
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL
 TEXT ·moveAVX512(SB), NOSPLIT, $0-88
 	MOVQ      d+8(FP), CX
-	ANDQ      $0x07, CX
+	ANDQ      $0x03, CX
 	MOVQ      $0x00000001, SI
 	SHLQ      CL, SI
 	DECQ      SI
@@ -19132,7 +19132,7 @@ TEXT ·moveAVX512(SB), NOSPLIT, $0-88
 	MOVQ      counts+72(FP), R12
 	MOVQ      touched+80(FP), R13
 	VMOVDQU32 lanes<>+0(SB), Z3
-	VPSLLD    $0x04, Y3, Y0
+	VPSLLD    $0x04, X3, X0
 
 row:
 	MOVLQSX (DI), AX
@@ -19157,33 +19157,39 @@ row:
 	ADDQ    blocks+0(FP), AX
 	XORQ    BX, BX
 
-eight:
-	LEAQ   8(BX), SI
-	KXNORW K0, K0, K1
-	CMPQ   SI, d+8(FP)
-	JLE    read
-	KMOVW  K2, K1
+four:
+	LEAQ      4(BX), SI
+	CMPQ      SI, d+8(FP)
+	JGT       rest
+	VMOVSS    (AX), X1
+	VINSERTPS $0x10, 64(AX), X1, X1
+	VINSERTPS $0x20, 128(AX), X1, X1
+	VINSERTPS $0x30, 192(AX), X1, X1
 
-read:
-	VPXOR      Y1, Y1, Y1
-	VGATHERDPS (AX)(Y0*4), K1, Y1
-	VCVTPS2PD  Y1, Z2
-	VMULPD     (R11)(BX*8), Z2, Z2
-	VCVTTPD2QQ Z2, Z2
-	VPADDQ     (R15)(BX*8), Z2, Z4
-	VMOVDQU64  Z4, (R15)(BX*8)
-	VMOVDQU64  (R14)(BX*8), Z5
-	VPSUBQ     Z2, Z5, Z5
-	VMOVDQU64  Z5, (R14)(BX*8)
-	ADDQ       $+512, AX
-	ADDQ       $0x08, BX
+book:
+	VCVTPS2PD  X1, Y2
+	VMULPD     (R11)(BX*8), Y2, Y2
+	VCVTTPD2QQ Y2, Y2
+	VPADDQ     (R15)(BX*8), Y2, Y4
+	VMOVDQU    Y4, (R15)(BX*8)
+	VMOVDQU    (R14)(BX*8), Y4
+	VPSUBQ     Y2, Y4, Y4
+	VMOVDQU    Y4, (R14)(BX*8)
+	ADDQ       $+256, AX
+	ADDQ       $0x04, BX
 	CMPQ       BX, d+8(FP)
-	JLT        eight
+	JLT        four
 	ADDQ       $0x04, DI
 	DECQ       CX
 	JNE        row
 	VZEROUPPER
 	RET
+
+rest:
+	KMOVW      K2, K1
+	VPXOR      X1, X1, X1
+	VGATHERDPS (AX)(X0*4), K1, X1
+	JMP        book
 
 // func sumAVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL

@@ -124,13 +124,10 @@ func (l *Ledger) Add(tier Tier, blocks []float32, index []int32) {
 	if len(index)%Lanes != 0 || len(blocks) < len(index)*l.D {
 		panic(fmt.Sprintf("kernel: Add of %d rows of %d coordinates from %d values", len(index), l.D, len(blocks)))
 	}
-	for _, j := range index {
-		l.Counts[j]++
-		l.Touched[j] = true
-	}
 	if len(index) == 0 {
 		return
 	}
+	l.count(index)
 	if tier == AVX512 {
 		l.addSIMD(blocks, index)
 		return
@@ -158,4 +155,32 @@ func Fetch(tier Tier, blocks []float32, d int, rows []int32) {
 		return
 	}
 	fetchSIMD(blocks, d, rows)
+}
+
+// countLimit is up to how many clusters rows are counted in four places, since the next row often has the same one.
+const countLimit = 128
+
+// count counts whole blocks of rows by cluster.
+func (l *Ledger) count(index []int32) {
+	if len(l.Counts) > countLimit {
+		for _, j := range index {
+			l.Counts[j]++
+			l.Touched[j] = true
+		}
+		return
+	}
+	var places [4][countLimit]int64
+	for ; len(index) >= 4; index = index[4:] {
+		four := (*[4]int32)(index)
+		places[0][uint32(four[0])%countLimit]++
+		places[1][uint32(four[1])%countLimit]++
+		places[2][uint32(four[2])%countLimit]++
+		places[3][uint32(four[3])%countLimit]++
+	}
+	for j := range l.Counts {
+		if n := places[0][j] + places[1][j] + places[2][j] + places[3][j]; n > 0 {
+			l.Counts[j] += n
+			l.Touched[j] = true
+		}
+	}
 }
