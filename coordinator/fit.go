@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/coterie-project/coterie/feature"
-	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 )
@@ -21,6 +20,7 @@ type FitOptions struct {
 	Tolerance     float64 // relative to the mean column variance; 0: until nothing changes
 	Seed          uint64
 	Algorithm     kmeans.Algorithm
+	Abreast       int       // how many runs share passes, at most; 0: Abreast says
 	Parts         bool      // labels are parts, which the workers write themselves
 	Labels        bool      // a last round hands labels to where they are written
 	Resume        *FitState // where an earlier coordinator had come to; nil: from the beginning
@@ -41,8 +41,8 @@ type FitResult struct {
 	Bad        []wire.BadRow
 }
 
-// Fit is the program of a fit: statistics, transform, load, then for each run seed, iterate and score; the lowest
-// inertia wins, the earliest of equals.
+// Fit is the program of a fit: statistics, transform, load, then for each run seed, iterate and score, several runs in one
+// pass (runs.go); the lowest inertia wins, the earliest of equals.
 type Fit struct {
 	Result   FitResult
 	options  FitOptions
@@ -53,17 +53,14 @@ type Fit struct {
 	spread   float64    // mean column variance
 	leaves   []string   // by range of ids: who knows the rows that are left out; nil: none are
 	integers bool       // every id is an integer
-	run      int
-	iter     *kmeans.Iteration
-	sums     *kmeans.Sums // of the last assignment of iter
 	have     bool
-	// assigned is the round of the last assignment: workers that took part in it know which rows have moved since.
-	assigned uint64
+	best     int // the run that Result is of
+	runs     runs
 }
 
 // NewFit makes the job of a fit.
 func NewFit(c Config, o FitOptions) (*Job, *Fit, error) {
-	if o.K < 1 || o.K > kmeans.MaxClusters || o.Runs < 1 || o.MaxIterations < 1 || o.Tolerance < 0 || math.IsNaN(o.Tolerance) {
+	if o.K < 1 || o.K > kmeans.MaxClusters || o.Runs < 1 || o.Abreast < 0 || o.Abreast > wire.MaxStrands || o.MaxIterations < 1 || o.Tolerance < 0 || math.IsNaN(o.Tolerance) {
 		return nil, nil, fmt.Errorf("coordinator: k %d, runs %d, iterations %d, tolerance %g: out of range", o.K, o.Runs, o.MaxIterations, o.Tolerance)
 	}
 	f := &Fit{options: o}
@@ -82,8 +79,8 @@ func (f *Fit) start(j *Job) []Action {
 		f.leaves = s.owners
 		if f.totals != nil {
 			f.reload()
-			j.reserve(RowBytes(f.Result.Transform.Width(), f.options.Input))
-			return f.resume(j)
+			f.reserve(j, f.totals.Rows)
+			return f.next(j)
 		}
 		return f.statistics(j)
 	})
@@ -147,7 +144,7 @@ func (f *Fit) quantiles(j *Job, s *feature.Statistics, search *feature.QuantileS
 func (f *Fit) load(j *Job) []Action {
 	in := f.options.Input
 	f.reload()
-	j.reserve(RowBytes(f.Result.Transform.Width(), in))
+	f.reserve(j, f.Result.Intake.Kept)
 	return j.openReading(*f.loading, func(p *wire.Partial) []Action {
 		if actions := f.takeLoad(j, p); actions != nil {
 			return actions
@@ -168,7 +165,7 @@ func (f *Fit) reload() {
 
 // loaded goes on once all rows are in memory.
 func (f *Fit) loaded(j *Job) []Action {
-	return append([]Action{Advanced{PhaseEnd: true}}, f.seed(j)...)
+	return append([]Action{Advanced{PhaseEnd: true}}, f.next(j)...)
 }
 
 // prepare derives what iterations need to know of the Points.
@@ -204,118 +201,6 @@ func spaceOf(t *feature.Transform) *kmeans.Space {
 		space.Shift = append(space.Shift, g.Shift)
 	}
 	return space
-}
-
-// seed begins a run.
-func (f *Fit) seed(j *Job) []Action {
-	begun := PhaseBegun{Phase: PhaseSeed, Rows: f.totals.Rows}
-	if f.options.Start != nil {
-		start, err := f.options.Start(f.Result.Transform)
-		if err != nil {
-			return j.fail(err)
-		}
-		return append([]Action{begun}, f.iterate(j, start)...)
-	}
-	seed := exact.Draw(f.options.Seed, purposeRun, uint32(f.run), 0)
-	seeder, err := kmeans.NewSeeder(f.options.Init, f.options.K, len(f.space.Grid), f.space.Grid, seed)
-	if err != nil {
-		return j.fail(err)
-	}
-	return append([]Action{begun}, f.seedRound(j, seeder)...)
-}
-
-func (f *Fit) seedRound(j *Job, seeder *kmeans.Seeder) []Action {
-	task := seeder.Next()
-	if task == nil {
-		start, err := seeder.Result()
-		if err != nil {
-			return j.fail(err)
-		}
-		return f.iterate(j, start)
-	}
-	over := j.everything()
-	if task.Recluster {
-		over = over[:1] // whoever has it: no rows are looked at
-	}
-	return j.open(wire.Task{Kind: wire.Seed, Seed: task, Reload: f.loading}, over, func(p *wire.Partial) []Action {
-		seeder.Take(p.Seed)
-		return f.seedRound(j, seeder)
-	})
-}
-
-// iterate begins Lloyd's iterations from a start.
-func (f *Fit) iterate(j *Job, start *kmeans.Centroids) []Action {
-	if err := start.Validate(); err != nil {
-		return j.fail(err)
-	}
-	if start.K != f.options.K || start.D != len(f.space.Grid) {
-		return j.fail(fmt.Errorf("%w: %d×%d where %d×%d are needed", ErrStart, start.K, start.D, f.options.K, len(f.space.Grid)))
-	}
-	f.iter = kmeans.NewIteration(start, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
-	return append([]Action{Advanced{PhaseEnd: true}, PhaseBegun{Phase: PhaseIterate, Rows: f.totals.Rows}}, f.assign(j)...)
-}
-
-func (f *Fit) assign(j *Job) []Action {
-	task := wire.Task{Kind: wire.Iterate, Centroids: f.iter.Centroids, Reload: f.loading, Since: f.assigned, Algorithm: f.options.Algorithm}
-	f.assigned = j.round + 1
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeSums(j, p) })
-}
-
-// takeSums holds the merged sums against the data before anything is made of them.
-func (f *Fit) takeSums(j *Job, p *wire.Partial) []Action {
-	if err := p.Sums.Conserved(f.totals); err != nil {
-		return j.fail(fmt.Errorf("iteration %d: %w", f.iter.Done+1, err))
-	}
-	if len(p.Sums.Empty()) == 0 {
-		return f.update(j, p, nil)
-	}
-	task := wire.Task{Kind: wire.Farthest, Centroids: f.iter.Centroids, K: p.Sums.K, Reload: f.loading}
-	return j.open(task, j.everything(), func(far *wire.Partial) []Action {
-		return f.update(j, p, far.Farthest.Rows())
-	})
-}
-
-func (f *Fit) update(j *Job, p *wire.Partial, far []kmeans.Far) []Action {
-	moved := p.Moved
-	if p.Fresh {
-		moved = -1
-	}
-	shown := &Iterated{Run: f.run, Iteration: f.iter.Done + 1, Rows: p.Intake.Kept, Moved: moved,
-		sums: p.Sums, centroids: f.iter.Centroids, fit: f}
-	f.sums = p.Sums
-	sums := p.Sums
-	if len(far) > 0 {
-		sums = sums.Clone() // the pass is shown, and kept, as it was
-	}
-	// Workers are asked first: what is shown costs k·d exact products, and need not keep them waiting.
-	if f.iter.Update(sums, far) {
-		return append(f.assign(j), shown, Advanced{})
-	}
-	return append(f.score(j), shown, Advanced{PhaseEnd: true})
-}
-
-func (f *Fit) score(j *Job) []Action {
-	task := wire.Task{Kind: wire.Score, Centroids: f.iter.Centroids, Reload: f.loading, Algorithm: f.options.Algorithm}
-	return j.open(task, j.everything(), func(p *wire.Partial) []Action { return f.takeScore(j, p) })
-}
-
-func (f *Fit) takeScore(j *Job, p *wire.Partial) []Action {
-	if err := p.Sums.Conserved(f.totals); err != nil {
-		return j.fail(fmt.Errorf("last pass: %w", err))
-	}
-	inertia := f.scaled(p.Inertia.Float64(0))
-	if !f.have || inertia < f.Result.Inertia {
-		f.have = true
-		f.Result.Inertia, f.Result.Counts = inertia, p.Sums.Counts
-		f.Result.Centroids = f.iter.Centroids
-		f.Result.Iterations, f.Result.Converged = f.iter.Done, f.iter.Converged
-	}
-	f.run++
-	f.iter, f.sums = nil, nil
-	if f.run < f.options.Runs {
-		return append([]Action{Advanced{PhaseEnd: true}}, f.seed(j)...)
-	}
-	return append([]Action{Advanced{PhaseEnd: true}}, f.label(j)...)
 }
 
 // label has the labels written, where they are asked for.

@@ -52,9 +52,10 @@ type Job struct {
 	begun   bool // the first round has been opened
 	waiting bool // too few workers: nothing is sent
 	stale   bool // workers came or went since the plan was made
-	// rowBytes is what a row takes in a worker's memory; 0 until rows are held.
-	rowBytes int64
-	ended    bool
+	// rowBytes is what a row takes in a worker's memory, 0 until rows are held; leastBytes what it can do with, once
+	// rowBytes turns out to be more than there is memory for.
+	rowBytes, leastBytes int64
+	ended                bool
 
 	round      uint64
 	task       wire.Task // the round's, without partitions
@@ -241,13 +242,30 @@ func (j *Job) replan() (int, error) {
 		return 0, nil
 	}
 	j.stale = false
+	moved, err := j.planNow()
+	if errors.Is(err, partition.ErrMemory) && j.leastBytes < j.rowBytes {
+		j.rowBytes = j.leastBytes
+		return j.planNow()
+	}
+	return moved, err
+}
+
+func (j *Job) planNow() (int, error) {
 	if j.plan == nil {
 		plan, err := j.firstPlan()
-		j.plan = plan
+		if err == nil {
+			j.plan = plan
+		}
 		return 0, err
 	}
 	moved, err := j.plan.Rebalance(j.config.Manifest, j.workers, j.rowBytes)
 	return len(moved), err
+}
+
+// holds says whether the workers there are have the memory for rows of so many bytes.
+func (j *Job) holds(rowBytes int64) bool {
+	_, err := partition.Place(j.config.Manifest, j.workers, rowBytes)
+	return !errors.Is(err, partition.ErrMemory)
 }
 
 // firstPlan gives partitions to those who have them in memory, or, where nobody has any, each worker a run of them.
@@ -260,9 +278,11 @@ func (j *Job) firstPlan() (*partition.Plan, error) {
 	return plan, err
 }
 
-// reserve says that rows are held from the next round on, and how many bytes each of them takes. Workers that lack the
-// memory for what they own give some of it to others.
-func (j *Job) reserve(rowBytes int64) { j.rowBytes, j.stale = rowBytes, true }
+// reserve says that rows are held from the next round on, and how many bytes each of them takes, and takes at least.
+// Workers that lack the memory for what they own give some of it to others.
+func (j *Job) reserve(rowBytes, leastBytes int64) {
+	j.rowBytes, j.leastBytes, j.stale = rowBytes, leastBytes, true
+}
 
 // owners is, by partition, the worker that the plan gives it to.
 func (j *Job) owners() []string { return slices.Clone(j.plan.Owners) }

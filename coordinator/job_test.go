@@ -73,6 +73,10 @@ func (w *town) compute(task *wire.Task) *wire.Partial {
 func (w *town) computeOne(task *wire.Task, id int) *wire.Partial {
 	p := &wire.Partial{}
 	switch task.Kind {
+	case wire.Together:
+		for _, s := range task.Strands {
+			p.Strands = append(p.Strands, w.computeOne(s, id))
+		}
 	case wire.Statistics:
 		p.Statistics = feature.NewStatistics(task.Input.Spec)
 		w.must(p.Statistics.Add(w.batch(id)))
@@ -223,8 +227,8 @@ func TestJobStopsWhenRowsAreLostOrCountedTwice(t *testing.T) {
 	} {
 		w := newTown(t, 4)
 		w.spoil = func(task *wire.Task, p *wire.Partial) {
-			if task.Kind == wire.Iterate {
-				spoil(p.Sums)
+			if task.Kind == wire.Together && task.Strands[1].Kind == wire.Iterate {
+				spoil(p.Strands[1].Sums)
 			}
 		}
 		j, _ := w.fit(2)

@@ -50,19 +50,21 @@ type jobRun struct {
 	followers int
 	alone     time.Time // since when nobody has followed it
 
-	mu      sync.Mutex // guards the rest; it may be taken while the server's is held, never the other way round
-	mail    *mailbox   // of the run under way; replaced when another begins
-	cancel  context.CancelCauseFunc
-	last    uint64 // the last round of the runs before
-	epoch   uint64
-	round   uint64
-	kind    wire.Kind
-	body    []byte // of the round's tasks
-	context wire.Context
-	sent    map[uint64]*sentTask // by serial
-	took0   time.Time            // when the round began
-	timed   []time.Duration      // of the round's tasks that are answered
-	pace    pace
+	mu     sync.Mutex // guards the rest; it may be taken while the server's is held, never the other way round
+	mail   *mailbox   // of the run under way; replaced when another begins
+	cancel context.CancelCauseFunc
+	last   uint64 // the last round of the runs before
+	epoch  uint64
+	round  uint64
+	kind   wire.Kind
+	// iterates says that rows are assigned in the round: how long that takes tells how fast workers are.
+	iterates bool
+	body     []byte // of the round's tasks
+	context  wire.Context
+	sent     map[uint64]*sentTask // by serial
+	took0    time.Time            // when the round began
+	timed    []time.Duration      // of the round's tasks that are answered
+	pace     pace
 }
 
 // rowsOf counts the rows of partitions.

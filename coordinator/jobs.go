@@ -16,6 +16,7 @@ import (
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -212,8 +213,12 @@ func (s *Server) memory() (bytes int64, limited bool) {
 
 // bytes is roughly what a job's rows take; one-hot columns are not known before the data has been read.
 func (r *jobRun) bytes() int64 {
-	columns := len(r.input.Spec.Numeric) + len(r.input.Spec.Categorical)
-	return r.spec.Rows * RowBytes(columns, r.input)
+	columns, runs := len(r.input.Spec.Numeric)+len(r.input.Spec.Categorical), 0
+	if fit := r.spec.Fit; fit != nil {
+		a, k := kmeans.Algorithm(fit.Algorithm), int(fit.K)
+		runs = Abreast(int(fit.Runs), k, columns, r.spec.Rows, a) * a.TrackBytes(k, columns)
+	}
+	return r.spec.Rows * RowBytes(columns, r.input, runs)
 }
 
 // begin starts a job's goroutine. The caller holds the mutex.

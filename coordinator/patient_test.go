@@ -117,7 +117,7 @@ func TestAPartitionIsBlamedForWorkersThatAreLostOverIt(t *testing.T) {
 	}{
 		{"three while reading", wire.Statistics, false, []string{"a", "b", "c", "d"}, 3},
 		{"in order", wire.Statistics, true, []string{"a", "b", "c", "d"}, 0},
-		{"while iterating", wire.Iterate, false, []string{"a", "b", "c", "d"}, 0},
+		{"while several runs share a pass", wire.Together, false, []string{"a", "b", "c", "d"}, 0},
 		{"the same ones again and again", wire.Statistics, false, []string{"a"}, griefLimit},
 	} {
 		w, j := joined(t, 2, Config{Workers: 1, Patient: true}, c.names[0])

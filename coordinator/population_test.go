@@ -39,6 +39,7 @@ type population struct {
 const (
 	populationParts  = 7
 	populationWindow = 3
+	populationRuns   = 3
 )
 
 func newPopulation(t *testing.T, seed uint64) *population {
@@ -46,17 +47,21 @@ func newPopulation(t *testing.T, seed uint64) *population {
 	p.config = Config{Manifest: p.manifest, Workers: 1 + p.r.IntN(3), Patient: true, Window: populationWindow}
 	p.options = populationFit()
 	p.options.Parts = p.r.IntN(2) == 0
+	p.options.Abreast = 1 + p.r.IntN(populationRuns)
 	p.start(nil)
 	return p
 }
 
 func populationFit() FitOptions {
-	return FitOptions{Input: testInput(), K: 3, Init: kmeans.InitParallel, Runs: 2, MaxIterations: 12, Seed: 9, Labels: true}
+	return FitOptions{Input: testInput(), K: 3, Init: kmeans.InitParallel, Runs: populationRuns, MaxIterations: 12, Seed: 2, Labels: true}
 }
 
 // start begins a coordinator, the first or the next one.
 func (p *population) start(state *FitState) {
 	p.starts++
+	if p.r.IntN(4) == 0 {
+		p.options.Abreast = 1 + p.r.IntN(populationRuns) // on workers with more memory, or less
+	}
 	p.config.Epoch = uint64(p.starts)
 	p.options.Resume = state
 	p.present, p.booked, p.grief = make(map[string]bool), make(map[uint64]map[int]bool), make(map[uint64]int)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -79,7 +80,7 @@ func TestJobsRunInTheOrderOfTheirSubmissionAsManyAtOnceAsTheConfigurationSays(t 
 func TestAJobWhoseRowsDoNotFitBesideOthersWaitsForThem(t *testing.T) {
 	inVillage(t, func(c *ServerConfig) { c.Running = 9 }, func(t *testing.T, v *village) {
 		rows := v.manifest.Rows
-		bytes := rows * RowBytes(2, testInput())
+		bytes := rows * RowBytes(2, testInput(), populationRuns*kmeans.Auto.TrackBytes(3, 2))
 		m, _ := v.server.admit(&pb.Hello{Name: "a", Boot: "1", Address: "a", Memory: uint64(bytes*5/2) + 1})
 		var ids []string
 		for range 4 {

@@ -168,14 +168,12 @@ func encodeState(s *FitState) ([]byte, error) {
 		return nil, err
 	}
 	m := &pb.FitState{Largest: s.Largest, Transform: transform, Totals: wire.EncodeTotals(s.Totals), Intake: wire.EncodeIntake(&s.Intake),
-		Bad: wire.EncodeBadRows(s.Bad), Run: uint32(s.Run), Done: uint32(s.Done), Converged: s.Converged, Integers: s.Integers}
-	if s.Centroids != nil {
-		m.Centroids = wire.EncodeMatrix(s.Centroids)
+		Bad: wire.EncodeBadRows(s.Bad), Run: uint32(s.Run), Integers: s.Integers, BestRun: uint32(s.BestRun)}
+	for _, n := range s.Over {
+		m.Over = append(m.Over, uint32(n))
 	}
-	if s.Sums != nil {
-		if m.Sums, err = wire.EncodeSums(s.Sums, ""); err != nil {
-			return nil, err
-		}
+	if err := encodeRuns(m, s.States); err != nil {
+		return nil, err
 	}
 	if s.Best != nil {
 		if m.Best, err = fitMessage(s.Best); err != nil {
@@ -185,27 +183,66 @@ func encodeState(s *FitState) ([]byte, error) {
 	return proto.Marshal(m)
 }
 
+// encodeRuns encodes runs that are under way. That of number Run has fields of its own, from when there was no other.
+func encodeRuns(m *pb.FitState, states []RunState) error {
+	for _, s := range states {
+		r := &pb.RunState{Run: uint32(s.Run), Done: uint32(s.Done), Converged: s.Converged, Centroids: wire.EncodeMatrix(s.Centroids)}
+		if s.Sums != nil {
+			var err error
+			if r.Sums, err = wire.EncodeSums(s.Sums, ""); err != nil {
+				return err
+			}
+		}
+		if r.Run == m.Run {
+			m.Centroids, m.Done, m.Converged, m.Sums = r.Centroids, r.Done, r.Converged, r.Sums
+		} else {
+			m.Others = append(m.Others, r)
+		}
+	}
+	return nil
+}
+
+func decodeRuns(m *pb.FitState) ([]RunState, error) {
+	list := m.Others
+	if m.Centroids != nil {
+		list = append([]*pb.RunState{{Run: m.Run, Centroids: m.Centroids, Done: m.Done, Converged: m.Converged, Sums: m.Sums}}, list...)
+	}
+	var states []RunState
+	for _, r := range list {
+		s := RunState{Run: int(r.Run), Done: int(r.Done), Converged: r.Converged}
+		var err error
+		if s.Centroids, err = wire.DecodeMatrix(r.Centroids); err != nil {
+			return nil, err
+		}
+		if r.Sums != nil {
+			if s.Sums, err = wire.DecodeSums(r.Sums, s.Centroids.K, s.Centroids.D); err != nil {
+				return nil, err
+			}
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
 // decodeState reads a checkpoint's content.
 func decodeState(data []byte) (*FitState, error) {
 	m := &pb.FitState{}
 	if err := proto.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
-	s := &FitState{Largest: m.Largest, Intake: wire.DecodeIntake(m.Intake), Bad: wire.DecodeBadRows(m.Bad), Run: int(m.Run), Done: int(m.Done),
-		Converged: m.Converged, Integers: m.Integers}
-	var errs [5]error
+	s := &FitState{Largest: m.Largest, Intake: wire.DecodeIntake(m.Intake), Bad: wire.DecodeBadRows(m.Bad), Run: int(m.Run),
+		BestRun: int(m.BestRun), Integers: m.Integers}
+	for _, n := range m.Over {
+		s.Over = append(s.Over, int(n))
+	}
+	var errs [4]error
 	s.Transform, errs[0] = decodeTransform(m.Transform)
 	if errs[0] == nil {
 		s.Totals, errs[1] = wire.DecodeTotals(m.Totals, s.Transform.Width())
 	}
-	if m.Centroids != nil {
-		s.Centroids, errs[2] = wire.DecodeMatrix(m.Centroids)
-	}
-	if m.Sums != nil && s.Centroids != nil {
-		s.Sums, errs[3] = wire.DecodeSums(m.Sums, s.Centroids.K, s.Centroids.D)
-	}
+	s.States, errs[2] = decodeRuns(m)
 	if m.Best != nil {
-		s.Best, errs[4] = FitResultOf(m.Best)
+		s.Best, errs[3] = FitResultOf(m.Best)
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
@@ -213,10 +250,10 @@ func decodeState(data []byte) (*FitState, error) {
 	return s, nil
 }
 
-// RowBytes is what a row of d columns takes in a worker's memory: its Point, its label and bounds (or, before they come,
-// its seeding distance and candidate), and, where there are any, its id and weight.
-func RowBytes(d int, in *wire.Input) int64 {
-	bytes := int64(4*d + max(kmeans.TrackBytes, 2+8))
+// RowBytes is what a row of d columns takes in a worker's memory: its Point, what runs know of it (kmeans.Algorithm's
+// TrackBytes for each that is under way), and, where there are any, its id and weight.
+func RowBytes(d int, in *wire.Input, runs int) int64 {
+	bytes := int64(4*d + runs)
 	if in.ID != "" {
 		bytes += 24
 	}

@@ -23,13 +23,21 @@ type FitState struct {
 	Bad       []wire.BadRow
 	Integers  bool // every id is an integer
 
-	Run       int               // runs that are over
-	Centroids *kmeans.Centroids // of the run that is under way; nil: it is to be seeded
-	Done      int               // its centroid updates
+	Run    int        // the runs below it are over
+	Over   []int      // and of those above it these, ascending
+	States []RunState // of runs that are under way, ascending; others are to be seeded
+
+	Best    *FitResult // of the runs that are over; nil: none is
+	BestRun int        // which it is
+}
+
+// RunState is a run that has a start and is not over.
+type RunState struct {
+	Run       int
+	Centroids *kmeans.Centroids
+	Done      int // its centroid updates
 	Converged bool
 	Sums      *kmeans.Sums // of the last assignment that was merged, which Centroids come from; nil before the first
-
-	Best *FitResult // of the runs that are over; nil: none is
 }
 
 // State is what the fit could be resumed from at this moment; nil before the rows have been loaded once.
@@ -38,68 +46,83 @@ func (f *Fit) State() *FitState {
 		return nil
 	}
 	s := &FitState{Largest: f.largest, Transform: f.Result.Transform, Totals: f.totals, Intake: f.Result.Intake,
-		Bad: f.Result.Bad, Integers: f.integers, Run: f.run}
-	if f.iter != nil {
-		s.Centroids, s.Done, s.Converged, s.Sums = f.iter.Centroids, f.iter.Done, f.iter.Converged, f.sums
+		Bad: f.Result.Bad, Integers: f.integers, Run: f.runs.first, Over: slices.Clone(f.runs.scored)}
+	for _, r := range f.runs.batch {
+		if it := r.iter; it != nil && !f.runs.has(r.number) {
+			s.States = append(s.States, RunState{Run: r.number, Centroids: it.Centroids, Done: it.Done, Converged: it.Converged, Sums: r.sums})
+		}
 	}
 	if f.have {
 		best := f.Result
-		s.Best = &best
+		s.Best, s.BestRun = &best, f.best
 	}
 	return s
 }
 
 // restore takes a kept state up. rows is how many the job has.
 func (f *Fit) restore(s *FitState, rows int64) error {
-	d := 0
-	if s.Transform != nil {
-		d = s.Transform.Width()
-	}
-	fits := func(c *kmeans.Centroids) bool {
-		return c == nil || c.K == f.options.K && c.D == d && c.Validate() == nil
-	}
-	k := f.options.K
-	switch {
-	case s.Transform == nil || s.Totals == nil || s.Totals.D != d || s.Run < 0 || s.Run > f.options.Runs || s.Done < 0:
-		return ErrState
-	case !sameColumns(s.Transform, f.options.Input.Spec), s.Totals.Rows < int64(k), s.Totals.Rows > rows:
-		return ErrState
-	case !fits(s.Centroids), (s.Best != nil) != (s.Run > 0), s.Run == f.options.Runs && s.Centroids != nil:
-		return ErrState
-	case s.Best != nil && (s.Best.Centroids == nil || !fits(s.Best.Centroids) || len(s.Best.Counts) != k || !(s.Best.Inertia >= 0)):
-		return ErrState
-	case s.Sums != nil && (s.Sums.K != k || s.Sums.D != d || s.Sums.Conserved(s.Totals) != nil):
-		return ErrState
+	if err := s.check(&f.options, rows); err != nil {
+		return err
 	}
 	f.largest, f.totals, f.integers = s.Largest, s.Totals, s.Integers
 	if s.Best != nil {
-		f.Result, f.have = *s.Best, true
+		f.Result, f.have, f.best = *s.Best, true, s.BestRun
 	}
 	f.Result.Transform, f.Result.Intake, f.Result.Bad = s.Transform, s.Intake, s.Bad
 	f.prepare()
-	f.run = s.Run
-	if s.Centroids != nil {
-		f.iter = kmeans.NewIteration(s.Centroids, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
-		f.iter.Done, f.iter.Converged = s.Done, s.Converged
+	f.runs = runs{first: s.Run, scored: slices.Clone(s.Over), restored: true}
+	for _, k := range s.States {
+		it := kmeans.NewIteration(k.Centroids, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
+		it.Done, it.Converged = k.Done, k.Converged
+		f.runs.batch = append(f.runs.batch, &run{number: k.Run, iter: it, sums: k.Sums, over: k.Converged || k.Done >= f.options.MaxIterations})
 	}
 	return nil
+}
+
+// check holds a kept state against the job that it is to be taken up for.
+func (s *FitState) check(o *FitOptions, rows int64) error {
+	if s.Transform == nil || s.Totals == nil {
+		return ErrState
+	}
+	k, d := o.K, s.Transform.Width()
+	over := s.Run > 0 || len(s.Over) > 0
+	switch {
+	case s.Totals.D != d || s.Run < 0 || s.Run > o.Runs:
+		return ErrState
+	case !sameColumns(s.Transform, o.Input.Spec), s.Totals.Rows < int64(k), s.Totals.Rows > rows:
+		return ErrState
+	case (s.Best != nil) != over, len(s.Over) > wire.MaxStrands, len(s.States) > wire.MaxStrands:
+		return ErrState
+	}
+	if b := s.Best; b != nil && (!isShaped(b.Centroids, k, d) || len(b.Counts) != k || !(b.Inertia >= 0) ||
+		s.BestRun >= s.Run && !slices.Contains(s.Over, s.BestRun)) {
+		return ErrState
+	}
+	for i, n := range s.Over { // the lowest run that is not over is Run
+		if n <= s.Run || n >= o.Runs || i > 0 && n <= s.Over[i-1] {
+			return ErrState
+		}
+	}
+	for i, r := range s.States {
+		switch {
+		case r.Run < s.Run, r.Run >= o.Runs, slices.Contains(s.Over, r.Run), i > 0 && r.Run <= s.States[i-1].Run:
+			return ErrState
+		case !isShaped(r.Centroids, k, d), r.Done < 0:
+			return ErrState
+		case r.Sums != nil && (r.Sums.K != k || r.Sums.D != d || r.Sums.Conserved(s.Totals) != nil):
+			return ErrState
+		}
+	}
+	return nil
+}
+
+// isShaped says whether centroids are there, k of d columns, all finite.
+func isShaped(c *kmeans.Centroids, k, d int) bool {
+	return c != nil && c.K == k && c.D == d && c.Validate() == nil
 }
 
 // sameColumns says whether a transform is for the columns of a specification.
 func sameColumns(t *feature.Transform, spec *feature.Spec) bool {
 	numeric, categorical := t.Columns()
 	return slices.Equal(numeric, spec.Numeric) && slices.Equal(categorical, spec.Categorical)
-}
-
-// resume goes on from a restored state.
-func (f *Fit) resume(j *Job) []Action {
-	switch {
-	case f.run == f.options.Runs:
-		return f.label(j)
-	case f.iter == nil:
-		return f.seed(j)
-	case f.iter.Converged || f.iter.Done >= f.options.MaxIterations:
-		return append([]Action{PhaseBegun{Phase: PhaseIterate, Rows: f.totals.Rows}}, f.score(j)...)
-	}
-	return append([]Action{PhaseBegun{Phase: PhaseIterate, Rows: f.totals.Rows}}, f.assign(j)...)
 }

@@ -24,10 +24,12 @@ type kept struct {
 }
 
 // stages are the checkpoints of a calm fit, one for each place that it advances to, and its result.
-func stages(t testing.TB) (*town, []kept, FitResult) {
+func stages(t testing.TB, abreast int) (*town, []kept, FitResult) {
 	t.Helper()
 	w := newTown(t, populationParts)
-	j, f, err := NewFit(Config{Manifest: w.manifest, Workers: 1, Epoch: 1, Window: 3}, populationFit())
+	o := populationFit()
+	o.Abreast = abreast
+	j, f, err := NewFit(Config{Manifest: w.manifest, Workers: 1, Epoch: 1, Window: 3}, o)
 	w.must(err)
 	var list []kept
 	take := func(actions []Action) {
@@ -53,15 +55,17 @@ func stages(t testing.TB) (*town, []kept, FitResult) {
 
 func stageOf(s *FitState) string {
 	switch {
-	case s.Run == 2:
+	case s.Run == populationRuns:
 		return "before labels"
-	case s.Centroids == nil && s.Run > 0:
+	case len(s.States) == 0 && s.Run > 0:
 		return "between runs"
-	case s.Centroids == nil:
+	case len(s.States) == 0:
 		return "loaded"
-	case s.Converged:
+	case len(s.Over) > 0:
+		return "a later one over"
+	case slices.ContainsFunc(s.States, func(r RunState) bool { return r.Converged }):
 		return "converged"
-	case s.Done == 0:
+	case s.States[0].Done == 0:
 		return "seeded"
 	}
 	return "iterating"
@@ -85,40 +89,60 @@ func (w *town) finished(s Send) *wire.Answer {
 }
 
 func TestAFitGoesOnFromEveryStageToTheSameBits(t *testing.T) {
-	w, list, want := stages(t)
+	_, _, want := stages(t, 1)
 	var seen []string
-	for i, c := range list {
-		if !slices.Contains(seen, c.stage) {
-			seen = append(seen, c.stage)
+	for abreast := 1; abreast <= populationRuns; abreast++ {
+		w, list, got := stages(t, abreast)
+		if !same(got, want) {
+			t.Fatalf("%d runs abreast: got inertia %v after %d iterations, want %v after %d", abreast, got.Inertia, got.Iterations, want.Inertia, want.Iterations)
 		}
-		state, err := decodeState(c.data)
-		w.must(err)
-		if again, err := encodeState(state); err != nil || !bytes.Equal(again, c.data) {
-			t.Errorf("%s: encoding what was decoded gave other bytes (%v)", c.stage, err)
-		}
-		o := populationFit()
-		o.Resume = state
-		j, f, err := NewFit(Config{Manifest: w.manifest, Workers: 1, Epoch: 2, Window: 3}, o)
-		w.must(err)
-		w.pending, w.done, w.ended = nil, false, nil
-		w.take(j.Step(WorkerJoined{Worker: partition.Worker{Name: "b"}}))
-		for !w.done {
-			s := w.pending[0]
-			w.pending = w.pending[1:]
-			w.take(j.Step(Answered{Answer: w.finished(s)}))
-		}
-		if got := f.Result; w.ended != nil || !got.Centroids.Equal(want.Centroids) || got.Inertia != want.Inertia || got.Iterations != want.Iterations {
-			t.Errorf("checkpoint %d, %s: got inertia %v after %d iterations (%v), want %v after %d", i, c.stage, got.Inertia, got.Iterations, w.ended,
-				want.Inertia, want.Iterations)
+		for i, c := range list {
+			if !slices.Contains(seen, c.stage) {
+				seen = append(seen, c.stage)
+			}
+			state, err := decodeState(c.data)
+			w.must(err)
+			if again, err := encodeState(state); err != nil || !bytes.Equal(again, c.data) {
+				t.Errorf("%s: encoding what was decoded gave other bytes (%v)", c.stage, err)
+			}
+			for then := 1; then <= populationRuns; then++ { // on other workers, it may be, with memory for more, or for less
+				o := populationFit()
+				o.Resume, o.Abreast = state, then
+				if got := w.goOn(o); w.ended != nil || !same(got, want) {
+					t.Errorf("checkpoint %d of %d runs abreast, %s, resumed with %d: got inertia %v after %d iterations (%v), want %v after %d", i, abreast,
+						c.stage, then, got.Inertia, got.Iterations, w.ended, want.Inertia, want.Iterations)
+				}
+			}
 		}
 	}
-	if all := []string{"loaded", "seeded", "iterating", "converged", "between runs", "before labels"}; !slices.Equal(seen, all) {
+	slices.Sort(seen)
+	if all := []string{"a later one over", "before labels", "between runs", "converged", "iterating", "loaded", "seeded"}; !slices.Equal(seen, all) {
 		t.Errorf("stages: got %v, want %v", seen, all)
 	}
 }
 
+// same says whether two fits have found the same.
+func same(a, b FitResult) bool {
+	return a.Centroids.Equal(b.Centroids) && a.Inertia == b.Inertia && a.Iterations == b.Iterations && a.Converged == b.Converged &&
+		slices.Equal(a.Counts, b.Counts)
+}
+
+// goOn runs a fit to its end on one worker.
+func (w *town) goOn(o FitOptions) FitResult {
+	j, f, err := NewFit(Config{Manifest: w.manifest, Workers: 1, Epoch: 2, Window: 3}, o)
+	w.must(err)
+	w.pending, w.done, w.ended = nil, false, nil
+	w.take(j.Step(WorkerJoined{Worker: partition.Worker{Name: "b"}}))
+	for !w.done {
+		s := w.pending[0]
+		w.pending = w.pending[1:]
+		w.take(j.Step(Answered{Answer: w.finished(s)}))
+	}
+	return f.Result
+}
+
 func TestAStateOfAnotherJobIsRefused(t *testing.T) {
-	w, list, _ := stages(t)
+	w, list, _ := stages(t, populationRuns)
 	first := func(stage string) *FitState {
 		for _, c := range list {
 			if c.stage == stage {
@@ -146,13 +170,33 @@ func TestAStateOfAnotherJobIsRefused(t *testing.T) {
 		"totals of more":  func(_ *Config, o *FitOptions) { o.Resume.Totals = kmeans.NewTotals(3) },
 		"hardly any rows": func(_ *Config, o *FitOptions) { o.Resume.Totals.Rows = 2 },
 		"centroids of more": func(_ *Config, o *FitOptions) {
-			o.Resume.Centroids = &kmeans.Centroids{K: 3, D: 3, Values: make([]float32, 9)}
+			o.Resume.States[0].Centroids = &kmeans.Centroids{K: 3, D: 3, Values: make([]float32, 9)}
 		},
-		"centroids torn":      func(_ *Config, o *FitOptions) { o.Resume.Centroids.Values = o.Resume.Centroids.Values[1:] },
-		"sums that lost one":  func(_ *Config, o *FitOptions) { o.Resume.Sums.Counts[0]-- },
-		"sums of more":        func(_ *Config, o *FitOptions) { o.Resume.Sums = kmeans.NewSums(3, 3, false) },
-		"negative iterations": func(_ *Config, o *FitOptions) { o.Resume.Done = -1 },
-		"a run without best":  func(_ *Config, o *FitOptions) { o.Resume.Run = 1 },
+		"centroids torn": func(_ *Config, o *FitOptions) {
+			o.Resume.States[0].Centroids.Values = o.Resume.States[0].Centroids.Values[1:]
+		},
+		"sums that lost one":  func(_ *Config, o *FitOptions) { o.Resume.States[0].Sums.Counts[0]-- },
+		"sums of more":        func(_ *Config, o *FitOptions) { o.Resume.States[0].Sums = kmeans.NewSums(3, 3, false) },
+		"negative iterations": func(_ *Config, o *FitOptions) { o.Resume.States[0].Done = -1 },
+		"a run without best":  func(_ *Config, o *FitOptions) { o.Resume.Run, o.Resume.States = 1, nil },
+		"a run twice":         func(_ *Config, o *FitOptions) { o.Resume.States[1].Run = 0 },
+		"a run beyond":        func(_ *Config, o *FitOptions) { o.Resume.States[1].Run = populationRuns },
+		"a run over below the lowest": func(_ *Config, o *FitOptions) {
+			o.Resume = first("a later one over")
+			o.Resume.Over[0] = o.Resume.Run
+		},
+		"a run over beyond": func(_ *Config, o *FitOptions) {
+			o.Resume = first("a later one over")
+			o.Resume.Over[0] = populationRuns
+		},
+		"a run over and under way": func(_ *Config, o *FitOptions) {
+			o.Resume = first("a later one over")
+			o.Resume.States[0].Run = o.Resume.Over[0]
+		},
+		"a best of none that is over": func(_ *Config, o *FitOptions) {
+			o.Resume = first("a later one over")
+			o.Resume.BestRun = o.Resume.Run
+		},
 		"an end without best": func(_ *Config, o *FitOptions) {
 			o.Resume = first("before labels")
 			o.Resume.Best = nil
@@ -182,7 +226,7 @@ func TestAStateOfAnotherJobIsRefused(t *testing.T) {
 }
 
 func TestDamagedStatesAreErrorsAndNeverPanic(t *testing.T) {
-	w, list, _ := stages(t)
+	w, list, _ := stages(t, 2)
 	for _, c := range []kept{list[0], list[len(list)/2], list[len(list)-1]} {
 		for n := range c.data {
 			tryState(t, w, c.data[:n])
@@ -236,7 +280,7 @@ func tryState(t *testing.T, w *town, data []byte) {
 }
 
 func FuzzDecodeState(f *testing.F) {
-	w, list, _ := stages(f)
+	w, list, _ := stages(f, 2)
 	for _, c := range list {
 		f.Add(c.data)
 	}
@@ -262,7 +306,7 @@ func specOf(t testing.TB, w *town, o FitOptions) *pb.JobSpec {
 }
 
 func FuzzSpec(f *testing.F) {
-	w, list, _ := stages(f)
+	w, list, _ := stages(f, 2)
 	fit := specOf(f, w, populationFit())
 	withStart := proto.Clone(fit).(*pb.JobSpec)
 	withStart.Fit.Start = givenStart().Message()
@@ -300,7 +344,7 @@ func givenStart() *Start {
 }
 
 func FuzzStart(f *testing.F) {
-	w, list, _ := stages(f)
+	w, list, _ := stages(f, 2)
 	state, err := decodeState(list[0].data)
 	w.must(err)
 	for _, s := range []*Start{givenStart(), {Model: []byte("{}")}, {K: 1, Numeric: [][]float64{{math.NaN()}, {math.Inf(1)}}}} {

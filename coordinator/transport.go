@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -135,6 +136,7 @@ func (r *jobRun) encode(t *wire.Task) ([]byte, error) {
 	}
 	r.round, r.epoch, r.body, r.context = t.Round, t.Epoch, body, context
 	r.kind, r.took0, r.timed = t.Kind, time.Now(), nil
+	r.iterates = t.Kind == wire.Iterate || slices.ContainsFunc(t.Strands, func(s *wire.Task) bool { return s.Kind == wire.Iterate })
 	r.sent = make(map[uint64]*sentTask)
 	return body, nil
 }
@@ -240,7 +242,7 @@ func (r *jobRun) box() *mailbox {
 func (r *jobRun) took(head *pb.AnswerHead) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.kind == wire.Iterate && head.Failure == nil {
+	if r.iterates && head.Failure == nil {
 		r.pace.add(head.Worker, r.rowsOf(head.Covered), time.Duration(head.Micros)*time.Microsecond)
 	}
 	t := r.sent[head.Ref.Serial]

@@ -75,9 +75,10 @@ type Engine struct {
 	threads []*thread
 	keeping keeping
 
-	mu   sync.Mutex // guards held and raw
-	held map[int]*holding
-	raw  rawRows
+	mu       sync.Mutex // guards held, runBytes and raw
+	held     map[int]*holding
+	runBytes int // what the runs of the last round over rows know of a row, at most
+	raw      rawRows
 
 	written sync.Pool // of *Labels whose memory may be used again
 
@@ -89,20 +90,14 @@ type holding struct {
 	id     int
 	points *kmeans.Points
 	ids    *dataset.IDs
-	track  *kmeans.Track // labels and bounds; nil before the first pass
-	digest uint64        // of the sums of the track's labels
-	asked  int           // keeping.count when it was last asked for
-	seed   *kmeans.SeedState
-	// seededFor is the seeding that seed belongs to.
-	seededFor uint64
+	asked  int              // keeping.count when it was last asked for
+	tracks map[int]*tracked // by run, of its cohort: labels and bounds
+	seeds  map[int]*seeded  // by run, until its first pass
 }
 
 // thread is what one computing thread keeps between passes.
 type thread struct {
 	scratch kmeans.Scratch
-	acc     *kmeans.Accumulator
-	on      *holding // whose moves acc holds; nil: none
-	moved   int64    // of the pass
 }
 
 // NewEngine makes an Engine that holds nothing yet.
@@ -122,7 +117,9 @@ func NewEngine(c Config) (*Engine, error) {
 // Do computes a task. It may be called from several goroutines: Label tasks run side by side, others in turn.
 func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	e.exchange.turn(t)
-	failpoint.Hit(string(t.Kind))
+	for _, s := range strandsOf(t) {
+		failpoint.Hit(string(s.Kind))
+	}
 	if t.Kind == wire.Label {
 		return e.label(ctx, t)
 	}
@@ -141,12 +138,8 @@ func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 		return e.read(ctx, t)
 	case wire.Prepare, wire.Commit:
 		return e.folder(ctx, t)
-	case wire.Seed:
-		return e.seed(ctx, t)
-	case wire.Iterate, wire.Score:
-		return e.assign(ctx, t)
-	case wire.Farthest:
-		return e.farthest(ctx, t)
+	case wire.Seed, wire.Iterate, wire.Farthest, wire.Score, wire.Together:
+		return e.walk(ctx, t)
 	default:
 		return nil, fmt.Errorf("worker: unknown task %q", t.Kind)
 	}
@@ -180,21 +173,20 @@ func (e *Engine) notHeld(ids []int) []int {
 	return missing
 }
 
-// Held lists the partitions in memory, ascending, and the bytes that their Points, labels and ids take.
+// Held lists the partitions in memory, ascending, and the bytes that their Points, labels and ids take at most.
 func (e *Engine) Held() (ids []int, bytes int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, h := range e.held {
 		ids = append(ids, id)
-		bytes += int64(h.points.Rows()) * int64(4*h.points.Columns()+rowOverhead)
+		bytes += int64(h.points.Rows()) * int64(4*h.points.Columns()+idBytes+e.runBytes)
 	}
 	slices.Sort(ids)
 	return ids, bytes
 }
 
-// rowOverhead is what a row takes beside its Point: label and bounds, which come once the seeding distance and candidate
-// are gone, and an id of eight bytes.
-const rowOverhead = max(kmeans.TrackBytes, 2+8) + 8
+// idBytes is what a row's id takes, where it is a number.
+const idBytes = 8
 
 // holdings are the partitions of a task, all of which must be held.
 func (e *Engine) holdings(ids []int) ([]*holding, error) {

@@ -1,6 +1,10 @@
 package worker
 
-import "github.com/coterie-project/coterie/internal/wire"
+import (
+	"slices"
+
+	"github.com/coterie-project/coterie/internal/wire"
+)
 
 // keepRounds is for how many rounds of assignments a partition is kept that is not asked for: a coordinator that tries
 // another worker for it may come back, and reading it again costs more than some rounds.
@@ -19,7 +23,7 @@ type keeping struct {
 // has the pass.
 func (e *Engine) keep(t *wire.Task) {
 	k := &e.keeping
-	begins := t.Kind == wire.Iterate && (t.Epoch != k.epoch || t.Round != k.round)
+	begins := slices.ContainsFunc(strandsOf(t), iterates) && (t.Epoch != k.epoch || t.Round != k.round)
 	if begins {
 		k.epoch, k.round = t.Epoch, t.Round
 		k.count++
@@ -43,3 +47,5 @@ func (e *Engine) keep(t *wire.Task) {
 	}
 	e.dissolve(gone)
 }
+
+func iterates(t *wire.Task) bool { return t.Kind == wire.Iterate }

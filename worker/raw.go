@@ -87,7 +87,7 @@ func fill(room *kmeans.Room, b *rows) bool {
 // keepRaw keeps what has been read, if nothing of it is missing or wrong.
 func (e *Engine) keepRaw(k *intake, room *kmeans.Room, failed error) {
 	p := k.partial
-	whole := failed == nil && p.Fault == nil && p.Intake.Bad == 0 && int64(room.Rows()) == k.part.Rows && p.Statistics.Rows() == k.part.Rows &&
+	whole := failed == nil && p.Fault == nil && int64(room.Rows()) == k.part.Rows && p.Statistics.Rows() == k.part.Rows &&
 		!slices.ContainsFunc(p.Statistics.Missing(), func(n int64) bool { return n > 0 })
 	if !whole {
 		e.giveBack(k)

@@ -343,7 +343,7 @@ func (f *follower) report(event any) {
 		r.Phase(event.Phase.Phase, event.Phase.Rows)
 	case *pb.JobEvent_Iteration:
 		i := event.Iteration
-		r.Iteration(int(i.Iteration), i.Inertia, i.Moved, i.Rows)
+		r.Iteration(int(i.Run), int(i.Iteration), i.Inertia, i.Moved, i.Rows)
 	case *pb.JobEvent_Rows:
 		r.Add(event.Rows.Rows)
 	case *pb.JobEvent_Note:

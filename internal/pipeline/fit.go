@@ -230,7 +230,7 @@ func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, w
 			if e.Silent {
 				return
 			}
-			e.Reporter.Iteration(a.Iteration, a.Inertia(), a.Moved, a.Rows)
+			e.Reporter.Iteration(a.Run, a.Iteration, a.Inertia(), a.Moved, a.Rows)
 		}
 	})
 }

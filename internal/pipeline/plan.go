@@ -59,10 +59,6 @@ const assumedIterations = 30
 // seedPasses is what k-means|| costs in passes: a few rounds over some 2.5k candidates, the draws, and bringing them down to k.
 const seedPasses = 5
 
-// bytesPerRow is what a worker keeps of a row beside its d float32: the label, and while seeding the nearest candidate
-// and its distance.
-const bytesPerRow = 2 + 8
-
 // workerOverhead is what a worker needs whatever it holds: the runtime, decoding buffers of each thread.
 const workerOverhead = 64 << 20
 
@@ -104,7 +100,8 @@ func plan(ctx context.Context, r *PlanRequest, source dataset.Source) (*PlanOutc
 	share = max(share, manifest.Partitions[0].Rows) // a partition is not divided
 	share = min(share, p.Rows)
 	p.ResidentPointsPerWorker = share * int64(width) * 4
-	p.MemoryPerWorker = p.ResidentPointsPerWorker + share*bytesPerRow + workerOverhead + int64(p.Threads+2)*int64(r.K*width)*24
+	tracks := share * int64(kmeans.Auto.TrackBytes(r.K, width)) // of one run: with several it is as many as fit beside the Points
+	p.MemoryPerWorker = p.ResidentPointsPerWorker + tracks + workerOverhead + int64(p.Threads+2)*int64(r.K*width)*24
 	if in.ID != "" {
 		p.MemoryPerWorker += share * 16
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -77,7 +78,7 @@ func planFor(ctx context.Context, r *PlanRequest, s *site, workers []partition.W
 	p := &PlanOutcome{Rows: s.source.Rows(), Columns: width, Bytes: s.source.Bytes(), K: r.K, Workers: len(workers),
 		Partitions: len(manifest.Partitions), AssumedIterations: assumedIterations,
 		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K)}
-	return p, p.place(manifest, workers, coordinator.RowBytes(width, in))
+	return p, p.place(manifest, workers, coordinator.RowBytes(width, in, kmeans.Auto.TrackBytes(r.K, width)))
 }
 
 // place says which worker would hold what, and what that takes.

@@ -58,8 +58,8 @@ func (b *terminalBar) Add(rows int64) {
 	b.show()
 }
 
-func (b *terminalBar) Iteration(i int, inertia float64, moved, rows int64) {
-	b.meter.iterate(i, inertia, moved, rows)
+func (b *terminalBar) Iteration(run, i int, inertia float64, moved, rows int64) {
+	b.meter.iterate(run, i, inertia, moved, rows)
 	b.show()
 }
 

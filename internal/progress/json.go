@@ -14,6 +14,7 @@ const eventsPerSecond = 10
 type event struct {
 	Event     string   `json:"event"` // phase, rows, iteration, note, end
 	Phase     string   `json:"phase,omitempty"`
+	Run       *int     `json:"run,omitempty"` // of an iteration, from 0
 	Iteration int      `json:"iteration,omitempty"`
 	Inertia   *float64 `json:"inertia,omitempty"`
 	Moved     *int64   `json:"moved,omitempty"`
@@ -61,7 +62,7 @@ func (j *jsonSink) tick(r reading) {
 }
 
 func (j *jsonSink) iteration(r reading) {
-	e := event{Event: "iteration", Phase: r.phase, Iteration: r.iteration, Inertia: finite(r.inertia)}
+	e := event{Event: "iteration", Phase: r.phase, Run: &r.run, Iteration: r.iteration, Inertia: finite(r.inertia)}
 	if r.moved >= 0 {
 		e.Moved = &r.moved
 	}

@@ -74,8 +74,8 @@ func (l *lines) Phase(name string, total int64) {
 
 func (l *lines) Add(rows int64) { l.meter.add(rows) }
 
-func (l *lines) Iteration(i int, inertia float64, moved, rows int64) {
-	l.locked(func() { l.out.iteration(l.meter.iterate(i, inertia, moved, rows)) })
+func (l *lines) Iteration(run, i int, inertia float64, moved, rows int64) {
+	l.locked(func() { l.out.iteration(l.meter.iterate(run, i, inertia, moved, rows)) })
 }
 
 func (l *lines) Note(text string) {

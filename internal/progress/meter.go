@@ -12,8 +12,9 @@ type meter struct {
 	total     int64 // rows of a pass; 0 = unknown
 	done      int64 // rows of the current pass
 	opened    time.Time
-	passed    time.Time // start of the current pass
-	iteration int       // 0 = none yet in this phase
+	passed    map[int]time.Time // by run: start of the pass under way; those that are not there began with the phase
+	run       int               // of the last iteration
+	iteration int               // 0 = none yet in this phase
 	inertia   float64
 	moved     int64   // -1 = unknown
 	speed     float64 // rows a second of the last iteration; 0 = unknown
@@ -25,6 +26,7 @@ type reading struct {
 	total     int64
 	done      int64
 	elapsed   time.Duration // of the phase
+	run       int           // 0 = the first, or the only one
 	iteration int
 	inertia   float64
 	moved     int64
@@ -38,8 +40,8 @@ func (m *meter) open(name string, total int64) reading {
 	last := m.read()
 	now := time.Now()
 	m.phase, m.total, m.done = name, max(total, 0), 0
-	m.opened, m.passed = now, now
-	m.iteration, m.inertia, m.moved, m.speed = 0, 0, -1, 0
+	m.opened, m.passed = now, nil
+	m.run, m.iteration, m.inertia, m.moved, m.speed = 0, 0, 0, -1, 0
 	return last
 }
 
@@ -50,17 +52,26 @@ func (m *meter) add(rows int64) {
 	m.mu.Unlock()
 }
 
-// iterate ends a pass and returns the reading at its end, with the speed of that pass.
-func (m *meter) iterate(i int, inertia float64, moved, rows int64) reading {
+// iterate ends a pass of a run and returns the reading at its end, with the speed of that pass. Runs that share passes
+// end them in the same moment.
+func (m *meter) iterate(run, i int, inertia float64, moved, rows int64) reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
+	began, known := m.passed[run]
+	if !known {
+		began = m.opened
+	}
 	m.speed = 0
-	if span := now.Sub(m.passed).Seconds(); span > 0 && rows > 0 {
+	if span := now.Sub(began).Seconds(); span > 0 && rows > 0 {
 		m.speed = float64(rows) / span
 	}
-	m.iteration, m.inertia, m.moved = i, inertia, moved
-	m.done, m.passed = 0, now
+	m.run, m.iteration, m.inertia, m.moved = run, i, inertia, moved
+	m.done = 0
+	if m.passed == nil {
+		m.passed = make(map[int]time.Time)
+	}
+	m.passed[run] = now
 	return m.read()
 }
 
@@ -74,7 +85,7 @@ func (m *meter) now() reading {
 // read is now for a caller that holds the lock. Between iterations the speed is that of the last whole pass, since
 // the first moments of a pass say little.
 func (m *meter) read() reading {
-	r := reading{phase: m.phase, total: m.total, done: m.done, iteration: m.iteration,
+	r := reading{phase: m.phase, total: m.total, done: m.done, run: m.run, iteration: m.iteration,
 		inertia: m.inertia, moved: m.moved, speed: m.speed}
 	if m.phase == "" {
 		return r

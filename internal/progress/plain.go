@@ -38,6 +38,9 @@ func (p *plainSink) end(last reading) {
 func (r reading) words() []string {
 	var parts []string
 	if r.iteration > 0 {
+		if r.run > 0 {
+			parts = append(parts, fmt.Sprintf("run %d", r.run))
+		}
 		parts = append(parts, fmt.Sprintf("iteration %d", r.iteration), fmt.Sprintf("inertia %.6g", r.inertia))
 		if r.moved >= 0 {
 			parts = append(parts, Count(r.moved)+" rows moved")

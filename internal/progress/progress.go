@@ -14,9 +14,9 @@ type Reporter interface {
 	Phase(name string, total int64)
 	// Add counts rows done in the current pass.
 	Add(rows int64)
-	// Iteration says that update i (from 1) is done: the inertia of its pass, how many rows changed their segment
-	// (-1 if that is not known) and how many rows the pass read. The next pass starts at no rows.
-	Iteration(i int, inertia float64, moved int64, rows int64)
+	// Iteration says that update i (from 1) of a run (from 0) is done: the inertia of its pass, how many rows changed their
+	// segment (-1 if that is not known) and how many rows the pass read. The next pass starts at no rows. Runs may take turns.
+	Iteration(run, i int, inertia float64, moved int64, rows int64)
 	// Note shows one sentence that the user should not miss.
 	Note(text string)
 	// Close ends the report, waits for every goroutine behind it and leaves the stream at the start of a line.
@@ -52,11 +52,11 @@ func New(kind Kind, w io.Writer) Reporter {
 // nobody is the Reporter of None.
 type nobody struct{}
 
-func (nobody) Phase(string, int64)                  {}
-func (nobody) Add(int64)                            {}
-func (nobody) Iteration(int, float64, int64, int64) {}
-func (nobody) Note(string)                          {}
-func (nobody) Close()                               {}
+func (nobody) Phase(string, int64)                       {}
+func (nobody) Add(int64)                                 {}
+func (nobody) Iteration(int, int, float64, int64, int64) {}
+func (nobody) Note(string)                               {}
+func (nobody) Close()                                    {}
 
 // Count renders n with thousands apart: 1,234,567.
 func Count(n int64) string {

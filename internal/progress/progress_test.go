@@ -56,7 +56,7 @@ func TestJSONHasALineForEveryIteration(t *testing.T) {
 		for i := 1; i <= 500; i++ {
 			time.Sleep(time.Millisecond)
 			r.Add(1000)
-			r.Iteration(i, 1/float64(i), int64(1000-i), 1000)
+			r.Iteration(0, i, 1/float64(i), int64(1000-i), 1000)
 		}
 		r.Close()
 		iterations := 0
@@ -65,7 +65,7 @@ func TestJSONHasALineForEveryIteration(t *testing.T) {
 				continue
 			}
 			iterations++
-			want := map[string]any{"event": "iteration", "phase": "iterate", "iteration": float64(iterations),
+			want := map[string]any{"event": "iteration", "phase": "iterate", "run": 0.0, "iteration": float64(iterations),
 				"inertia": 1 / float64(iterations), "moved": float64(1000 - iterations),
 				"rows_per_second": 1e6, "seconds": float64(iterations) / 1000}
 			if diff := cmp.Diff(want, e); diff != "" {
@@ -83,16 +83,52 @@ func TestJSONLeavesOutWhatIsNotKnown(t *testing.T) {
 		var out safeBuffer
 		r := New(JSON, &out)
 		r.Phase("iterate", 0)
-		r.Iteration(1, math.NaN(), -1, 10)
-		r.Iteration(2, math.Inf(1), 0, 10)
+		r.Iteration(0, 1, math.NaN(), -1, 10)
+		r.Iteration(0, 2, math.Inf(1), 0, 10)
 		r.Close()
 		want := []map[string]any{
 			{"event": "phase", "phase": "iterate"},
-			{"event": "iteration", "phase": "iterate", "iteration": 1.0, "seconds": 0.0},
-			{"event": "iteration", "phase": "iterate", "iteration": 2.0, "moved": 0.0, "seconds": 0.0},
+			{"event": "iteration", "phase": "iterate", "run": 0.0, "iteration": 1.0, "seconds": 0.0},
+			{"event": "iteration", "phase": "iterate", "run": 0.0, "iteration": 2.0, "moved": 0.0, "seconds": 0.0},
 		}
 		if diff := cmp.Diff(want, events(t, out.String())); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Runs that share a pass end it in the same moment, each after the time that the pass took.
+func TestRunsThatTakeTurnsAreToldApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out, plain safeBuffer
+		r, p := New(JSON, &out), New(Plain, &plain)
+		for _, each := range []Reporter{r, p} {
+			each.Phase("iterate", 1000)
+		}
+		for i := 1; i <= 3; i++ {
+			time.Sleep(time.Second)
+			for run := 4; run <= 5; run++ {
+				for _, each := range []Reporter{r, p} {
+					each.Iteration(run, i, 1, 0, 1000)
+				}
+			}
+		}
+		r.Close()
+		p.Close()
+		seen := 0
+		for _, e := range events(t, out.String()) {
+			if e["event"] != "iteration" {
+				continue
+			}
+			want := map[string]any{"event": "iteration", "phase": "iterate", "run": float64(4 + seen%2), "iteration": float64(1 + seen/2),
+				"inertia": 1.0, "moved": 0.0, "rows_per_second": 1000.0, "seconds": float64(1 + seen/2)}
+			if diff := cmp.Diff(want, e); diff != "" {
+				t.Errorf("line %d (-want +got):\n%s", seen, diff)
+			}
+			seen++
+		}
+		if line := "run 5, iteration "; seen != 6 || !strings.Contains(plain.String(), line) {
+			t.Errorf("got %d lines, want 6, and of the plain report %q, want a line with %q", seen, plain.String(), line)
 		}
 	})
 }
@@ -143,7 +179,7 @@ func TestPlainSaysNothingInAShortRunAndALineNowAndThenInALongOne(t *testing.T) {
 		r.Phase("iterate", 4000)
 		for i := 1; i <= 100; i++ {
 			time.Sleep(49 * time.Millisecond)
-			r.Iteration(i, 12.5, 1234, 4000)
+			r.Iteration(0, i, 12.5, 1234, 4000)
 		}
 		r.Close()
 		want := "read: 1,000 of 4,000 rows (25 %), 500 rows/s, 6s left\n" +
@@ -170,7 +206,7 @@ func TestEveryKindIsSafeForConcurrentUseAndSilentAfterClose(t *testing.T) {
 							r.Phase("read", int64(100*(i%2)))
 						}
 						r.Add(8)
-						r.Iteration(i+1, 1, -1, 8)
+						r.Iteration(0, i+1, 1, -1, 8)
 						r.Note("a note")
 					}
 				})
@@ -180,7 +216,7 @@ func TestEveryKindIsSafeForConcurrentUseAndSilentAfterClose(t *testing.T) {
 			before := out.String()
 			r.Phase("late", 1)
 			r.Add(1)
-			r.Iteration(1, 1, 1, 1)
+			r.Iteration(0, 1, 1, 1, 1)
 			r.Note("late")
 			r.Close()
 			if after := out.String(); after != before {
@@ -216,7 +252,7 @@ func TestBarShowsPhaseRowsAndIteration(t *testing.T) {
 	await("12 rows went to quarantine\n")
 	b.Phase("iterate", 1000)
 	b.Add(1000) // a full pass does not end the bar
-	b.Iteration(3, 42.5, 17, 1000)
+	b.Iteration(0, 3, 42.5, 17, 1000)
 	await("iterate", "iteration 3", "inertia 42.5", "17 rows moved", "rows/s")
 	b.Phase("write", 0)
 	b.Add(5)

@@ -15,6 +15,14 @@ import (
 // EncodePartial encodes a Partial. Equal ones have equal bytes, in whatever order they were merged: their parts are
 // brought into order in place. Digests are left out; they travel with the Answer.
 func EncodePartial(p *Partial, packing Packing) ([]byte, error) {
+	m, err := partialMessage(p, packing)
+	if err != nil {
+		return nil, err
+	}
+	return marshalling.Marshal(m)
+}
+
+func partialMessage(p *Partial, packing Packing) (*pb.Partial, error) {
 	m := &pb.Partial{Intake: EncodeIntake(&p.Intake), Bad: EncodeBadRows(p.Bad), Largest: p.Largest, Moved: p.Moved, Fresh: p.Fresh,
 		Dropped: p.Dropped, Ids: encodeIDs(p.IDs)}
 	if p.Fault != nil {
@@ -45,6 +53,13 @@ func EncodePartial(p *Partial, packing Packing) ([]byte, error) {
 		m.Inertia = binsBytes(p.Inertia)
 	}
 	p.fold()
+	for _, s := range p.Strands {
+		strand, err := partialMessage(s, packing)
+		if err != nil {
+			return nil, err
+		}
+		m.Strands = append(m.Strands, strand)
+	}
 	var err error
 	switch {
 	case p.Packed != nil:
@@ -52,21 +67,19 @@ func EncodePartial(p *Partial, packing Packing) ([]byte, error) {
 	case p.Sums != nil:
 		m.Sums, err = EncodeSums(p.Sums, packing)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return marshalling.Marshal(m)
+	return m, err
 }
 
 // repeated are the fields of a Partial that may stand more than once, and how often.
 func (c *Context) repeated() map[protowire.Number]int {
-	return map[protowire.Number]int{badField: MaxQuarantined + 1, idsField: c.Partitions}
+	return map[protowire.Number]int{badField: MaxQuarantined + 1, idsField: c.Partitions, strandsField: len(c.Strands)}
 }
 
 const (
-	badField  protowire.Number = 3
-	sumsField protowire.Number = 11
-	idsField  protowire.Number = 17
+	badField     protowire.Number = 3
+	sumsField    protowire.Number = 11
+	idsField     protowire.Number = 17
+	strandsField protowire.Number = 18
 )
 
 // DecodePartial reads the answer to a task whose Context is c. Sums stay packed, and lie in data unless they are
@@ -80,12 +93,13 @@ func DecodePartial(data []byte, c Context) (*Partial, error) {
 	if err := checkRepeats(data, c.repeated()); err != nil {
 		return nil, err
 	}
-	sums, rest := cutSums(data)
+	strands, rest := cutFields(data, strandsField)
+	cut, rest := cutFields(rest, sumsField)
 	m := new(pb.Partial)
 	if err := unmarshal(rest, m); err != nil {
 		return nil, err
 	}
-	if sums != nil {
+	for _, sums := range cut { // one at most
 		var err error
 		if m.Sums, err = readSums(sums); err != nil {
 			return nil, err
@@ -97,6 +111,9 @@ func DecodePartial(data []byte, c Context) (*Partial, error) {
 		if err := read(p, m, &c); err != nil {
 			return nil, err
 		}
+	}
+	if err := decodeStrandPartials(p, strands, &c); err != nil {
+		return nil, err
 	}
 	return p, c.complete(p)
 }

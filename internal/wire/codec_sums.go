@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -72,21 +71,28 @@ var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 		zstd.WithAllLitEntropyCompression(true), zstd.WithWindowSize(window))
 })
 
-// cutSums takes the sums out of an encoded Partial that checkRepeats has passed. sums are the bytes of the field, nil
-// where there is none; rest is the Partial without it. Sums are nearly all of an answer, and the largest there are: the
-// library would copy them.
-func cutSums(data []byte) (sums, rest []byte) {
+// cutFields takes the messages of one number out of an encoded Partial that checkRepeats has passed; rest is the Partial
+// without them. Sums, and the strands that have some, are nearly all of an answer, and the largest there are: the library
+// would copy them.
+func cutFields(data []byte, field protowire.Number) (cut [][]byte, rest []byte) {
+	rest = data[:0:0]
+	from := 0
 	for at := 0; at < len(data); {
 		number, kind, n := protowire.ConsumeTag(data[at:])
 		end := at + n
 		end += protowire.ConsumeFieldValue(number, kind, data[end:])
-		if number == sumsField && kind == protowire.BytesType {
-			sums, _ = protowire.ConsumeBytes(data[at+n:])
-			return sums[:len(sums):len(sums)], slices.Concat(data[:at], data[end:])
+		if number == field && kind == protowire.BytesType {
+			value, _ := protowire.ConsumeBytes(data[at+n:])
+			cut = append(cut, value[:len(value):len(value)])
+			rest = append(rest, data[from:at]...)
+			from = end
 		}
 		at = end
 	}
-	return nil, data
+	if cut == nil {
+		return nil, data
+	}
+	return cut, append(rest, data[from:]...)
 }
 
 // readSums reads encoded sums as the library does, but its bytes are those of data. Fields of later versions are passed

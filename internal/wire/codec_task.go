@@ -18,7 +18,10 @@ import (
 // Reload has none itself.
 func EncodeBody(t *Task) (*pb.TaskBody, error) {
 	body := &pb.TaskBody{Largest: t.Largest, K: uint32(t.K), KeepIds: t.KeepIDs, Detail: t.Detail, Integers: t.Integers,
-		Owners: t.Owners, Since: t.Since, Algorithm: string(t.Algorithm)}
+		Owners: t.Owners, Since: t.Since, Algorithm: string(t.Algorithm), Run: uint32(t.Run)}
+	if t.Run < 0 || t.Run > math.MaxInt32 {
+		return nil, wrong("run", "%d is out of range", t.Run)
+	}
 	if t.K < 0 || t.K > math.MaxUint32 {
 		return nil, wrong("k", "%d is out of range", t.K)
 	}
@@ -27,7 +30,7 @@ func EncodeBody(t *Task) (*pb.TaskBody, error) {
 			return nil, wrong("owners", "%q, of partition %d, is not UTF-8", owner, i)
 		}
 	}
-	var errs [5]error
+	var errs [6]error
 	if t.Input != nil {
 		body.Input, errs[0] = EncodeInput(t.Input)
 	}
@@ -49,6 +52,7 @@ func EncodeBody(t *Task) (*pb.TaskBody, error) {
 		}
 		body.Reload, errs[4] = EncodeBody(r)
 	}
+	body.Strands, errs[5] = encodeStrands(t.Strands)
 	return body, errors.Join(errs[:]...)
 }
 
@@ -91,9 +95,12 @@ func DecodeTask(data []byte) (*Task, error) {
 	if err := decodeBody(t, m.Body); err != nil {
 		return nil, err
 	}
+	if err := decodeStrands(t, m.Body.Strands); err != nil {
+		return nil, err
+	}
 	if r := m.Body.Reload; r != nil {
-		if r.Reload != nil {
-			return nil, wrong("reload", "it has a reload itself")
+		if r.Reload != nil || len(r.Strands) > 0 {
+			return nil, wrong("reload", "it has a reload or strands itself")
 		}
 		t.Reload = &Task{Epoch: t.Epoch, Round: t.Round, Kind: Load}
 		if err := decodeBody(t.Reload, r); err != nil {
@@ -109,7 +116,10 @@ func DecodeTask(data []byte) (*Task, error) {
 // decodeBody reads the parts of a body one by one.
 func decodeBody(t *Task, m *pb.TaskBody) error {
 	t.Largest, t.K, t.KeepIDs, t.Detail, t.Integers = m.Largest, int(m.K), m.KeepIds, m.Detail, m.Integers
-	t.Since = m.Since
+	if m.Run > math.MaxInt32 {
+		return wrong("run", "%d is out of range", m.Run)
+	}
+	t.Since, t.Run = m.Since, int(m.Run)
 	if m.Algorithm != "" {
 		var err error
 		if t.Algorithm, err = kmeans.ParseAlgorithm(m.Algorithm); err != nil {
@@ -146,15 +156,20 @@ func decodeBody(t *Task, m *pb.TaskBody) error {
 			return err
 		}
 	}
-	if m.Centroids != nil {
-		if t.Centroids, err = DecodeMatrix(m.Centroids); err != nil {
-			return err
-		}
-		if t.Centroids.K > kmeans.MaxClusters {
-			return wrong("centroids", "%d of them", t.Centroids.K)
-		}
+	t.Centroids, err = decodeCentroids(m.Centroids)
+	return err
+}
+
+// decodeCentroids reads those of a task; nil where there are none.
+func decodeCentroids(m *pb.Matrix) (*kmeans.Centroids, error) {
+	if m == nil {
+		return nil, nil
 	}
-	return nil
+	c, err := DecodeMatrix(m)
+	if err == nil && c.K > kmeans.MaxClusters {
+		err = wrong("centroids", "%d of them", c.K)
+	}
+	return c, err
 }
 
 func decodeTransform(data []byte) (*feature.Transform, error) {
@@ -181,6 +196,7 @@ func (t *Task) check() error {
 		{"transform", t.Transform != nil, []Kind{Directions, Load}},
 		{"seed", t.Seed != nil, []Kind{Seed}},
 		{"centroids", t.Centroids != nil, []Kind{Iterate, Farthest, Score, Label}},
+		{"strands", len(t.Strands) > 0, []Kind{Together}},
 	}
 	known := t.Kind == Prepare || t.Kind == Commit
 	for _, n := range needs {
@@ -195,6 +211,11 @@ func (t *Task) check() error {
 		return wrong("kind", "%q is unknown", t.Kind)
 	case t.K > kmeans.MaxClusters, t.Kind == Farthest && t.K < 1:
 		return wrong("k", "%d is out of range", t.K)
+	case t.Kind != Together && len(t.Strands) > 0:
+		return wrong("strands", "in a task %q", t.Kind)
+	}
+	if err := t.checkStrands(); err != nil {
+		return err
 	}
 	return t.checkShapes()
 }

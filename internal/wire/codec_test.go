@@ -182,6 +182,13 @@ func TestAnswersToOtherTasksAreRefused(t *testing.T) {
 		"fewer weights":                   {"seed: potential", w, func(c *Context) { c.Seed = &kmeans.SeedTask{Candidates: w.centroids, Weigh: true} }},
 		"centers of nothing":              {"seed: recluster", w, func(c *Context) { c.Seed = &kmeans.SeedTask{} }},
 		"centers of another k":            {"seed: recluster", w, func(c *Context) { c.Seed = &kmeans.SeedTask{Recluster: true, Candidates: w.centroids, K: 3} }},
+		"no strands":                      {"iterate", w, func(c *Context) { c.Strands = make([]Context, 1) }},
+		"a strand that was not asked":     {"together", w, func(c *Context) { c.Strands = c.Strands[:3] }},
+		"no strands at all were asked":    {"together", w, func(c *Context) { c.Strands = nil }},
+		"a strand too few":                {"together", w, func(c *Context) { c.Strands = append(slices.Clone(c.Strands), c.Strands[0]) }},
+		"strands in another order":        {"together", w, func(c *Context) { slices.Reverse(c.Strands) }},
+		"another k in a strand":           {"together", w, func(c *Context) { c.Strands[2].K++ }},
+		"no inertia in a strand":          {"together", w, func(c *Context) { c.Strands[0].Kind = Score }},
 		"a context beyond the limits":     {"iterate", w, func(c *Context) { c.K, c.D = kmeans.MaxClusters, feature.MaxOutputs }},
 	} {
 		r := find(c.from, c.answer)
@@ -243,6 +250,19 @@ func TestTasksThatCannotBeDoneAreRefused(t *testing.T) {
 		change(s)
 		return &Task{Kind: Seed, Seed: s, Reload: w.load}
 	}
+	iterating := func(run int) *Task { return &Task{Kind: Iterate, Run: run, Centroids: w.centroids} }
+	reclusteringAs := func(run int) *Task {
+		task := reclustering(func(*kmeans.SeedTask) {})
+		task.Run, task.Reload = run, nil
+		return task
+	}
+	var many []*Task
+	for run := range MaxStrands + 1 {
+		many = append(many, iterating(run))
+	}
+	if _, err := DecodeTask(encodedTask(t, &Task{Kind: Together, Strands: many[:MaxStrands]})); err != nil {
+		t.Errorf("as many strands as may be: %v", err)
+	}
 	for name, task := range map[string]*Task{
 		"no kind":                       {},
 		"an unknown kind":               {Kind: "dance", Input: w.input},
@@ -280,6 +300,17 @@ func TestTasksThatCannotBeDoneAreRefused(t *testing.T) {
 		"a grid that no transform has":  reclustering(func(s *kmeans.SeedTask) { s.Grid = append([]int{901}, s.Grid[1:]...) }),
 		"a damaged transform":           {Kind: Load, Input: w.input, Transform: &feature.Transform{Scale: "cubic"}},
 		"the search of another spec":    {Kind: Quantiles, Input: other, Search: w.search},
+		"nothing together":              {Kind: Together, Reload: w.load},
+		"strands of one run":            {Kind: Iterate, Centroids: w.centroids, Strands: []*Task{iterating(1)}},
+		"the same run twice":            {Kind: Together, Strands: []*Task{iterating(1), iterating(1)}},
+		"a strand that reads rows":      {Kind: Together, Strands: []*Task{{Kind: Load, Input: w.input, Transform: w.transform}}},
+		"strands within a strand":       {Kind: Together, Strands: []*Task{{Kind: Together, Strands: []*Task{iterating(1)}}}},
+		"a strand without centroids":    {Kind: Together, Strands: []*Task{iterating(1), {Kind: Score, Run: 2}}},
+		"a strand of other columns":     {Kind: Together, Reload: w.load, Strands: []*Task{{Kind: Iterate, Centroids: narrow}}},
+		"strands of different columns":  {Kind: Together, Strands: []*Task{iterating(1), {Kind: Iterate, Run: 2, Centroids: narrow}}},
+		"a strand that is not finite":   {Kind: Together, Strands: []*Task{{Kind: Iterate, Centroids: broken}}},
+		"more strands than share":       {Kind: Together, Strands: many},
+		"a reclustering beside rows":    {Kind: Together, Strands: []*Task{iterating(1), reclusteringAs(2)}},
 	} {
 		data, err := EncodeTask(task, nil)
 		if err != nil {
@@ -296,6 +327,8 @@ func TestTasksThatCannotBeDoneAreRefused(t *testing.T) {
 		"a reload with a reload":   {Kind: Iterate, Centroids: w.centroids, Reload: &reload},
 		"a negative partition":     {Kind: Keys, Input: w.input, Partitions: []int{-1}},
 		"a negative k":             {Kind: Keys, Input: w.input, K: -1},
+		"a negative run":           {Kind: Iterate, Centroids: w.centroids, Run: -1},
+		"a strand below 0":         {Kind: Together, Strands: []*Task{{Kind: Iterate, Centroids: w.centroids, Run: -1}}},
 		"more rows than are drawn": {Kind: Seed, Seed: &kmeans.SeedTask{Uniform: kmeans.MaxClusters + 1}},
 		"an id that is not UTF-8":  {Kind: Keys, Input: &Input{Spec: w.input.Spec, ID: "\xff"}},
 		"an owner that is not":     {Kind: Keys, Input: w.input, Owners: []string{"\xff"}},

@@ -34,6 +34,7 @@ type Context struct {
 	Weighted  bool // whether sums have weights
 	// Partitions is their number in the manifest: summaries of ids name none beyond.
 	Partitions int
+	Strands    []Context // of each strand of Together
 }
 
 // Context is that of answers to the task's round, whichever worker gives them. partitions is their number in the
@@ -64,6 +65,11 @@ func (t *Task) Context(partitions int) Context {
 	if t.Kind == Label { // rows are counted, and not summed
 		c.D, c.Weighted = 0, false
 	}
+	for _, s := range t.Strands {
+		strand := *s
+		strand.Reload = t.Reload
+		c.Strands = append(c.Strands, strand.Context(0))
+	}
 	return c
 }
 
@@ -74,6 +80,24 @@ func (c *Context) validate() error {
 	}
 	if c.Limit < 0 || c.Limit > kmeans.MaxClusters {
 		return wrong("context", "%d rows asked for", c.Limit)
+	}
+	return c.validateStrands()
+}
+
+// validateStrands holds all strands together within what one message may have.
+func (c *Context) validateStrands() error {
+	if len(c.Strands) > MaxStrands {
+		return wrong("context", "%d strands", len(c.Strands))
+	}
+	cells := 0
+	for i := range c.Strands {
+		s := &c.Strands[i]
+		if err := s.validate(); err != nil {
+			return err
+		}
+		if cells += s.K * s.D; cells > maxCells {
+			return wrong("context", "%d strands of more than %d sums", len(c.Strands), maxCells)
+		}
 	}
 	return nil
 }
@@ -88,6 +112,9 @@ func (c *Context) complete(p *Partial) error {
 			return nil
 		}
 		return wrong(field, "missing in an answer to %q", c.Kind)
+	}
+	if len(p.Strands) != len(c.Strands) {
+		return wrong("strands", "%d where %d were asked for", len(p.Strands), len(c.Strands))
 	}
 	switch c.Kind {
 	case Statistics:

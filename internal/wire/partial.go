@@ -75,6 +75,8 @@ type Partial struct {
 	Farthest   *kmeans.Farthest
 	Inertia    *exact.Bins
 	Dropped    int64 // duplicate rows that will be left out
+	// Strands are the answers to a Together's strands, in their order.
+	Strands []*Partial
 	// Digests are of each partition's state, by partition. They travel in the Answer, not in the Partial.
 	Digests map[int]uint64
 	IDs     []IDSummary // by partition, ascending after Merge
@@ -123,6 +125,20 @@ func (p *Partial) Merge(o *Partial) {
 	p.mergeSums(o)
 	merge(&p.Farthest, o.Farthest)
 	merge(&p.Inertia, o.Inertia)
+	p.mergeStrands(o)
+}
+
+func (p *Partial) mergeStrands(o *Partial) {
+	switch {
+	case p.Strands == nil:
+		p.Strands = o.Strands
+		return
+	case o.Strands != nil && len(o.Strands) != len(p.Strands):
+		panic("wire: merging strands of different tasks") // DecodePartial refuses those
+	}
+	for i, s := range o.Strands {
+		p.Strands[i].Merge(s)
+	}
 }
 
 // mergeSums adds o's sums, packed or not. Packed ones are added as they are: a coordinator takes hundreds of them in
@@ -161,8 +177,11 @@ func (p *Partial) fold() {
 	}
 }
 
-// Unpack makes Sums whole: of Packed, and of what was merged.
+// Unpack makes Sums whole: of Packed, and of what was merged; those of strands too.
 func (p *Partial) Unpack() {
+	for _, s := range p.Strands {
+		s.Unpack()
+	}
 	if packed := p.Packed; packed != nil {
 		p.Packed = nil
 		p.add(packed)

@@ -190,7 +190,32 @@ func (w *world) rounds() []round {
 			p.Fault = &RowFault{Row: int64(40 - i), Err: fault.Inputf(fault.Place{File: "f.csv", Line: 3, Column: "x"}, "is %d", i).Do("mend it")}
 		}),
 	}
-	return append(rounds, w.seedRounds()...)
+	return append(append(rounds, w.together()), w.seedRounds()...)
+}
+
+// together is a round of four runs, of as many kinds and two numbers of clusters.
+func (w *world) together() round {
+	few := &kmeans.Centroids{K: 2, D: w.centroids.D, Values: w.centroids.Values[:2*w.centroids.D]}
+	seed := &kmeans.SeedTask{Candidates: w.centroids, Race: 3, Seed: w.r.Uint64(), Round: 2}
+	task := &Task{Kind: Together, Reload: w.load, Strands: []*Task{
+		{Kind: Iterate, Run: 1, Centroids: w.centroids, Since: 9},
+		{Kind: Seed, Run: 2, Seed: seed},
+		{Kind: Score, Run: 4, Centroids: few},
+		{Kind: Farthest, Run: 5, Centroids: w.centroids, K: 5},
+	}}
+	return w.each("together", task, func(i int, p *Partial) {
+		iterated, scored, seeded, far := new(Partial), &Partial{Inertia: new(exact.Bins)}, new(Partial), &Partial{Farthest: kmeans.NewFarthest(5)}
+		iterated.Sums, iterated.Moved, iterated.Fresh = w.assign(i, nil), int64(i), i == 2
+		iterated.Intake.Kept = testRows
+		all := w.centroids
+		w.centroids = few
+		scored.Sums = w.assign(i, scored.Inertia)
+		w.centroids = all
+		seeded.Seed = kmeans.NewSeedPartial(seed)
+		kmeans.NewSeedRound(seed, []int{0}).Do(w.points[i], kmeans.NewSeedState(w.points[i]), 0, testRows, seeded.Seed, new(kmeans.Scratch))
+		kmeans.NewAssigner(w.centroids).Farthest(w.points[i], 0, testRows, far.Farthest, new(kmeans.Scratch))
+		p.Strands = []*Partial{iterated, seeded, scored, far}
+	})
 }
 
 func (w *world) quantiles() round {
@@ -202,7 +227,8 @@ func (w *world) quantiles() round {
 
 func (w *world) assign(i int, inertia *exact.Bins) *kmeans.Sums {
 	d := w.transform.Width()
-	acc, s := kmeans.NewAccumulator(testClusters, d, w.weighted), kmeans.NewSums(testClusters, d, w.weighted)
+	k := w.centroids.K
+	acc, s := kmeans.NewAccumulator(k, d, w.weighted), kmeans.NewSums(k, d, w.weighted)
 	if inertia == nil {
 		inertia = new(exact.Bins)
 	}

@@ -32,6 +32,7 @@ const (
 	Iterate    Kind = "iterate"    // assignment to centroids; exact sums
 	Farthest   Kind = "farthest"   // the farthest distinct Points of an assignment
 	Score      Kind = "score"      // a full pass with inertia
+	Together   Kind = "together"   // several of the last four, of as many runs, in one pass over the rows
 	Prepare    Kind = "prepare"    // the folder that labels are written to is made ready
 	Label      Kind = "label"      // labels and distances go to where they are written
 	Commit     Kind = "commit"     // what was labelled appears
@@ -65,6 +66,10 @@ type Input struct {
 	Duplicates DuplicateIDs
 }
 
+// MaxStrands is how many runs share a pass at most. Beyond some ten the rows' way through memory is next to nothing of
+// the work, and each more takes memory of its own.
+const MaxStrands = 32
+
 // Task is one worker's part of a round.
 type Task struct {
 	Epoch      uint64 // the coordinator's; a worker drops tasks of an earlier one
@@ -82,8 +87,12 @@ type Task struct {
 	Centroids *kmeans.Centroids       // Iterate, Farthest, Score, Label
 	Algorithm kmeans.Algorithm        // Iterate, Score: how; all give the same bits
 	Since     uint64                  // Iterate: the round of the assignment from which rows count as moved; 0: none
-	Detail    bool                    // Label: the second nearest too
-	Integers  bool                    // Label: every id of the job is an integer
+	Run       int                     // Seed, Iterate, Score: whose state of earlier rounds is gone on with
+	// Strands is what Together is made of: tasks of kind Seed, Iterate, Farthest or Score, each of another run, ascending, with
+	// Kind, Run, K, Seed, Centroids and Since of their own. Clusters may differ in number. The rest is the Task's.
+	Strands  []*Task
+	Detail   bool // Label: the second nearest too
+	Integers bool // Label: every id of the job is an integer
 	// Owners is, by partition, where its ids are found: the worker that holds them (Duplicates), or the one that has
 	// settled the range of ids of that number (every round that reads rows after it). Empty names are of workers that are
 	// gone. Nil where no row is left out for its id.

@@ -1693,7 +1693,10 @@ type FitState struct {
 	Converged     bool                   `protobuf:"varint,9,opt,name=converged,proto3" json:"converged,omitempty"`
 	Sums          *Sums                  `protobuf:"bytes,10,opt,name=sums,proto3" json:"sums,omitempty"`
 	Best          *JobResult             `protobuf:"bytes,11,opt,name=best,proto3" json:"best,omitempty"`
-	Integers      bool                   `protobuf:"varint,12,opt,name=integers,proto3" json:"integers,omitempty"` // every id is an integer
+	Integers      bool                   `protobuf:"varint,12,opt,name=integers,proto3" json:"integers,omitempty"`              // every id is an integer
+	Others        []*RunState            `protobuf:"bytes,13,rep,name=others,proto3" json:"others,omitempty"`                   // runs under way beside that of number run
+	Over          []uint32               `protobuf:"varint,14,rep,packed,name=over,proto3" json:"over,omitempty"`               // runs above run that are over, ascending
+	BestRun       uint32                 `protobuf:"varint,15,opt,name=best_run,json=bestRun,proto3" json:"best_run,omitempty"` // the run that best is of
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1812,6 +1815,104 @@ func (x *FitState) GetIntegers() bool {
 	return false
 }
 
+func (x *FitState) GetOthers() []*RunState {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+func (x *FitState) GetOver() []uint32 {
+	if x != nil {
+		return x.Over
+	}
+	return nil
+}
+
+func (x *FitState) GetBestRun() uint32 {
+	if x != nil {
+		return x.BestRun
+	}
+	return 0
+}
+
+// RunState is a run that is under way: seeded, and perhaps iterated.
+type RunState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           uint32                 `protobuf:"varint,1,opt,name=run,proto3" json:"run,omitempty"`
+	Centroids     *Matrix                `protobuf:"bytes,2,opt,name=centroids,proto3" json:"centroids,omitempty"`
+	Done          uint32                 `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	Converged     bool                   `protobuf:"varint,4,opt,name=converged,proto3" json:"converged,omitempty"`
+	Sums          *Sums                  `protobuf:"bytes,5,opt,name=sums,proto3" json:"sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunState) Reset() {
+	*x = RunState{}
+	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunState) ProtoMessage() {}
+
+func (x *RunState) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunState.ProtoReflect.Descriptor instead.
+func (*RunState) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RunState) GetRun() uint32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+func (x *RunState) GetCentroids() *Matrix {
+	if x != nil {
+		return x.Centroids
+	}
+	return nil
+}
+
+func (x *RunState) GetDone() uint32 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *RunState) GetConverged() bool {
+	if x != nil {
+		return x.Converged
+	}
+	return false
+}
+
+func (x *RunState) GetSums() *Sums {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
 type ShowRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -1821,7 +1922,7 @@ type ShowRequest struct {
 
 func (x *ShowRequest) Reset() {
 	*x = ShowRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1934,7 @@ func (x *ShowRequest) String() string {
 func (*ShowRequest) ProtoMessage() {}
 
 func (x *ShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1947,7 @@ func (x *ShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRequest.ProtoReflect.Descriptor instead.
 func (*ShowRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{22}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ShowRequest) GetJob() string {
@@ -1866,7 +1967,7 @@ type ShowReply struct {
 
 func (x *ShowReply) Reset() {
 	*x = ShowReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +1979,7 @@ func (x *ShowReply) String() string {
 func (*ShowReply) ProtoMessage() {}
 
 func (x *ShowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +1992,7 @@ func (x *ShowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowReply.ProtoReflect.Descriptor instead.
 func (*ShowReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{23}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ShowReply) GetInfo() *JobInfo {
@@ -1917,7 +2018,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +2030,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2043,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{24}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CancelRequest) GetJob() string {
@@ -1960,7 +2061,7 @@ type CancelReply struct {
 
 func (x *CancelReply) Reset() {
 	*x = CancelReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2073,7 @@ func (x *CancelReply) String() string {
 func (*CancelReply) ProtoMessage() {}
 
 func (x *CancelReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2086,7 @@ func (x *CancelReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
 func (*CancelReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{25}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 type ResumeRequest struct {
@@ -1997,7 +2098,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2110,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2022,7 +2123,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{26}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ResumeRequest) GetJob() string {
@@ -2040,7 +2141,7 @@ type ResumeReply struct {
 
 func (x *ResumeReply) Reset() {
 	*x = ResumeReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2153,7 @@ func (x *ResumeReply) String() string {
 func (*ResumeReply) ProtoMessage() {}
 
 func (x *ResumeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2166,7 @@ func (x *ResumeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeReply.ProtoReflect.Descriptor instead.
 func (*ResumeReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 type StatusRequest struct {
@@ -2076,7 +2177,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2189,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2202,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 type StatusReply struct {
@@ -2116,7 +2217,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2128,7 +2229,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2141,7 +2242,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StatusReply) GetWorkers() []*WorkerInfo {
@@ -2191,7 +2292,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2304,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2317,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WorkerInfo) GetName() string {
@@ -2441,7 +2542,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\tJobRecord\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x16\n" +
 	"\x06ticket\x18\x02 \x01(\tR\x06ticket\x12-\n" +
-	"\afailure\x18\x03 \x01(\v2\x13.coterie.v1.FailureR\afailure\"\xa3\x03\n" +
+	"\afailure\x18\x03 \x01(\v2\x13.coterie.v1.FailureR\afailure\"\x80\x04\n" +
 	"\bFitState\x12\x18\n" +
 	"\alargest\x18\x01 \x01(\x01R\alargest\x12\x1c\n" +
 	"\ttransform\x18\x02 \x01(\fR\ttransform\x12*\n" +
@@ -2455,7 +2556,16 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\x04sums\x18\n" +
 	" \x01(\v2\x10.coterie.v1.SumsR\x04sums\x12)\n" +
 	"\x04best\x18\v \x01(\v2\x15.coterie.v1.JobResultR\x04best\x12\x1a\n" +
-	"\bintegers\x18\f \x01(\bR\bintegers\"\x1f\n" +
+	"\bintegers\x18\f \x01(\bR\bintegers\x12,\n" +
+	"\x06others\x18\r \x03(\v2\x14.coterie.v1.RunStateR\x06others\x12\x12\n" +
+	"\x04over\x18\x0e \x03(\rR\x04over\x12\x19\n" +
+	"\bbest_run\x18\x0f \x01(\rR\abestRun\"\xa6\x01\n" +
+	"\bRunState\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\rR\x03run\x120\n" +
+	"\tcentroids\x18\x02 \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\x12\x12\n" +
+	"\x04done\x18\x03 \x01(\rR\x04done\x12\x1c\n" +
+	"\tconverged\x18\x04 \x01(\bR\tconverged\x12$\n" +
+	"\x04sums\x18\x05 \x01(\v2\x10.coterie.v1.SumsR\x04sums\"\x1f\n" +
 	"\vShowRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\"F\n" +
 	"\tShowReply\x12'\n" +
@@ -2514,7 +2624,7 @@ func file_coterie_v1_jobs_proto_rawDescGZIP() []byte {
 	return file_coterie_v1_jobs_proto_rawDescData
 }
 
-var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_coterie_v1_jobs_proto_goTypes = []any{
 	(*SubmitPart)(nil),      // 0: coterie.v1.SubmitPart
 	(*SubmitHead)(nil),      // 1: coterie.v1.SubmitHead
@@ -2538,87 +2648,91 @@ var file_coterie_v1_jobs_proto_goTypes = []any{
 	(*JobInfo)(nil),         // 19: coterie.v1.JobInfo
 	(*JobRecord)(nil),       // 20: coterie.v1.JobRecord
 	(*FitState)(nil),        // 21: coterie.v1.FitState
-	(*ShowRequest)(nil),     // 22: coterie.v1.ShowRequest
-	(*ShowReply)(nil),       // 23: coterie.v1.ShowReply
-	(*CancelRequest)(nil),   // 24: coterie.v1.CancelRequest
-	(*CancelReply)(nil),     // 25: coterie.v1.CancelReply
-	(*ResumeRequest)(nil),   // 26: coterie.v1.ResumeRequest
-	(*ResumeReply)(nil),     // 27: coterie.v1.ResumeReply
-	(*StatusRequest)(nil),   // 28: coterie.v1.StatusRequest
-	(*StatusReply)(nil),     // 29: coterie.v1.StatusReply
-	(*WorkerInfo)(nil),      // 30: coterie.v1.WorkerInfo
-	(*Input)(nil),           // 31: coterie.v1.Input
-	(*Pin)(nil),             // 32: coterie.v1.Pin
-	(*Description)(nil),     // 33: coterie.v1.Description
-	(*Place)(nil),           // 34: coterie.v1.Place
-	(*Matrix)(nil),          // 35: coterie.v1.Matrix
-	(*Failure)(nil),         // 36: coterie.v1.Failure
-	(*Intake)(nil),          // 37: coterie.v1.Intake
-	(*BadRow)(nil),          // 38: coterie.v1.BadRow
-	(*Totals)(nil),          // 39: coterie.v1.Totals
-	(*Sums)(nil),            // 40: coterie.v1.Sums
-	(*DescribeRequest)(nil), // 41: coterie.v1.DescribeRequest
-	(*JobRef)(nil),          // 42: coterie.v1.JobRef
-	(*Chunk)(nil),           // 43: coterie.v1.Chunk
+	(*RunState)(nil),        // 22: coterie.v1.RunState
+	(*ShowRequest)(nil),     // 23: coterie.v1.ShowRequest
+	(*ShowReply)(nil),       // 24: coterie.v1.ShowReply
+	(*CancelRequest)(nil),   // 25: coterie.v1.CancelRequest
+	(*CancelReply)(nil),     // 26: coterie.v1.CancelReply
+	(*ResumeRequest)(nil),   // 27: coterie.v1.ResumeRequest
+	(*ResumeReply)(nil),     // 28: coterie.v1.ResumeReply
+	(*StatusRequest)(nil),   // 29: coterie.v1.StatusRequest
+	(*StatusReply)(nil),     // 30: coterie.v1.StatusReply
+	(*WorkerInfo)(nil),      // 31: coterie.v1.WorkerInfo
+	(*Input)(nil),           // 32: coterie.v1.Input
+	(*Pin)(nil),             // 33: coterie.v1.Pin
+	(*Description)(nil),     // 34: coterie.v1.Description
+	(*Place)(nil),           // 35: coterie.v1.Place
+	(*Matrix)(nil),          // 36: coterie.v1.Matrix
+	(*Failure)(nil),         // 37: coterie.v1.Failure
+	(*Intake)(nil),          // 38: coterie.v1.Intake
+	(*BadRow)(nil),          // 39: coterie.v1.BadRow
+	(*Totals)(nil),          // 40: coterie.v1.Totals
+	(*Sums)(nil),            // 41: coterie.v1.Sums
+	(*DescribeRequest)(nil), // 42: coterie.v1.DescribeRequest
+	(*JobRef)(nil),          // 43: coterie.v1.JobRef
+	(*Chunk)(nil),           // 44: coterie.v1.Chunk
 }
 var file_coterie_v1_jobs_proto_depIdxs = []int32{
 	1,  // 0: coterie.v1.SubmitPart.head:type_name -> coterie.v1.SubmitHead
 	4,  // 1: coterie.v1.JobSpec.data:type_name -> coterie.v1.DataSpec
-	31, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
+	32, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
 	5,  // 3: coterie.v1.JobSpec.fit:type_name -> coterie.v1.FitSpec
 	7,  // 4: coterie.v1.JobSpec.label:type_name -> coterie.v1.LabelSpec
 	8,  // 5: coterie.v1.JobSpec.labels:type_name -> coterie.v1.LabelOutput
-	32, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
-	33, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
+	33, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
+	34, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
 	6,  // 8: coterie.v1.FitSpec.start:type_name -> coterie.v1.Start
-	34, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
-	35, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
+	35, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
+	36, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
 	12, // 11: coterie.v1.JobEvent.state:type_name -> coterie.v1.JobState
 	13, // 12: coterie.v1.JobEvent.phase:type_name -> coterie.v1.PhaseEvent
 	14, // 13: coterie.v1.JobEvent.iteration:type_name -> coterie.v1.IterationEvent
 	15, // 14: coterie.v1.JobEvent.rows:type_name -> coterie.v1.RowsEvent
 	11, // 15: coterie.v1.JobEvent.done:type_name -> coterie.v1.JobDone
-	36, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
-	35, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
-	37, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
-	38, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
+	37, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
+	36, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
+	38, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
+	39, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
 	19, // 20: coterie.v1.ListReply.jobs:type_name -> coterie.v1.JobInfo
 	19, // 21: coterie.v1.JobRecord.info:type_name -> coterie.v1.JobInfo
-	36, // 22: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
-	39, // 23: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
-	37, // 24: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
-	38, // 25: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
-	35, // 26: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
-	40, // 27: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
+	37, // 22: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
+	40, // 23: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
+	38, // 24: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
+	39, // 25: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
+	36, // 26: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
+	41, // 27: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
 	16, // 28: coterie.v1.FitState.best:type_name -> coterie.v1.JobResult
-	19, // 29: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
-	30, // 30: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
-	19, // 31: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
-	41, // 32: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
-	0,  // 33: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
-	9,  // 34: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
-	17, // 35: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
-	22, // 36: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
-	42, // 37: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
-	42, // 38: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
-	24, // 39: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
-	26, // 40: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
-	28, // 41: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
-	33, // 42: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
-	2,  // 43: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
-	10, // 44: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
-	18, // 45: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
-	23, // 46: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
-	43, // 47: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
-	43, // 48: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
-	25, // 49: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
-	27, // 50: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
-	29, // 51: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
-	42, // [42:52] is the sub-list for method output_type
-	32, // [32:42] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	22, // 29: coterie.v1.FitState.others:type_name -> coterie.v1.RunState
+	36, // 30: coterie.v1.RunState.centroids:type_name -> coterie.v1.Matrix
+	41, // 31: coterie.v1.RunState.sums:type_name -> coterie.v1.Sums
+	19, // 32: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
+	31, // 33: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
+	19, // 34: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
+	42, // 35: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
+	0,  // 36: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
+	9,  // 37: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
+	17, // 38: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
+	23, // 39: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
+	43, // 40: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
+	43, // 41: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
+	25, // 42: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
+	27, // 43: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
+	29, // 44: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
+	34, // 45: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
+	2,  // 46: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
+	10, // 47: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
+	18, // 48: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
+	24, // 49: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
+	44, // 50: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
+	44, // 51: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
+	26, // 52: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
+	28, // 53: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
+	30, // 54: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
+	45, // [45:55] is the sub-list for method output_type
+	35, // [35:45] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_coterie_v1_jobs_proto_init() }
@@ -2648,7 +2762,7 @@ func file_coterie_v1_jobs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_coterie_v1_jobs_proto_rawDesc), len(file_coterie_v1_jobs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

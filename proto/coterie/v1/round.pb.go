@@ -117,6 +117,8 @@ type TaskBody struct {
 	Owners        []string               `protobuf:"bytes,12,rep,name=owners,proto3" json:"owners,omitempty"`       // by partition: address of the worker that has its ids, or its range of ids
 	Since         uint64                 `protobuf:"varint,13,opt,name=since,proto3" json:"since,omitempty"`        // round of the assignment before this one: rows are counted as moved from there
 	Algorithm     string                 `protobuf:"bytes,14,opt,name=algorithm,proto3" json:"algorithm,omitempty"` // how rows are assigned; empty: the worker chooses
+	Run           uint32                 `protobuf:"varint,15,opt,name=run,proto3" json:"run,omitempty"`            // whose state of earlier rounds is gone on with
+	Strands       []*Strand              `protobuf:"bytes,16,rep,name=strands,proto3" json:"strands,omitempty"`     // several runs' rounds over the same rows, in one pass
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +251,105 @@ func (x *TaskBody) GetAlgorithm() string {
 	return ""
 }
 
+func (x *TaskBody) GetRun() uint32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+func (x *TaskBody) GetStrands() []*Strand {
+	if x != nil {
+		return x.Strands
+	}
+	return nil
+}
+
+// Strand is one run's part of a task that serves several.
+type Strand struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Run           uint32                 `protobuf:"varint,2,opt,name=run,proto3" json:"run,omitempty"`
+	K             uint32                 `protobuf:"varint,3,opt,name=k,proto3" json:"k,omitempty"`
+	Seed          *SeedTask              `protobuf:"bytes,4,opt,name=seed,proto3" json:"seed,omitempty"`
+	Centroids     *Matrix                `protobuf:"bytes,5,opt,name=centroids,proto3" json:"centroids,omitempty"`
+	Since         uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Strand) Reset() {
+	*x = Strand{}
+	mi := &file_coterie_v1_round_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Strand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Strand) ProtoMessage() {}
+
+func (x *Strand) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_round_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Strand.ProtoReflect.Descriptor instead.
+func (*Strand) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Strand) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Strand) GetRun() uint32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+func (x *Strand) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *Strand) GetSeed() *SeedTask {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *Strand) GetCentroids() *Matrix {
+	if x != nil {
+		return x.Centroids
+	}
+	return nil
+}
+
+func (x *Strand) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 type Input struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Spec          []byte                 `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"` // JSON of feature.Spec
@@ -262,7 +363,7 @@ type Input struct {
 
 func (x *Input) Reset() {
 	*x = Input{}
-	mi := &file_coterie_v1_round_proto_msgTypes[2]
+	mi := &file_coterie_v1_round_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +375,7 @@ func (x *Input) String() string {
 func (*Input) ProtoMessage() {}
 
 func (x *Input) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[2]
+	mi := &file_coterie_v1_round_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +388,7 @@ func (x *Input) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input.ProtoReflect.Descriptor instead.
 func (*Input) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{2}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Input) GetSpec() []byte {
@@ -337,7 +438,7 @@ type Matrix struct {
 
 func (x *Matrix) Reset() {
 	*x = Matrix{}
-	mi := &file_coterie_v1_round_proto_msgTypes[3]
+	mi := &file_coterie_v1_round_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +450,7 @@ func (x *Matrix) String() string {
 func (*Matrix) ProtoMessage() {}
 
 func (x *Matrix) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[3]
+	mi := &file_coterie_v1_round_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +463,7 @@ func (x *Matrix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matrix.ProtoReflect.Descriptor instead.
 func (*Matrix) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{3}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Matrix) GetK() uint32 {
@@ -407,7 +508,7 @@ type SeedTask struct {
 
 func (x *SeedTask) Reset() {
 	*x = SeedTask{}
-	mi := &file_coterie_v1_round_proto_msgTypes[4]
+	mi := &file_coterie_v1_round_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +520,7 @@ func (x *SeedTask) String() string {
 func (*SeedTask) ProtoMessage() {}
 
 func (x *SeedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[4]
+	mi := &file_coterie_v1_round_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +533,7 @@ func (x *SeedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeedTask.ProtoReflect.Descriptor instead.
 func (*SeedTask) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{4}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SeedTask) GetSeed() uint64 {
@@ -546,13 +647,14 @@ type Partial struct {
 	Inertia       []byte                 `protobuf:"bytes,15,opt,name=inertia,proto3" json:"inertia,omitempty"` // canonical exact.Bins
 	Dropped       int64                  `protobuf:"varint,16,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	Ids           []*IDSummary           `protobuf:"bytes,17,rep,name=ids,proto3" json:"ids,omitempty"`
+	Strands       []*Partial             `protobuf:"bytes,18,rep,name=strands,proto3" json:"strands,omitempty"` // answers to the strands of the task, in their order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Partial) Reset() {
 	*x = Partial{}
-	mi := &file_coterie_v1_round_proto_msgTypes[5]
+	mi := &file_coterie_v1_round_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +666,7 @@ func (x *Partial) String() string {
 func (*Partial) ProtoMessage() {}
 
 func (x *Partial) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[5]
+	mi := &file_coterie_v1_round_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +679,7 @@ func (x *Partial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partial.ProtoReflect.Descriptor instead.
 func (*Partial) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{5}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Partial) GetFault() *RowFault {
@@ -699,6 +801,13 @@ func (x *Partial) GetIds() []*IDSummary {
 	return nil
 }
 
+func (x *Partial) GetStrands() []*Partial {
+	if x != nil {
+		return x.Strands
+	}
+	return nil
+}
+
 // Failure is an error on its way over the network, with what decides its exit code and its place.
 type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -712,7 +821,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_coterie_v1_round_proto_msgTypes[6]
+	mi := &file_coterie_v1_round_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +833,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[6]
+	mi := &file_coterie_v1_round_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +846,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{6}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Failure) GetKind() int32 {
@@ -780,7 +889,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_coterie_v1_round_proto_msgTypes[7]
+	mi := &file_coterie_v1_round_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +901,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[7]
+	mi := &file_coterie_v1_round_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +914,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{7}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Place) GetFile() string {
@@ -846,7 +955,7 @@ type RowFault struct {
 
 func (x *RowFault) Reset() {
 	*x = RowFault{}
-	mi := &file_coterie_v1_round_proto_msgTypes[8]
+	mi := &file_coterie_v1_round_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +967,7 @@ func (x *RowFault) String() string {
 func (*RowFault) ProtoMessage() {}
 
 func (x *RowFault) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[8]
+	mi := &file_coterie_v1_round_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +980,7 @@ func (x *RowFault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowFault.ProtoReflect.Descriptor instead.
 func (*RowFault) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{8}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RowFault) GetRow() int64 {
@@ -903,7 +1012,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_coterie_v1_round_proto_msgTypes[9]
+	mi := &file_coterie_v1_round_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1024,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[9]
+	mi := &file_coterie_v1_round_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1037,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{9}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Intake) GetRead() int64 {
@@ -992,7 +1101,7 @@ type BadRow struct {
 
 func (x *BadRow) Reset() {
 	*x = BadRow{}
-	mi := &file_coterie_v1_round_proto_msgTypes[10]
+	mi := &file_coterie_v1_round_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1113,7 @@ func (x *BadRow) String() string {
 func (*BadRow) ProtoMessage() {}
 
 func (x *BadRow) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[10]
+	mi := &file_coterie_v1_round_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1126,7 @@ func (x *BadRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BadRow.ProtoReflect.Descriptor instead.
 func (*BadRow) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{10}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BadRow) GetRow() int64 {
@@ -1064,7 +1173,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_coterie_v1_round_proto_msgTypes[11]
+	mi := &file_coterie_v1_round_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1185,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[11]
+	mi := &file_coterie_v1_round_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1198,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{11}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Totals) GetD() uint32 {
@@ -1152,7 +1261,7 @@ type Distinct struct {
 
 func (x *Distinct) Reset() {
 	*x = Distinct{}
-	mi := &file_coterie_v1_round_proto_msgTypes[12]
+	mi := &file_coterie_v1_round_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1273,7 @@ func (x *Distinct) String() string {
 func (*Distinct) ProtoMessage() {}
 
 func (x *Distinct) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[12]
+	mi := &file_coterie_v1_round_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1286,7 @@ func (x *Distinct) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Distinct.ProtoReflect.Descriptor instead.
 func (*Distinct) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{12}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Distinct) GetLimit() uint32 {
@@ -1210,7 +1319,7 @@ type SeedPartial struct {
 
 func (x *SeedPartial) Reset() {
 	*x = SeedPartial{}
-	mi := &file_coterie_v1_round_proto_msgTypes[13]
+	mi := &file_coterie_v1_round_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1331,7 @@ func (x *SeedPartial) String() string {
 func (*SeedPartial) ProtoMessage() {}
 
 func (x *SeedPartial) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[13]
+	mi := &file_coterie_v1_round_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1344,7 @@ func (x *SeedPartial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeedPartial.ProtoReflect.Descriptor instead.
 func (*SeedPartial) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{13}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SeedPartial) GetLimit() uint32 {
@@ -1306,7 +1415,7 @@ type Drawn struct {
 
 func (x *Drawn) Reset() {
 	*x = Drawn{}
-	mi := &file_coterie_v1_round_proto_msgTypes[14]
+	mi := &file_coterie_v1_round_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1427,7 @@ func (x *Drawn) String() string {
 func (*Drawn) ProtoMessage() {}
 
 func (x *Drawn) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[14]
+	mi := &file_coterie_v1_round_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1440,7 @@ func (x *Drawn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drawn.ProtoReflect.Descriptor instead.
 func (*Drawn) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{14}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Drawn) GetKeys() []byte {
@@ -1371,7 +1480,7 @@ type Sums struct {
 
 func (x *Sums) Reset() {
 	*x = Sums{}
-	mi := &file_coterie_v1_round_proto_msgTypes[15]
+	mi := &file_coterie_v1_round_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1492,7 @@ func (x *Sums) String() string {
 func (*Sums) ProtoMessage() {}
 
 func (x *Sums) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[15]
+	mi := &file_coterie_v1_round_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1505,7 @@ func (x *Sums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sums.ProtoReflect.Descriptor instead.
 func (*Sums) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{15}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Sums) GetK() uint32 {
@@ -1463,7 +1572,7 @@ type Farthest struct {
 
 func (x *Farthest) Reset() {
 	*x = Farthest{}
-	mi := &file_coterie_v1_round_proto_msgTypes[16]
+	mi := &file_coterie_v1_round_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1584,7 @@ func (x *Farthest) String() string {
 func (*Farthest) ProtoMessage() {}
 
 func (x *Farthest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[16]
+	mi := &file_coterie_v1_round_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1597,7 @@ func (x *Farthest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Farthest.ProtoReflect.Descriptor instead.
 func (*Farthest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{16}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Farthest) GetLimit() uint32 {
@@ -1555,7 +1664,7 @@ type IDSummary struct {
 
 func (x *IDSummary) Reset() {
 	*x = IDSummary{}
-	mi := &file_coterie_v1_round_proto_msgTypes[17]
+	mi := &file_coterie_v1_round_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1567,7 +1676,7 @@ func (x *IDSummary) String() string {
 func (*IDSummary) ProtoMessage() {}
 
 func (x *IDSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_round_proto_msgTypes[17]
+	mi := &file_coterie_v1_round_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1580,7 +1689,7 @@ func (x *IDSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IDSummary.ProtoReflect.Descriptor instead.
 func (*IDSummary) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_round_proto_rawDescGZIP(), []int{17}
+	return file_coterie_v1_round_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *IDSummary) GetPartition() uint32 {
@@ -1638,7 +1747,7 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x04 \x03(\rR\n" +
 	"partitions\x12(\n" +
-	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\xb6\x03\n" +
+	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\xf6\x03\n" +
 	"\bTaskBody\x12'\n" +
 	"\x05input\x18\x01 \x01(\v2\x11.coterie.v1.InputR\x05input\x12\x16\n" +
 	"\x06search\x18\x02 \x01(\fR\x06search\x12\x1c\n" +
@@ -1654,7 +1763,16 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\bintegers\x18\v \x01(\bR\bintegers\x12\x16\n" +
 	"\x06owners\x18\f \x03(\tR\x06owners\x12\x14\n" +
 	"\x05since\x18\r \x01(\x04R\x05since\x12\x1c\n" +
-	"\talgorithm\x18\x0e \x01(\tR\talgorithm\"~\n" +
+	"\talgorithm\x18\x0e \x01(\tR\talgorithm\x12\x10\n" +
+	"\x03run\x18\x0f \x01(\rR\x03run\x12,\n" +
+	"\astrands\x18\x10 \x03(\v2\x12.coterie.v1.StrandR\astrands\"\xae\x01\n" +
+	"\x06Strand\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03run\x18\x02 \x01(\rR\x03run\x12\f\n" +
+	"\x01k\x18\x03 \x01(\rR\x01k\x12(\n" +
+	"\x04seed\x18\x04 \x01(\v2\x14.coterie.v1.SeedTaskR\x04seed\x120\n" +
+	"\tcentroids\x18\x05 \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\x12\x14\n" +
+	"\x05since\x18\x06 \x01(\x04R\x05since\"~\n" +
 	"\x05Input\x12\x12\n" +
 	"\x04spec\x18\x01 \x01(\fR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
@@ -1683,7 +1801,7 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	" \x01(\bR\trecluster\x12\x16\n" +
 	"\x06masses\x18\v \x01(\fR\x06masses\x12\f\n" +
 	"\x01k\x18\f \x01(\rR\x01k\x12\x12\n" +
-	"\x04grid\x18\r \x03(\x11R\x04grid\"\xe5\x04\n" +
+	"\x04grid\x18\r \x03(\x11R\x04grid\"\x94\x05\n" +
 	"\aPartial\x12*\n" +
 	"\x05fault\x18\x01 \x01(\v2\x14.coterie.v1.RowFaultR\x05fault\x12*\n" +
 	"\x06intake\x18\x02 \x01(\v2\x12.coterie.v1.IntakeR\x06intake\x12$\n" +
@@ -1706,7 +1824,8 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\bfarthest\x18\x0e \x01(\v2\x14.coterie.v1.FarthestR\bfarthest\x12\x18\n" +
 	"\ainertia\x18\x0f \x01(\fR\ainertia\x12\x18\n" +
 	"\adropped\x18\x10 \x01(\x03R\adropped\x12'\n" +
-	"\x03ids\x18\x11 \x03(\v2\x15.coterie.v1.IDSummaryR\x03ids\"x\n" +
+	"\x03ids\x18\x11 \x03(\v2\x15.coterie.v1.IDSummaryR\x03ids\x12-\n" +
+	"\astrands\x18\x12 \x03(\v2\x13.coterie.v1.PartialR\astrands\"x\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12'\n" +
 	"\x05place\x18\x02 \x01(\v2\x11.coterie.v1.PlaceR\x05place\x12\x18\n" +
@@ -1795,55 +1914,60 @@ func file_coterie_v1_round_proto_rawDescGZIP() []byte {
 	return file_coterie_v1_round_proto_rawDescData
 }
 
-var file_coterie_v1_round_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_coterie_v1_round_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_coterie_v1_round_proto_goTypes = []any{
 	(*Task)(nil),        // 0: coterie.v1.Task
 	(*TaskBody)(nil),    // 1: coterie.v1.TaskBody
-	(*Input)(nil),       // 2: coterie.v1.Input
-	(*Matrix)(nil),      // 3: coterie.v1.Matrix
-	(*SeedTask)(nil),    // 4: coterie.v1.SeedTask
-	(*Partial)(nil),     // 5: coterie.v1.Partial
-	(*Failure)(nil),     // 6: coterie.v1.Failure
-	(*Place)(nil),       // 7: coterie.v1.Place
-	(*RowFault)(nil),    // 8: coterie.v1.RowFault
-	(*Intake)(nil),      // 9: coterie.v1.Intake
-	(*BadRow)(nil),      // 10: coterie.v1.BadRow
-	(*Totals)(nil),      // 11: coterie.v1.Totals
-	(*Distinct)(nil),    // 12: coterie.v1.Distinct
-	(*SeedPartial)(nil), // 13: coterie.v1.SeedPartial
-	(*Drawn)(nil),       // 14: coterie.v1.Drawn
-	(*Sums)(nil),        // 15: coterie.v1.Sums
-	(*Farthest)(nil),    // 16: coterie.v1.Farthest
-	(*IDSummary)(nil),   // 17: coterie.v1.IDSummary
+	(*Strand)(nil),      // 2: coterie.v1.Strand
+	(*Input)(nil),       // 3: coterie.v1.Input
+	(*Matrix)(nil),      // 4: coterie.v1.Matrix
+	(*SeedTask)(nil),    // 5: coterie.v1.SeedTask
+	(*Partial)(nil),     // 6: coterie.v1.Partial
+	(*Failure)(nil),     // 7: coterie.v1.Failure
+	(*Place)(nil),       // 8: coterie.v1.Place
+	(*RowFault)(nil),    // 9: coterie.v1.RowFault
+	(*Intake)(nil),      // 10: coterie.v1.Intake
+	(*BadRow)(nil),      // 11: coterie.v1.BadRow
+	(*Totals)(nil),      // 12: coterie.v1.Totals
+	(*Distinct)(nil),    // 13: coterie.v1.Distinct
+	(*SeedPartial)(nil), // 14: coterie.v1.SeedPartial
+	(*Drawn)(nil),       // 15: coterie.v1.Drawn
+	(*Sums)(nil),        // 16: coterie.v1.Sums
+	(*Farthest)(nil),    // 17: coterie.v1.Farthest
+	(*IDSummary)(nil),   // 18: coterie.v1.IDSummary
 }
 var file_coterie_v1_round_proto_depIdxs = []int32{
 	1,  // 0: coterie.v1.Task.body:type_name -> coterie.v1.TaskBody
-	2,  // 1: coterie.v1.TaskBody.input:type_name -> coterie.v1.Input
-	4,  // 2: coterie.v1.TaskBody.seed:type_name -> coterie.v1.SeedTask
-	3,  // 3: coterie.v1.TaskBody.centroids:type_name -> coterie.v1.Matrix
+	3,  // 1: coterie.v1.TaskBody.input:type_name -> coterie.v1.Input
+	5,  // 2: coterie.v1.TaskBody.seed:type_name -> coterie.v1.SeedTask
+	4,  // 3: coterie.v1.TaskBody.centroids:type_name -> coterie.v1.Matrix
 	1,  // 4: coterie.v1.TaskBody.reload:type_name -> coterie.v1.TaskBody
-	3,  // 5: coterie.v1.SeedTask.candidates:type_name -> coterie.v1.Matrix
-	3,  // 6: coterie.v1.SeedTask.try:type_name -> coterie.v1.Matrix
-	8,  // 7: coterie.v1.Partial.fault:type_name -> coterie.v1.RowFault
-	9,  // 8: coterie.v1.Partial.intake:type_name -> coterie.v1.Intake
-	10, // 9: coterie.v1.Partial.bad:type_name -> coterie.v1.BadRow
-	11, // 10: coterie.v1.Partial.totals:type_name -> coterie.v1.Totals
-	12, // 11: coterie.v1.Partial.distinct:type_name -> coterie.v1.Distinct
-	13, // 12: coterie.v1.Partial.seed:type_name -> coterie.v1.SeedPartial
-	15, // 13: coterie.v1.Partial.sums:type_name -> coterie.v1.Sums
-	16, // 14: coterie.v1.Partial.farthest:type_name -> coterie.v1.Farthest
-	17, // 15: coterie.v1.Partial.ids:type_name -> coterie.v1.IDSummary
-	7,  // 16: coterie.v1.Failure.place:type_name -> coterie.v1.Place
-	6,  // 17: coterie.v1.RowFault.failure:type_name -> coterie.v1.Failure
-	7,  // 18: coterie.v1.BadRow.place:type_name -> coterie.v1.Place
-	14, // 19: coterie.v1.SeedPartial.raced:type_name -> coterie.v1.Drawn
-	14, // 20: coterie.v1.SeedPartial.sampled:type_name -> coterie.v1.Drawn
-	3,  // 21: coterie.v1.SeedPartial.centers:type_name -> coterie.v1.Matrix
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	2,  // 5: coterie.v1.TaskBody.strands:type_name -> coterie.v1.Strand
+	5,  // 6: coterie.v1.Strand.seed:type_name -> coterie.v1.SeedTask
+	4,  // 7: coterie.v1.Strand.centroids:type_name -> coterie.v1.Matrix
+	4,  // 8: coterie.v1.SeedTask.candidates:type_name -> coterie.v1.Matrix
+	4,  // 9: coterie.v1.SeedTask.try:type_name -> coterie.v1.Matrix
+	9,  // 10: coterie.v1.Partial.fault:type_name -> coterie.v1.RowFault
+	10, // 11: coterie.v1.Partial.intake:type_name -> coterie.v1.Intake
+	11, // 12: coterie.v1.Partial.bad:type_name -> coterie.v1.BadRow
+	12, // 13: coterie.v1.Partial.totals:type_name -> coterie.v1.Totals
+	13, // 14: coterie.v1.Partial.distinct:type_name -> coterie.v1.Distinct
+	14, // 15: coterie.v1.Partial.seed:type_name -> coterie.v1.SeedPartial
+	16, // 16: coterie.v1.Partial.sums:type_name -> coterie.v1.Sums
+	17, // 17: coterie.v1.Partial.farthest:type_name -> coterie.v1.Farthest
+	18, // 18: coterie.v1.Partial.ids:type_name -> coterie.v1.IDSummary
+	6,  // 19: coterie.v1.Partial.strands:type_name -> coterie.v1.Partial
+	8,  // 20: coterie.v1.Failure.place:type_name -> coterie.v1.Place
+	7,  // 21: coterie.v1.RowFault.failure:type_name -> coterie.v1.Failure
+	8,  // 22: coterie.v1.BadRow.place:type_name -> coterie.v1.Place
+	15, // 23: coterie.v1.SeedPartial.raced:type_name -> coterie.v1.Drawn
+	15, // 24: coterie.v1.SeedPartial.sampled:type_name -> coterie.v1.Drawn
+	4,  // 25: coterie.v1.SeedPartial.centers:type_name -> coterie.v1.Matrix
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_coterie_v1_round_proto_init() }
@@ -1857,7 +1981,7 @@ func file_coterie_v1_round_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_coterie_v1_round_proto_rawDesc), len(file_coterie_v1_round_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
