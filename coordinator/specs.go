@@ -250,10 +250,10 @@ func decodeState(data []byte) (*FitState, error) {
 	return s, nil
 }
 
-// RowBytes is what a row of d columns takes in a worker's memory: its Point, what runs know of it (kmeans.Algorithm's
-// TrackBytes for each that is under way), and, where there are any, its id and weight.
+// RowBytes is the most that a row of d columns takes in a worker's memory: its Point, its share of the folded Points, what
+// runs know of it (kmeans.Algorithm's TrackBytes for each that is under way), and, where there are any, its id and weight.
 func RowBytes(d int, in *wire.Input, runs int) int64 {
-	bytes := int64(4*d + runs)
+	bytes := int64(4*d + kmeans.FoldBytes(d) + runs)
 	if in.ID != "" {
 		bytes += 24
 	}

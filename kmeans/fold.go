@@ -11,24 +11,34 @@ import (
 // and plans consist of little else.
 
 const (
-	// foldLooks is how many rows are looked at before any work is spent: enough to see that a million are a quarter of
-	// that in truth.
-	foldLooks = 1 << 13
 	// foldShare is how many equal rows there must be on average for folding to pay.
 	foldShare = 4
 	// foldWork is the arithmetic of a row, k·d, below which a fit is over before the folding has been paid for: to look
 	// a row up takes about as long as that many multiply-adds in twenty passes.
-	foldWork = 64
+	foldWork = 128
+	// foldPairs is how many equal pairs a look at rows expects to find where there are just enough of them.
+	foldPairs = 16
+	// foldMost is the most bytes that folded Points take for a row of those that they were made of.
+	foldMost = 8
 )
+
+// FoldBytes is the most memory that folded Points of d columns take for a row of the Points that they were made of.
+func FoldBytes(d int) int { return min((4*d+4+foldShare-1)/foldShare, foldMost) }
+
+// foldLimit is how many kinds there may be among n rows.
+func foldLimit(n, d int) int { return min(n/foldShare, n*FoldBytes(d)/(4*d+4)) }
 
 // Fold gives Points of the distinct rows of p, each with how many rows it stands for, for passes of k centroids; nil where
 // that would not pay, and where rows are weighted. A cheap look comes first. The folded Points serve Pass.Update, whose sums,
 // counts and inertia are the same to the bit; rows, and what is keyed by them, stay with p.
 func (p *Points) Fold(k int) *Points {
-	if p.weights != nil || p.counts != nil || k*p.d < foldWork || !p.looksRepetitive() {
+	if p.weights != nil || p.counts != nil || k*p.d < foldWork {
 		return nil
 	}
-	most := p.n / foldShare
+	most := foldLimit(p.n, p.d)
+	if most < 1 || !p.looksRepetitive(most) {
+		return nil
+	}
 	table := newRowTable(p, most)
 	for i := range p.n {
 		if !table.add(i) {
@@ -38,21 +48,17 @@ func (p *Points) Fold(k int) *Points {
 	return table.points()
 }
 
-// looksRepetitive draws rows that lie evenly apart and counts equal pairs: among s rows of D kinds there are about s²/2D.
-func (p *Points) looksRepetitive() bool {
-	looks := min(p.n, foldLooks)
-	if looks < 2*foldShare {
-		return false
-	}
-	seen := make(map[uint64]float64, looks)
-	pairs := 0.0
+// looksRepetitive takes rows that lie evenly apart and counts equal pairs: among s rows of D kinds there are about s²/2D.
+func (p *Points) looksRepetitive(most int) bool {
+	looks := min(p.n, 1+int(math.Sqrt(2*foldPairs*float64(most))))
+	seen := make(map[uint64]int, looks)
+	pairs := 0
 	for q := range looks {
 		h := p.hash(q * p.n / looks)
 		pairs += seen[h]
 		seen[h]++
 	}
-	kinds := float64(looks) * float64(looks) / (2 * max(pairs, 0.5))
-	return kinds*foldShare <= float64(p.n)
+	return pairs >= foldPairs/2
 }
 
 // hash mixes the bits of a row.
@@ -124,6 +130,3 @@ func (r *rowTable) points() *Points {
 	}
 	return f
 }
-
-// FoldBytes is the most that folded Points take for a row of the Points that they were made of.
-func FoldBytes(d int) int { return (4*d+4)/foldShare + 1 }

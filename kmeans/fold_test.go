@@ -32,7 +32,7 @@ func repetitive(t testing.TB, n, d, kinds int) *Points {
 
 func TestFoldedRowsGiveTheSumsAndInertiaOfAllRows(t *testing.T) {
 	for _, a := range []Algorithm{FullPasses, Hamerly, Activity} {
-		for _, s := range []struct{ n, d, kinds, k int }{{9000, 3, 40, 30}, {9000, 5, 2000, 17}, {4100, 12, 500, 9}} {
+		for _, s := range []struct{ n, d, kinds, k int }{{9000, 3, 40, 43}, {9000, 5, 2000, 26}, {4100, 12, 500, 11}} {
 			p := repetitive(t, s.n, s.d, s.kinds)
 			f := p.Fold(s.k)
 			if f == nil {
@@ -84,10 +84,10 @@ func TestRowsAreFoldedOnlyWhereItPays(t *testing.T) {
 		k    int
 	}{
 		{"few kinds", true, repetitive(t, 5000, 8, 100), 20},
-		{"a fourth", true, repetitive(t, 40000, 8, 9000), 20},
+		{"a fifth", true, repetitive(t, 40000, 8, 8000), 20},
 		{"half", false, repetitive(t, 40000, 8, 20000), 20},
 		{"next to no work", false, repetitive(t, 5000, 4, 100), 8},
-		{"too few rows", false, repetitive(t, 7, 8, 1), 20},
+		{"too few rows", false, repetitive(t, 3, 8, 1), 20},
 	} {
 		if got := c.p.Fold(c.k) != nil; got != c.fold {
 			t.Errorf("%s: folded is %v, want %v", c.name, got, c.fold)

@@ -51,7 +51,7 @@ func (e *Engine) cohortFor(list []*holding, t *wire.Task) (c *cohort, fresh bool
 		if h.tracks == nil {
 			h.tracks = make(map[int]*tracked)
 		}
-		h.tracks[t.Run] = &tracked{Track: kmeans.NewTrack(h.points)}
+		h.tracks[t.Run] = &tracked{Track: kmeans.NewTrack(h.assigned())}
 	}
 	d := t.Centroids.D
 	c = &cohort{run: t.Run, ids: ids, k: k, algorithm: t.Algorithm, sums: kmeans.NewSums(k, d, weighted),
@@ -97,7 +97,12 @@ func (e *Engine) newAssignment(list []*holding, t *wire.Task) *assignment {
 }
 
 func (a *assignment) do(th *thread, slot int, s span) {
-	a.pass.Update(s.h.points, s.lo, s.hi, s.h.tracks[a.task.Run].Track, a.cohort.accs[slot], &a.inertia[slot], &th.scratch)
+	points := s.h.assigned()
+	lo, hi := s.lo, min(s.hi, points.Rows()) // spans are of all rows, of which there may be fewer kinds
+	if lo >= hi {
+		return
+	}
+	a.pass.Update(points, lo, hi, s.h.tracks[a.task.Run].Track, a.cohort.accs[slot], &a.inertia[slot], &th.scratch)
 }
 
 // leave adds a thread's moves to the sums, and their digest to that of the partition that they were in. The digest is

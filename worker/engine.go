@@ -89,10 +89,19 @@ type Engine struct {
 type holding struct {
 	id     int
 	points *kmeans.Points
+	folded *kmeans.Points // the distinct rows of points, counted, which assignments are of; nil: points are
 	ids    *dataset.IDs
 	asked  int              // keeping.count when it was last asked for
 	tracks map[int]*tracked // by run, of its cohort: labels and bounds
 	seeds  map[int]*seeded  // by run, until its first pass
+}
+
+// assigned are the Points that assignments label.
+func (h *holding) assigned() *kmeans.Points {
+	if h.folded != nil {
+		return h.folded
+	}
+	return h.points
 }
 
 // thread is what one computing thread keeps between passes.
@@ -180,6 +189,9 @@ func (e *Engine) Held() (ids []int, bytes int64) {
 	for id, h := range e.held {
 		ids = append(ids, id)
 		bytes += int64(h.points.Rows()) * int64(4*h.points.Columns()+idBytes+e.runBytes)
+		if h.folded != nil {
+			bytes += int64(h.folded.Rows()) * int64(4*h.folded.Columns()+4)
+		}
 	}
 	slices.Sort(ids)
 	return ids, bytes
