@@ -20,7 +20,7 @@ func TestACoordinatorKilledAnywhereGoesOn(t *testing.T) {
 		{"merge:5", []string{"iterate"}, true},
 		{"assign:2", []string{"", "read"}, false}, // the first round, handed out in part
 		{"assign:5", []string{"read"}, false},
-		{"assign:30", []string{"seed"}, true},
+		{"assign:15", []string{"seed"}, true},
 		{"assign:70", []string{"iterate"}, true},
 		{"checkpoint-write:1", []string{"read", "seed"}, false},   // what was loaded; it is written while the job goes on
 		{"manifest-swap:1", []string{"read", "seed"}, false},      // it stands, and nothing names it
