@@ -97,13 +97,7 @@ func (a *Assigner) relabel(p *Points, lo, hi int, labels []uint16, fresh bool, a
 // Score labels rows as Update does and also adds their squared distances, times their weights, to inertia.
 func (a *Assigner) Score(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, inertia *exact.Bins, s *Scratch) {
 	a.nearest(p, lo, hi, s)
-	if p.weights == nil {
-		inertia.AddSlice(s.best[:hi-lo])
-	} else {
-		for i := lo; i < hi; i++ {
-			inertia.AddWeighted(s.best[i-lo], p.weights[i])
-		}
-	}
+	addInertia(p, lo, hi, s.best[:], inertia)
 	a.relabel(p, lo, hi, labels, fresh, acc, s)
 }
 

@@ -166,7 +166,8 @@ func root(squared, factor float32) float64 {
 	return float64(float32(math.Sqrt(float64(min(squared, math.MaxFloat32)))) * factor)
 }
 
-// below is the largest float32 that is not above x, less what float64 arithmetic may have lost.
+// below is a float32 that is not above x. What float64 loses of large terms that cancel is far less than the room that the
+// factors of rounding leave.
 func below(x float64) float32 {
 	x -= float64(math.Abs(x) * 1e-12)
 	f := float32(x)

@@ -166,6 +166,9 @@ func (t *Tracker) moveOn(c *Centroids) {
 		t.travel[j] += float64((drift[j] + others) * t.rounding.grow)
 		th.High[j] = math.Nextafter32(float32(t.travel[j]+underflow), math.MaxFloat32)
 		th.Low[j] = math.Nextafter32(float32(float64(t.travel[j]*(1-0x1p-20))-underflow), -math.MaxFloat32)
+		if t.travel[j] > math.MaxFloat32/2 { // beyond what slacks can be held against: nothing is proved any more
+			th.High[j], th.Low[j] = float32(math.Inf(1)), 0
+		}
 	}
 	t.past[0] = th
 }

@@ -292,6 +292,8 @@ func TestWrongShapesPanicBeforeAnythingIsWritten(t *testing.T) {
 		"slack short":           func() { NewThresholds(2).Survivors(Best(), make([]uint16, 16), best[:15], masks) },
 		"margins of half":       func() { NewThresholds(2).Margins(Best(), best[:8], best, index, 1, 1, best) },
 		"no room to compact":    func() { Compact(Best(), blocks, 3, []uint16{0xffff}, make([]float32, 47)) },
+		"add to no cluster":     func() { newLedger(2, 3).Add(Best(), blocks, []int32{15: 2}) },
+		"add to less than none": func() { newLedger(2, 3).Add(Best(), blocks, []int32{15: -1}) },
 		"no pad to spread":      func() { Spread(Best(), []uint16{1}, index[:16], best, make([]uint16, 16), best, index, masks) },
 	}
 	for name, call := range calls {

@@ -160,9 +160,18 @@ func Fetch(tier Tier, blocks []float32, d int, rows []int32) {
 // countLimit is up to how many clusters rows are counted in four places, since the next row often has the same one.
 const countLimit = 128
 
-// count counts whole blocks of rows by cluster.
+// count counts whole blocks of rows by cluster. It panics at an index that is none, which assembly would turn into a stray
+// write.
 func (l *Ledger) count(index []int32) {
-	if len(l.Counts) > countLimit {
+	k := uint32(len(l.Counts))
+	most := uint32(0)
+	for _, j := range index {
+		most = max(most, uint32(j))
+	}
+	if most >= k {
+		panic(fmt.Sprintf("kernel: Add to cluster %d of %d", most, k))
+	}
+	if k > countLimit {
 		for _, j := range index {
 			l.Counts[j]++
 			l.Touched[j] = true
@@ -172,10 +181,9 @@ func (l *Ledger) count(index []int32) {
 	var places [4][countLimit]int64
 	for ; len(index) >= 4; index = index[4:] {
 		four := (*[4]int32)(index)
-		places[0][uint32(four[0])%countLimit]++
-		places[1][uint32(four[1])%countLimit]++
-		places[2][uint32(four[2])%countLimit]++
-		places[3][uint32(four[3])%countLimit]++
+		for i, j := range four {
+			places[i][uint32(j)%countLimit]++
+		}
 	}
 	for j := range l.Counts {
 		if n := places[0][j] + places[1][j] + places[2][j] + places[3][j]; n > 0 {

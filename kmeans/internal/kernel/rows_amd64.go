@@ -35,4 +35,9 @@ func (l *Ledger) addSIMD(blocks []float32, index []int32) {
 }
 
 // fetchSIMD may be given any rows: asking for memory that is not there is no fault.
-func fetchSIMD(blocks []float32, d int, rows []int32) { fetchRows(&blocks[0], d, &rows[0], len(rows)) }
+func fetchSIMD(blocks []float32, d int, rows []int32) {
+	step := max(1, callValues/(d*Lanes))
+	for from := 0; from < len(rows); from += step {
+		fetchRows(&blocks[0], d, &rows[from], min(step, len(rows)-from))
+	}
+}
