@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/kmeans/internal/kernel"
 )
 
 // Far is a row with its squared distance to the centroid it is assigned to.
@@ -74,13 +75,39 @@ func (f *Farthest) worst() float32 {
 // Farthest offers rows [lo,hi) of p (bounds as for Update) to f.
 func (a *Assigner) Farthest(p *Points, lo, hi int, f *Farthest, s *Scratch) {
 	a.nearest(p, lo, hi, s)
+	f.offer(p, lo, hi, s.best[:], func(i int) int { return int(s.index[i-lo]) })
+}
+
+// Labelled knows the centroids of the last pass, which the labels of its Tracks belong to.
+type Labelled struct{ own kernel.Own }
+
+// Labelled gives what finds the distances of rows from the centroids of their labels, without looking at the others; nil
+// where the last pass was to other centroids than c.
+func (t *Tracker) Labelled(c *Centroids) *Labelled {
+	if t.last == nil || !t.last.Equal(c) {
+		return nil
+	}
+	l := new(Labelled)
+	kernel.Tier(tier.Load()).PackOwn(&l.own, c.Values, c.K, c.D)
+	return l
+}
+
+// Farthest is that of an Assigner, from labels that are known: the same rows, to the bit.
+func (l *Labelled) Farthest(p *Points, lo, hi int, t *Track, f *Farthest, s *Scratch) {
+	blocks, _ := p.span(lo, hi)
+	l.own.Distances(blocks, t.Labels[lo:hi], s.best[:])
+	f.offer(p, lo, hi, s.best[:], func(i int) int { return int(t.Labels[i]) })
+}
+
+// offer takes those of rows [lo,hi) that are far enough, whose squared distances are given from row lo on.
+func (f *Farthest) offer(p *Points, lo, hi int, squared []float32, cluster func(i int) int) {
 	worst := f.worst()
 	for i := lo; i < hi; i++ {
-		d := s.best[i-lo]
+		d := squared[i-lo]
 		if d == 0 || d < worst || p.Weight(i) == 0 {
 			continue
 		}
-		f.rows = append(f.rows, Far{Distance: d, Row: p.RowNumber(i), Cluster: int(s.index[i-lo]),
+		f.rows = append(f.rows, Far{Distance: d, Row: p.RowNumber(i), Cluster: cluster(i),
 			Weight: p.Weight(i), Point: p.At(i, make([]float32, p.d))})
 		if len(f.rows) >= 2*f.limit+64 {
 			f.compact()

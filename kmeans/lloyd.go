@@ -80,9 +80,9 @@ func (l *lloyd) step() bool {
 	sums := l.sums
 	var far []Far
 	if empty := sums.Empty(); len(empty) > 0 {
-		a, f := NewAssigner(l.iter.Centroids), NewFarthest(sums.K)
+		labelled, f := l.tracker.Labelled(l.iter.Centroids), NewFarthest(sums.K)
 		for lo := 0; lo < l.p.n; lo += SpanRows {
-			a.Farthest(l.p, lo, min(lo+SpanRows, l.p.n), f, l.scratch)
+			labelled.Farthest(l.p, lo, min(lo+SpanRows, l.p.n), l.track, f, l.scratch)
 		}
 		far = f.Rows()
 		sums = sums.Clone() // the labels go on without the refill

@@ -203,3 +203,30 @@ func TestUnknownAlgorithmsAreErrors(t *testing.T) {
 		t.Error("elkan: no error")
 	}
 }
+
+func TestTheFarthestRowsByTheirLabelsAreThoseOfAllDistances(t *testing.T) {
+	for kind := range hardData {
+		p, c := hardPoints(t, uint64(kind), kind, 2100, 5, 30)
+		run := newPasses(p, Auto, c.K)
+		if run.tracker.Labelled(c) != nil {
+			t.Fatal("labels are known before the first pass")
+		}
+		run.to(c)
+		got, want := NewFarthest(9), NewFarthest(9)
+		labelled, all := run.tracker.Labelled(c), NewAssigner(c)
+		for lo := 0; lo < p.n; lo += SpanRows {
+			labelled.Farthest(p, lo, min(lo+SpanRows, p.n), run.track, got, &run.scratch)
+			all.Farthest(p, lo, min(lo+SpanRows, p.n), want, &run.scratch)
+		}
+		if !slices.EqualFunc(got.Rows(), want.Rows(), func(a, b Far) bool {
+			return compareFar(a, b) == 0 && a.Cluster == b.Cluster
+		}) {
+			t.Errorf("%s: got %v, want %v", hardData[kind].name, got.Rows(), want.Rows())
+		}
+		other := c.Clone()
+		other.Row(4)[2]++
+		if run.tracker.Labelled(other) != nil {
+			t.Errorf("%s: labels are taken for those of other centroids", hardData[kind].name)
+		}
+	}
+}

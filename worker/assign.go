@@ -144,12 +144,23 @@ func (a *assignment) answer(err error) *wire.Partial {
 
 // search finds the farthest distinct Points from their centroids.
 type search struct {
+	run      int
 	assigner *kmeans.Assigner
+	labelled *kmeans.Labelled   // of the assignment before, whose labels are known; nil: they are not
 	found    []*kmeans.Farthest // by slot
 }
 
-func (e *Engine) newSearch(t *wire.Task) *search {
-	s := &search{assigner: kmeans.NewAssigner(t.Centroids)}
+func (e *Engine) newSearch(list []*holding, t *wire.Task) *search {
+	s := &search{run: t.Run, assigner: kmeans.NewAssigner(t.Centroids)}
+	ids := make([]int, len(list))
+	for i, h := range list {
+		ids[i] = h.id
+	}
+	for _, c := range e.cohorts {
+		if c.run == t.Run && slices.Equal(c.ids, ids) {
+			s.labelled = c.tracker.Labelled(t.Centroids)
+		}
+	}
 	for range e.threads {
 		s.found = append(s.found, kmeans.NewFarthest(t.K))
 	}
@@ -157,6 +168,10 @@ func (e *Engine) newSearch(t *wire.Task) *search {
 }
 
 func (s *search) do(th *thread, slot int, sp span) {
+	if s.labelled != nil && sp.h.folded == nil { // the labels of folded rows are those of their kinds
+		s.labelled.Farthest(sp.h.points, sp.lo, sp.hi, sp.h.tracks[s.run].Track, s.found[slot], &th.scratch)
+		return
+	}
 	s.assigner.Farthest(sp.h.points, sp.lo, sp.hi, s.found[slot], &th.scratch)
 }
 

@@ -89,7 +89,7 @@ func (e *Engine) strand(list []*holding, t *wire.Task) strand {
 	case wire.Seed:
 		return e.newSeeding(list, t)
 	case wire.Farthest:
-		return e.newSearch(t)
+		return e.newSearch(list, t)
 	}
 	return e.newAssignment(list, t)
 }
