@@ -136,7 +136,7 @@ func (t *Tracker) Next(c *Centroids, score bool) *Pass {
 	p.mode = t.chooser.mode(t.bounded, p.same)
 	t.moveOn(c)
 	t.last = c
-	if p.mode != plain || score && t.algorithm != FullPasses {
+	if p.mode != plain || score && p.same { // otherwise the distances come with the labels
 		p.tier.PackOwn(&p.own, c.Values, c.K, c.D)
 	}
 	if p.mode == prune && p.kind == Activity {
