@@ -85,7 +85,8 @@ func TestNothingIsLeftOfJobsThatHaveEndedOrWereInterrupted(t *testing.T) {
 		r := madeFit()
 		r.Data.Files, r.Labels = []string{made}, filepath.Join(dir, "l.csv")
 		r.Engine = Engine{Reporter: progress.New(progress.None, nil), Cluster: c.cluster(1)}
-		if _, err := Fit(ctx, &r); (err != nil) != (ctx.Err() != nil) {
+		// A job that ended just before it was to be interrupted is as good as one that was.
+		if _, err := Fit(ctx, &r); err != nil && ctx.Err() == nil {
 			t.Errorf("job %d: got %v", i, err)
 		}
 		cancel()
