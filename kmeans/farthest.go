@@ -92,6 +92,16 @@ func (t *Tracker) Labelled(c *Centroids) *Labelled {
 	return l
 }
 
+// Nearest is that of an Assigner, from labels that are known: the same numbers, to the bit.
+func (l *Labelled) Nearest(p *Points, lo, hi int, t *Track, s *Scratch) (index []int32, distance []float32) {
+	blocks, _ := p.span(lo, hi)
+	l.own.Distances(blocks, t.Labels[lo:hi], s.best[:])
+	for i, label := range t.Labels[lo:hi] {
+		s.index[i] = int32(label)
+	}
+	return s.index[:hi-lo], s.best[:hi-lo]
+}
+
 // Farthest is that of an Assigner, from labels that are known: the same rows, to the bit.
 func (l *Labelled) Farthest(p *Points, lo, hi int, t *Track, f *Farthest, s *Scratch) {
 	blocks, _ := p.span(lo, hi)

@@ -70,7 +70,7 @@ type Engine struct {
 	// tokens bounds the threads that compute at one time.
 	tokens chan struct{}
 
-	pass    sync.Mutex // one pass at a time: guards cohorts, threads, keeping and the soft state of holdings
+	pass    sync.RWMutex // one pass at a time: guards cohorts, threads, keeping and the soft state of holdings
 	cohorts []*cohort
 	threads []*thread
 	keeping keeping

@@ -61,7 +61,35 @@ func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Part
 	if t.Transform == nil && e.config.Read != nil {
 		e.config.Read(int64(h.points.Rows()))
 	}
-	return p, e.labelRows(t, h, p), nil
+	if t.Transform != nil || t.Detail {
+		return p, e.labelRows(t, h, p, nil), nil
+	}
+	e.pass.RLock() // another pass would change the labels
+	defer e.pass.RUnlock()
+	return p, e.labelRows(t, h, p, e.knownLabels(t.Centroids, h)), nil
+}
+
+// known are the labels of a holding's rows as a pass has left them.
+type known struct {
+	*kmeans.Labelled
+	track *kmeans.Track
+}
+
+// knownLabels finds the labels that the last pass of a run, to these very centroids, has left; nil where there are none, or
+// where they are those of kinds of rows. The caller holds the pass.
+func (e *Engine) knownLabels(c *kmeans.Centroids, h *holding) *known {
+	if h.folded != nil {
+		return nil
+	}
+	for _, o := range e.cohorts {
+		if !slices.Contains(o.ids, h.id) || h.tracks[o.run] == nil {
+			continue
+		}
+		if l := o.tracker.Labelled(c); l != nil {
+			return &known{l, h.tracks[o.run].Track}
+		}
+	}
+	return nil
 }
 
 // rowsToLabel finds the partition in memory, or reads it.
@@ -90,8 +118,9 @@ func (e *Engine) rowsToLabel(ctx context.Context, t *wire.Task, id int) (*holdin
 	return held, k.partial, nil
 }
 
-// labelRows assigns a holding's rows. Where a fit has not counted them already, it adds their counts and inertia to p.
-func (e *Engine) labelRows(t *wire.Task, h *holding, p *wire.Partial) *Labels {
+// labelRows labels a holding's rows: those whose labels are known need their distance only. Where a fit has not counted them
+// already, it adds their counts and inertia to p.
+func (e *Engine) labelRows(t *wire.Task, h *holding, p *wire.Partial, known *known) *Labels {
 	n, cosine := h.points.Rows(), t.Input.Spec.Normalize
 	l := e.newLabels(t, h)
 	a := kmeans.NewAssigner(t.Centroids)
@@ -105,11 +134,14 @@ func (e *Engine) labelRows(t *wire.Task, h *holding, p *wire.Partial) *Labels {
 		hi := min(lo+kmeans.SpanRows, n)
 		var index, second []int32
 		var squared, secondSquared []float32
-		if t.Detail {
+		switch {
+		case t.Detail:
 			index, second, squared, secondSquared = a.TwoNearest(h.points, lo, hi, &s)
 			copy(l.Second[lo:], second)
 			distances(l.SecondDistance[lo:hi], secondSquared, cosine)
-		} else {
+		case known != nil:
+			index, squared = known.Nearest(h.points, lo, hi, known.track, &s)
+		default:
 			index, squared = a.Nearest(h.points, lo, hi, &s)
 		}
 		copy(l.Segment[lo:], index)
