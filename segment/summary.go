@@ -31,6 +31,35 @@ type Group struct {
 	Mean       []float64 // in the units of the input
 	Std        []float64 // population standard deviation in the units of the input; NaN where only a model is known
 	Effect     []float64 // (mean − base mean) / spread, dimensionless; NaN where the spread is 0
+	// Q1, Median and Q3 are quartiles in the units of the input, within a stated relative error; NaN for shares and where
+	// only a model is known, or nil where none were asked for.
+	Q1, Median, Q3 []float64
+}
+
+// Histogram is how the values of one numeric column are spread. Bin b holds values in [Edges[b], Edges[b+1]).
+type Histogram struct {
+	Edges    []float64 // ascending, bins + 1 of them, in the units of the input
+	Base     []int64   // rows by bin
+	Segments [][]int64 // by segment index, rows by bin
+}
+
+// Rule describes a segment in a few conditions on the input columns, for people.
+type Rule struct {
+	Text      string  // "frequency ≥ 9 and recency_days < 40"; "" where nothing short describes the segment
+	Precision float64 // the share of rows that meet it which are in the segment, 0..1
+	Recall    float64 // the share of the segment's rows that meet it, 0..1
+}
+
+// Near is the segment whose centroid is nearest to another's.
+type Near struct {
+	Segment  int     // -1: there is no other
+	Distance float64 // between centroids, in the scaled space; 1 − cos under cosine
+}
+
+// Example is a customer near the centre of its segment.
+type Example struct {
+	ID       string
+	Distance float64
 }
 
 // Summary is what is known about all segments in the units of the input. It is read, never changed, by
@@ -42,6 +71,11 @@ type Summary struct {
 	Value    int     // position in Columns of the value column; -1 = none
 	Measured bool    // true from rows (effects in standard deviations of the base); false from the model alone
 	// (effects in the spread between the segments, which is all that a model knows)
+
+	Histograms []Histogram // by Column, zero for shares; nil: none
+	Rules      []Rule      // by segment; nil: none
+	Nearest    []Near      // by segment; nil: not known
+	Examples   [][]Example // by segment, the nearest to the centre first; nil unless asked for
 }
 
 // withRole is the position of the first numeric column that plays a part, or -1.
