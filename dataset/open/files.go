@@ -21,3 +21,19 @@ func (everywhere) stat(path string) (fs.FileInfo, error)      { return os.Stat(p
 func (everywhere) readDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 func (everywhere) glob(pattern string) ([]string, error)      { return filepath.Glob(pattern) }
 func (everywhere) open(path string) (*os.File, error)         { return os.Open(path) }
+
+// Files lists the files that data names, as Sources would read them: folders and globs in name order. Made data and standard
+// input are no files. The errors are those of Sources.
+func Files(data []string) ([]string, error) {
+	items, err := finder{files: everywhere{}}.expand(data)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, i := range items {
+		if i.format != synthFormat && i.format != streamFormat {
+			list = append(list, i.path)
+		}
+	}
+	return list, nil
+}

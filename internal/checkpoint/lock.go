@@ -21,7 +21,7 @@ func lock(folder string) (*os.File, error) {
 	if err != nil {
 		return nil, store.Explain(path, err)
 	}
-	held, err := tryLock(f)
+	held, err := store.TryLock(f)
 	if held {
 		if err = sign(f); err == nil {
 			return f, nil

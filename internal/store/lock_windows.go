@@ -1,4 +1,4 @@
-package checkpoint
+package store
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock takes the lock on f, or says that another process holds it. It ends with the process, however that ends.
+// TryLock takes the lock on f, or says that another process holds it. It ends with the process, however that ends.
 // Windows lets nobody read locked bytes: the one byte locked lies far behind the text that says who holds the lock.
-func tryLock(f *os.File) (held bool, err error) {
+func TryLock(f *os.File) (held bool, err error) {
 	at := windows.Overlapped{OffsetHigh: 1}
 	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
