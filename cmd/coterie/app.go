@@ -28,7 +28,12 @@ type App struct {
 	config   string            // the file of --config; empty = none
 	origins  map[string]origin // where the command's flags have their values from, by name
 	working  bool              // the command itself has begun: an error is no longer a wrong call
+	sections []section         // of files other than that of --config, with values for the command's flags
+	checking bool              // the command is not to be done: only its flags are looked at
 }
+
+// errChecked ends a command whose flags alone were looked at: they are right.
+var errChecked = errors.New("the flags are right")
 
 // newApp makes an App; environ has the form of os.Environ.
 func newApp(stdin io.Reader, stdout, stderr io.Writer, environ []string) *App {
@@ -41,14 +46,24 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer, environ []string) *App {
 	return app
 }
 
-// run executes args and returns the exit code; an error is one line on Stderr.
-func (app *App) run(ctx context.Context, args []string) int {
+// execute does what args say.
+func (app *App) execute(ctx context.Context, args []string) error {
 	root := newRoot(app)
 	if args == nil {
 		args = []string{} // cobra reads os.Args where it finds nil
 	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	known := (*fault.Error)(nil)
+	if err != nil && !app.working && !errors.As(err, &known) && !errors.Is(err, errChecked) {
+		err = fault.Usagef("%v", err)
+	}
+	return err
+}
+
+// run executes args and returns the exit code; an error is one line on Stderr.
+func (app *App) run(ctx context.Context, args []string) int {
+	err := app.execute(ctx, args)
 	if err == nil {
 		return 0
 	}
@@ -60,9 +75,6 @@ func (app *App) run(ctx context.Context, args []string) int {
 		}
 		app.complain(text)
 		return int(fault.Interrupted)
-	}
-	if !app.working && !errors.As(err, &known) {
-		err = fault.Usagef("%v", err)
 	}
 	app.complain(err.Error())
 	return fault.Code(err)
@@ -155,6 +167,9 @@ func (app *App) prepare(cmd *cobra.Command, _ []string) error {
 	}
 	if err := checkRequired(cmd); err != nil {
 		return err
+	}
+	if app.checking {
+		return errChecked
 	}
 	if err := app.chooseKernel(); err != nil {
 		return err

@@ -16,6 +16,7 @@ var commands = []func(*App) *cobra.Command{
 	newJobsCommand,
 	newCoordinatorCommand,
 	newWorkerCommand,
+	newRunCommand,
 	newRFMCommand,
 	newSynthCommand,
 	newCertsCommand,

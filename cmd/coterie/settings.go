@@ -39,10 +39,32 @@ func (app *App) settle(cmd *cobra.Command) error {
 			}
 		}
 	})
-	if err != nil || app.config == "" {
+	if err != nil {
 		return err
 	}
-	return app.fromFile(cmd)
+	if app.config != "" {
+		document, err := readConfig(app.config)
+		if err != nil {
+			return err
+		}
+		if err := app.fromFile(cmd, section{file: app.config, keys: document}); err != nil {
+			return err
+		}
+	}
+	for _, s := range app.sections {
+		if err := app.fromFile(cmd, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// section is a mapping from flags to values that stands in a file.
+type section struct {
+	file string
+	keys *yaml.Node // nil: none
+	// shared means that the section is for several commands: keys that this one does not have are for the others.
+	shared bool
 }
 
 // settable says whether a flag can be set from elsewhere.
@@ -80,11 +102,11 @@ func (app *App) fromEnvironment(f *pflag.Flag) error {
 	return nil
 }
 
-// fromFile sets the flags that have no value yet from the file of --config.
-func (app *App) fromFile(cmd *cobra.Command) error {
-	document, err := readConfig(app.config)
-	if err != nil || document == nil {
-		return err
+// fromFile sets the flags that have no value yet from a section of a file.
+func (app *App) fromFile(cmd *cobra.Command, s section) error {
+	document := s.keys
+	if document == nil {
+		return nil
 	}
 	flags := make(map[string]*pflag.Flag)
 	var known []string
@@ -100,15 +122,18 @@ func (app *App) fromFile(cmd *cobra.Command) error {
 	for i := 0; i+1 < len(document.Content); i += 2 {
 		key, value := document.Content[i], document.Content[i+1]
 		f := flags[key.Value]
+		if f == nil && s.shared {
+			continue
+		}
 		if f == nil || key.Kind != yaml.ScalarNode {
-			return app.unknownKey(cmd, key, known)
+			return s.unknownKey(cmd, key, known)
 		}
 		if first := seen[f.Name]; first != nil {
-			return fault.Usagef("%s: %s is set on line %d and on line %d", app.config, f.Name, first.Line, key.Line)
+			return fault.Usagef("%s: %s is set on line %d and on line %d", s.file, f.Name, first.Line, key.Line)
 		}
 		seen[f.Name] = key
-		taken := app.origins[f.Name] > byFile
-		if err := app.fromNode(f, key, value, taken); err != nil {
+		taken := app.origins[f.Name] > byFile || s.shared && app.origins[f.Name] == byFile // a step's own key is stronger
+		if err := s.fromNode(f, key, value, taken); err != nil {
 			return err
 		}
 		if !taken {
@@ -118,8 +143,8 @@ func (app *App) fromFile(cmd *cobra.Command) error {
 	return nil
 }
 
-func (app *App) unknownKey(cmd *cobra.Command, key *yaml.Node, known []string) error {
-	err := fault.Usagef("%s: line %d: unknown key %q for %s", app.config, key.Line, key.Value, cmd.CommandPath())
+func (s section) unknownKey(cmd *cobra.Command, key *yaml.Node, known []string) error {
+	err := fault.Usagef("%s: line %d: unknown key %q for %s", s.file, key.Line, key.Value, cmd.CommandPath())
 	if near := fault.Nearest(key.Value, known); near != "" {
 		return err.Do("did you mean %q?", near)
 	}
@@ -128,11 +153,11 @@ func (app *App) unknownKey(cmd *cobra.Command, key *yaml.Node, known []string) e
 
 // fromNode sets one flag from its value in the file. A flag that is taken keeps its value, but the file's must have
 // the right form.
-func (app *App) fromNode(f *pflag.Flag, key, value *yaml.Node, taken bool) error {
+func (s section) fromNode(f *pflag.Flag, key, value *yaml.Node, taken bool) error {
 	if value.Kind == yaml.AliasNode {
 		value = value.Alias
 	}
-	from := fmt.Sprintf("%s, line %d", app.config, key.Line)
+	from := fmt.Sprintf("%s, line %d", s.file, key.Line)
 	text, list, err := plainValue(value)
 	if err != nil {
 		return fault.Usagef("%s: %s %v", from, key.Value, err)
