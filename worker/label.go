@@ -50,6 +50,12 @@ func (e *Engine) ensureForLabels(ctx context.Context, t *wire.Task) error {
 }
 
 func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Partial, *Labels, error) {
+	knows := t.Transform == nil && !t.Detail
+	if knows {
+		// Another pass would change the labels. The pass comes before the token: who loads rows has it and waits for tokens.
+		e.pass.RLock()
+		defer e.pass.RUnlock()
+	}
 	if !e.acquire(ctx) {
 		return nil, nil, ctx.Err()
 	}
@@ -61,11 +67,9 @@ func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Part
 	if t.Transform == nil && e.config.Read != nil {
 		e.config.Read(int64(h.points.Rows()))
 	}
-	if t.Transform != nil || t.Detail {
+	if !knows {
 		return p, e.labelRows(t, h, p, nil), nil
 	}
-	e.pass.RLock() // another pass would change the labels
-	defer e.pass.RUnlock()
 	return p, e.labelRows(t, h, p, e.knownLabels(t.Centroids, h)), nil
 }
 
