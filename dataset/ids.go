@@ -94,6 +94,9 @@ func (c *IDs) AsText() {
 	c.integers = nil
 }
 
+// PlainInteger reads an id that is an integer in its plain spelling, as IDs holds it: "7" and "-12", not "007" or "7.0".
+func PlainInteger(id []byte) (int64, bool) { return plainInteger(id) }
+
 // plainInteger reads id if it is exactly what strconv.FormatInt would write for an int64.
 func plainInteger(id []byte) (int64, bool) {
 	digits := id

@@ -48,12 +48,16 @@ func Components(points []float32, d int, labels []int32) *Scatter {
 		at := len(values) - 1 - axis
 		direction := mat.Col(nil, at, &vectors)
 		orient(direction)
+		scatter.Loadings[axis] = make([]float64, d)
+		for c, j := range columns {
+			scatter.Loadings[axis][j] = direction[c]
+		}
 		for i := range n {
 			scatter.Points[i][axis] = mat.Dot(x.RowView(i), mat.NewVecDense(len(direction), direction))
 		}
 		names[axis] = fmt.Sprintf("principal component %d", axis+1)
 		if total > 0 {
-			names[axis] += fmt.Sprintf(", %s of the variance", percent(max(values[at], 0)/total))
+			names[axis] += ", " + percent(max(values[at], 0)/total)
 		}
 	}
 	scatter.XName, scatter.YName = names[0], names[1]

@@ -3,7 +3,8 @@
 //
 // A Profile gathers exact sums over labelled rows, block by block and worker by worker; since the sums are
 // exact, the order of merging changes no bit. Its Summary, or the light one that FromModel takes from a model
-// alone, is what Names, SetsApart, Table and Page read. Explain says why a single customer belongs where it does.
+// alone, is what Names, SetsApart, Table and Page read. Page is the report: it takes a Summary and whatever else there is,
+// such as Components, an RFMGrid or the Sweep that chose k, and leaves out what there is not. Explain says why a single customer belongs where it does.
 //
 // The package does not read files, does not assign rows and decides nothing about the model.
 //

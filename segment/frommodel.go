@@ -83,8 +83,9 @@ func standardised(m *model.Model, j int) []float64 {
 		effects[i] = float64(m.Centroid(i)[j])
 		mean += float64(effects[i]*float64(m.Counts[i])) / float64(m.Rows)
 	}
+	weight := m.Transform.Weights()[j]
 	for i := range effects {
-		effects[i] -= mean
+		effects[i] = (effects[i] - mean) / weight
 	}
 	return effects
 }

@@ -1,20 +1,13 @@
 package segment
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"math"
 	"strings"
 
 	"github.com/coterie-project/coterie/model"
 )
-
-//go:embed page.html
-var pageSource string
-
-var pageTemplate = template.Must(template.New("page").Parse(pageSource))
 
 // Limits of a page, so that it stays under 2 MB and can be read whatever k and d are. What is left out is said.
 const (
@@ -32,13 +25,19 @@ type Page struct {
 	Generated string // when and by what, as text: "1 July 2026"
 	Summary   *Summary
 	Model     *model.Model // for the centroids and the footnote; nil: left out
-	Scatter   *Scatter     // nil: left out
+	Scatter   *Scatter     // customers by two columns (see Summary.Axes); nil: left out
+	// Components is customers in all features at once, by the function of the same name; nil: left out.
+	Components *Scatter
+	RFM        *RFMGrid // see NewRFMGrid; nil: left out
+	// Flows is how customers came here from the segments of before; nil: left out.
+	Flows *Migration
+	Sweep *Sweep // how k was chosen; nil: left out
 }
 
 // Render writes the page. Names, ids and columns come from files: they are escaped wherever they stand. The error is
 // the Writer's.
 func (p *Page) Render(w io.Writer) error {
-	return pageTemplate.Execute(w, p.view())
+	return writePage(w, "page.html", p.view())
 }
 
 // pageView is everything that the template shows, as text and numbers.
@@ -53,7 +52,13 @@ type pageView struct {
 	GridWidth              int // pixels below which the heat map scrolls
 	HeatOmitted            string
 	Centroids              bool
-	Scatter                *scatterView
+	Maps                   []*scatterView
+	Cards                  []cardView
+	CardsOmitted           string
+	Medians                bool
+	RFM                    *rfmView
+	Flows                  *flowsView
+	Sweep                  *sweepView
 	Facts                  []fact
 	Digest                 string
 }
@@ -83,8 +88,8 @@ type fact struct{ Name, Value string }
 
 func (p *Page) view() *pageView {
 	s := p.Summary
-	v := &pageView{Title: plain(p.Title), Generated: plain(p.Generated), Lead: s.lead(), Value: s.Value >= 0 && s.Base.ValueShare == 1,
-		Measured: s.Measured}
+	v := &pageView{Title: plain(p.Title), Generated: plain(p.Generated), Lead: s.lead(), Value: s.valued(),
+		Measured: s.Measured, Medians: s.Base.Median != nil}
 	order := s.ByValue()
 	shown := order[:min(len(order), maxRows)]
 	for _, i := range shown {
@@ -104,14 +109,27 @@ func (p *Page) view() *pageView {
 	for _, j := range features {
 		v.Features = append(v.Features, s.featureView(j, heat, centroids))
 	}
-	if p.Scatter != nil {
-		v.Scatter = p.Scatter.view(s)
+	v.Maps = p.maps()
+	if v.Cards = s.cards(order); len(v.Cards) > 0 && len(v.Cards) < len(order) {
+		v.CardsOmitted = fmt.Sprintf("The %d most important of %s segments.", len(v.Cards), count(int64(len(order))))
+	}
+	if p.RFM != nil {
+		v.RFM = p.RFM.view(s)
+	}
+	if p.Flows != nil {
+		v.Flows = (&FlowsPage{Migration: p.Flows}).view()
+	}
+	if p.Sweep != nil {
+		v.Sweep = p.Sweep.view()
 	}
 	if p.Model != nil {
 		v.Facts, v.Digest = facts(p.Model), p.Model.Digest()
 	}
 	return v
 }
+
+// valued is true where the segments' parts of the total value are known.
+func (s *Summary) valued() bool { return s.Value >= 0 && s.Base.ValueShare == 1 }
 
 // lead is the one sentence that a hurried reader takes away.
 func (s *Summary) lead() string {

@@ -26,6 +26,7 @@ type Profile struct {
 	counts               []int64
 	moments              []exact.Moments    // k×len(numeric), row-major; nil until rows come
 	levels               []map[string]int64 // k×len(categorical), row-major
+	spreads              spreads            // nil: not asked for
 
 	order  []int32 // row numbers of a batch, segment by segment
 	starts []int   // where a segment's rows begin in order
@@ -70,7 +71,9 @@ func (p *Profile) Add(labels []int32, b *feature.Batch) error {
 		}
 		p.counts[s] += int64(len(rows))
 		for j := range p.numeric {
-			p.moments[s*len(p.numeric)+j].AddSlice(p.gather(b, j, rows))
+			values := p.gather(b, j, rows)
+			p.moments[s*len(p.numeric)+j].AddSlice(values)
+			p.spreads.add(s*len(p.numeric)+j, values)
 		}
 		for c := range p.categorical {
 			if err := p.addLevels(s, c, &b.Text[c], rows); err != nil {
@@ -157,6 +160,9 @@ func (p *Profile) Merge(o *Profile) error {
 	for s, n := range o.counts {
 		p.counts[s] += n
 	}
+	if err := p.spreads.merge(o.spreads); err != nil {
+		return err
+	}
 	if o.moments != nil && p.moments == nil {
 		p.moments = make([]exact.Moments, len(o.moments))
 	}
@@ -187,6 +193,7 @@ func (p *Profile) Summary(segments []model.Segment, value string) *Summary {
 	s.Measured = true
 	s.Value = slices.Index(p.numeric, value)
 	k, total, worth := len(p.counts), 0.0, make([]float64, len(p.counts))
+	bases, parts := make([]exact.Moments, len(p.numeric)), make([][]exact.Moments, len(p.numeric))
 	for j, name := range p.numeric {
 		s.Columns = append(s.Columns, Column{Name: name, Input: name})
 		var base exact.Moments
@@ -196,6 +203,7 @@ func (p *Profile) Summary(segments []model.Segment, value string) *Summary {
 			base.Merge(&each[i])
 		}
 		s.addNumeric(&base, each)
+		bases[j], parts[j] = base, each
 		if j == s.Value {
 			total = base.Sum.Float64()
 			for i := range each {
@@ -210,6 +218,7 @@ func (p *Profile) Summary(segments []model.Segment, value string) *Summary {
 		}
 	}
 	s.setValueShares(total, worth)
+	p.summarise(s, bases, parts)
 	return s
 }
 

@@ -21,6 +21,8 @@ type Scatter struct {
 	XName, YName string       // headings of the axes: column names, or see Components
 	Points       [][2]float64 // one entry for each customer of the sample
 	Labels       []int32      // their segments; as long as Points
+	// Loadings are the two directions of Components, one entry for each column of its points; nil in other scatters.
+	Loadings [2][]float64
 }
 
 // Axes picks the two numeric columns for a Scatter: recency and monetary value where there are both, else the two in
@@ -54,6 +56,7 @@ const (
 	plotLeft, plotRight   = 78.0, 18.0
 	plotTop, plotBottom   = 14.0, 58.0
 	badgeRadius           = 13.0
+	maxHeading            = 40 // terminal cells of an axis' name, so that it is no longer than the axis on a telephone
 )
 
 // scatterView is what the template draws.
@@ -66,6 +69,8 @@ type scatterView struct {
 	Clouds                   []cloud
 	Badges                   []badge
 	Note                     string
+	ID, Heading              string // among the maps of a page
+	Aloud                    string // for those who cannot see it
 }
 
 type tick struct {
@@ -115,6 +120,7 @@ func (c *Scatter) view(s *Summary) *scatterView {
 		v.Badges = append(v.Badges, badge{centers[i][0] / counts[i], centers[i][1] / counts[i], i, swatch(i), fit(plain(s.Segments[i].Name), maxLabel)})
 	}
 	v.spread()
+	v.Aloud = v.aloud()
 	v.Note = fmt.Sprintf("A sample of %s customers.", count(int64(len(points))))
 	if x.clipped || y.clipped {
 		v.Note += " The few beyond the edges are drawn on them."
@@ -227,7 +233,7 @@ func (a *axis) heading(name string) string {
 	if a.log {
 		words += ", logarithmic"
 	}
-	return fit(words, 60)
+	return fit(words, maxHeading)
 }
 
 // ticks are round numbers, about five of them.

@@ -57,6 +57,30 @@ func rough(x float64) string {
 	return number(x)
 }
 
+// precise is number for tables of figures that people compare to their last decimal: four of them below ten.
+func precise(x float64) string {
+	a, decimals := math.Abs(x), 0
+	switch {
+	case math.IsNaN(x) || math.IsInf(x, 0) || a >= 1e12 || a != 0 && a < 0.001:
+		return number(x)
+	case a < 10:
+		decimals = 4
+	case a < 1000:
+		decimals = 2
+	case a < 1e5:
+		decimals = 1
+	}
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(a, 'f', decimals, 64), ".")
+	s := commas(whole)
+	if fraction != "" {
+		s += "." + fraction
+	}
+	if x < 0 {
+		return minus + s
+	}
+	return s
+}
+
 // count renders a whole number with thousands separators.
 func count(n int64) string {
 	if n < 0 {
