@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
 )
@@ -43,6 +44,7 @@ type pass struct {
 	b       *Batch
 	mask    []bool // rows that do not count; nil: all do
 	grids   []Grid
+	weights []float64
 	limit   uint32 // bits of the largest coordinate
 	applied Applied
 	codes   []int32
@@ -86,7 +88,7 @@ func (t *Transform) Apply(b *Batch, out [][]float32, keep []bool) (Applied, erro
 
 func newPass(t *Transform, b *Batch) *pass {
 	b.match(len(t.Numeric), len(t.Categorical))
-	p := &pass{t: t, b: b, grids: t.Grids()}
+	p := &pass{t: t, b: b, grids: t.Grids(), weights: t.Weights()}
 	p.limit = math.Float32bits(Limit(len(p.grids)))
 	p.mask, p.applied.Dropped = b.rowMask(t.Missing, len(t.Numeric), len(t.Categorical), nil)
 	p.codes = make([]int32, applyRows)
@@ -113,8 +115,9 @@ func (p *pass) walkColumns(out [][]float32) error {
 			}
 			for i, code := range codes {
 				if code >= 0 {
-					g := &p.grids[first+int(code)]
-					out[first+int(code)][lo+i] = exact.ToGrid(1, g.Shift, g.Exponent)
+					column := first + int(code)
+					g := &p.grids[column]
+					out[column][lo+i] = exact.ToGrid(p.weights[column], g.Shift, g.Exponent)
 				}
 			}
 		})
@@ -132,7 +135,7 @@ func (p *pass) walkColumns(out [][]float32) error {
 // columns, and where a value is missing or too large; out then holds anything.
 func (p *pass) narrow(out []float32, j, lo, n int) bool {
 	x := p.b.float32s(j)
-	if x == nil || p.mask != nil || p.t.Numeric[j].Log1p {
+	if x == nil || p.mask != nil || !p.t.Numeric[j].onlyScaled() {
 		return false
 	}
 	s := p.t.Numeric[j].scaling()
@@ -182,7 +185,7 @@ func (p *pass) walkRows(visit func(v [][]float64, lo int)) error {
 			}
 			for i, code := range codes {
 				if code >= 0 {
-					v[first+int(code)][i] = 1
+					v[first+int(code)][i] = p.weights[first+int(code)]
 				}
 			}
 		})
@@ -203,7 +206,7 @@ func (p *pass) walkRows(visit func(v [][]float64, lo int)) error {
 // bad is the first bad value of the Batch.
 func (p *pass) bad() error { return p.t.columns().diagnose(p.b, p.mask) }
 
-// numbers leads rows lo, lo+1, … of numeric column j through filling in, log1p and scaling. It is false where there is
+// numbers leads rows lo, lo+1, … of numeric column j through filling in, log1p, scaling and weight. It is false where there is
 // a bad value. Rows that do not count hold anything.
 func (p *pass) numbers(v []float64, j, lo int) bool {
 	c := &p.t.Numeric[j]
@@ -333,8 +336,23 @@ func (p *pass) level(c, i int) (code int32, ok bool) {
 	return code, true
 }
 
-// find is the position of a text among the levels, or −1. Comparing with string(text) makes no copy.
+// find is the position of a text among the levels, or −1; a text that was folded is found where FoldedLevel is.
 func (c *CategoricalColumn) find(text []byte) int32 {
+	if at := c.findLevel(text); at >= 0 || len(c.Folded) == 0 {
+		return at
+	}
+	// This one makes a copy, and only of texts that are rare or unknown.
+	if _, folded := slices.BinarySearch(c.Folded, string(text)); folded {
+		return c.findLevel([]byte(FoldedLevel))
+	}
+	return -1
+}
+
+// Find is the position of a text among the levels, where a text that was folded is found at FoldedLevel; −1: it is unseen.
+func (c *CategoricalColumn) Find(text string) int { return int(c.find([]byte(text))) }
+
+// findLevel is the position of a level, or −1. Comparing with string(text) makes no copy.
+func (c *CategoricalColumn) findLevel(text []byte) int32 {
 	low, high := 0, len(c.Levels)
 	for low < high {
 		middle := int(uint(low+high) >> 1)

@@ -31,8 +31,8 @@ func (t *Transform) ApplyBlocks(blocks []float32) bool {
 		for j := range t.Numeric {
 			c := &t.Numeric[j]
 			s := c.scaling()
-			if c.Log1p {
-				if !c.logBlocks(some, j, d, limit) {
+			if !c.onlyScaled() {
+				if !c.wideBlocks(some, j, d, limit) {
 					return false
 				}
 			} else if s.ApplyBlocks(some, j, d) > limit {
@@ -43,13 +43,13 @@ func (t *Transform) ApplyBlocks(blocks []float32) bool {
 	return true
 }
 
-// logBlocks is ApplyBlocks for a column of logarithms.
-func (c *NumericColumn) logBlocks(blocks []float32, column, columns int, limit uint32) bool {
+// wideBlocks is ApplyBlocks for a column of logarithms or with a weight, by way of float64s.
+func (c *NumericColumn) wideBlocks(blocks []float32, column, columns int, limit uint32) bool {
 	var wide [exact.Lanes]float64
 	for at := column * exact.Lanes; at < len(blocks); at += columns * exact.Lanes {
 		lanes := blocks[at:][:exact.Lanes]
 		for i, v := range lanes {
-			if wide[i] = float64(v); !(wide[i] > -1) {
+			if wide[i] = float64(v); c.Log1p && !(wide[i] > -1) {
 				return false
 			}
 		}

@@ -28,6 +28,7 @@ func TestBlocksBecomeWhatApplyMakesOfTheirRows(t *testing.T) {
 			{Scale: MinMax, Missing: Drop},
 			{Scale: None, Missing: Mean},
 			{Scale: Standard, Missing: Indicator, Log1p: []string{"b"}},
+			{Scale: Standard, Missing: Fail, Log1p: []string{"b"}, Weights: []Weight{{"a", 3}, {"b", 0.1}}},
 		} {
 			spec.Numeric = []string{"a", "b", "c"}
 			columns := make([][]float32, 3)

@@ -1,6 +1,6 @@
 // Package feature turns the columns of a table into Points: it fills in missing values, takes logarithms,
-// scales, encodes categories one-hot, normalises rows for the cosine metric, and rounds the result once to
-// float32 on each column's grid.
+// scales, encodes categories one-hot with rare ones folded into one, multiplies features by their weights, normalises
+// rows for the cosine metric, and rounds the result once to float32 on each column's grid.
 //
 // A Spec says what is wanted. Statistics are gathered over Batches of rows by any number of threads and machines
 // and merged in any order; since every sum in them is exact, the bits do not depend on that order. Medians and

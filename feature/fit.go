@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/coterie-project/coterie/internal/exact"
@@ -19,9 +20,9 @@ func Fit(spec *Spec, s *Statistics, q *QuantileSearch) (*Transform, error) {
 		return nil, err
 	}
 	t := &Transform{Scale: spec.Scale, Missing: spec.Missing, Normalize: spec.Normalize, Pending: spec.Normalize}
-	extents := make([]extent, len(s.numbers))
+	extents, weights := make([]extent, len(s.numbers)), spec.factors()
 	for j := range s.numbers {
-		column, ends, err := fitNumeric(spec, s, j, q)
+		column, ends, err := fitNumeric(spec, s, j, q, weights[spec.Numeric[j]])
 		if err != nil {
 			return nil, err
 		}
@@ -29,8 +30,13 @@ func Fit(spec *Spec, s *Statistics, q *QuantileSearch) (*Transform, error) {
 		extents[j] = ends
 	}
 	for c := range s.texts {
-		t.Categorical = append(t.Categorical, fitCategorical(spec, s, c))
+		column, err := fitCategorical(spec, s, c, weights[spec.Categorical[c]])
+		if err != nil {
+			return nil, err
+		}
+		t.Categorical = append(t.Categorical, column)
 	}
+	t.setOrders(spec.Orders)
 	if err := t.wideEnough(extents); err != nil {
 		return nil, err
 	}
@@ -45,6 +51,16 @@ func Fit(spec *Spec, s *Statistics, q *QuantileSearch) (*Transform, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// setOrders keeps the orders of the Spec, which come in that of the columns.
+func (t *Transform) setOrders(orders []Order) {
+	for j := range t.Numeric {
+		if len(orders) > 0 && orders[0].Column == t.Numeric[j].Name {
+			t.Numeric[j].Order = orders[0].Levels
+			orders = orders[1:]
+		}
+	}
 }
 
 // fitReady holds that there is enough to fit from.
@@ -98,7 +114,7 @@ func (t *Transform) fitOutputs() error {
 	return nil
 }
 
-// extent is the least, the mean and the greatest value of a column after scaling.
+// extent is the least, the mean and the greatest value of a column after scaling and weighting.
 type extent struct{ least, mean, greatest float64 }
 
 // leastRange is the range that the widest column must have, unless all are constant: below it the squared distances of
@@ -133,9 +149,9 @@ func (t *Transform) placeNumeric(extents []extent) {
 }
 
 // fitNumeric fits numeric column j, but for its grid.
-func fitNumeric(spec *Spec, s *Statistics, j int, q *QuantileSearch) (*NumericColumn, extent, error) {
+func fitNumeric(spec *Spec, s *Statistics, j int, q *QuantileSearch, weight float64) (*NumericColumn, extent, error) {
 	n := &s.numbers[j]
-	c := &NumericColumn{Name: spec.Numeric[j], Log1p: s.logs[j], Spread: 1}
+	c := &NumericColumn{Name: spec.Numeric[j], Log1p: s.logs[j], Spread: 1, Weight: weight}
 	var search *columnSearch
 	if q != nil {
 		search = q.column(j)
@@ -161,13 +177,14 @@ func fitNumeric(spec *Spec, s *Statistics, j int, q *QuantileSearch) (*NumericCo
 	}
 	c.fitScale(spec.Scale, moments, q, search)
 	if spec.Missing == Indicator && n.missing > 0 {
-		g := shareGrid(spec.Scale, n.missing, s.rows)
+		g := shareGrid(spec.Scale, n.missing, s.rows, c.Weight)
 		c.Indicator = &g
 	}
+	w := factor(c.Weight)
 	return c, extent{
-		least:    scaled(moments.Min, c.Center, c.Spread),
-		mean:     scaled(moments.Mean(), c.Center, c.Spread),
-		greatest: scaled(moments.Max, c.Center, c.Spread),
+		least:    float64(scaled(moments.Min, c.Center, c.Spread) * w),
+		mean:     float64(scaled(moments.Mean(), c.Center, c.Spread) * w),
+		greatest: float64(scaled(moments.Max, c.Center, c.Spread) * w),
 	}, nil
 }
 
@@ -212,26 +229,42 @@ func gridFor(scale Scale, lo, mean, hi float64) Grid {
 	return Grid{Shift: exact.ShiftFor(mean, lo, hi), Exponent: exact.GridExponent(lo, hi)}
 }
 
-// shareGrid is shift and grid of a column of 0 and 1, of which count in rows are 1.
-func shareGrid(scale Scale, count, rows int64) Grid {
-	return gridFor(scale, 0, float64(count)/float64(rows), 1)
+// shareGrid is shift and grid of a column of 0 and 1, of which count in rows are 1, times a weight where there is one.
+func shareGrid(scale Scale, count, rows int64, weight float64) Grid {
+	w := factor(weight)
+	return gridFor(scale, 0, float64(float64(count)/float64(rows)*w), w)
 }
 
-// fitCategorical fits categorical column c.
-func fitCategorical(spec *Spec, s *Statistics, c int) CategoricalColumn {
+// fitCategorical fits categorical column c. The error is a *SpecError where every level is rare: nothing would tell the
+// rows apart.
+func fitCategorical(spec *Spec, s *Statistics, c int, weight float64) (CategoricalColumn, error) {
 	levels := &s.texts[c]
-	column := CategoricalColumn{Name: spec.Categorical[c]}
+	column := CategoricalColumn{Name: spec.Categorical[c], Weight: weight}
+	counts := make(map[string]int64, len(levels.index))
 	for text, at := range levels.index {
-		count := levels.counts[at]
-		if spec.Missing == Indicator && text == missingLevel {
-			count += levels.missing
+		count, isMissing := levels.counts[at], spec.Missing == Indicator && text == missingLevel
+		switch {
+		case isMissing:
+			counts[text] = count + levels.missing
+		case text != FoldedLevel && spec.Fold.rare(count, s.rows):
+			column.Folded = append(column.Folded, text)
+			counts[FoldedLevel] += count
+		default:
+			counts[text] += count
 		}
-		column.Levels = append(column.Levels, Level{Value: text, Grid: shareGrid(spec.Scale, count, s.rows)})
+	}
+	if len(column.Folded) > 0 && len(counts) == 1 && levels.missing == 0 {
+		return column, &SpecError{Field: "fold", Value: column.Name, Reason: fmt.Sprintf("each of its %d levels is rare", len(levels.index)),
+			Remedy: "fold fewer levels, or leave the column out"}
+	}
+	slices.Sort(column.Folded)
+	for text, count := range counts {
+		column.Levels = append(column.Levels, Level{Value: text, Grid: shareGrid(spec.Scale, count, s.rows, column.Weight)})
 	}
 	sort.Slice(column.Levels, func(a, b int) bool { return column.Levels[a].Value < column.Levels[b].Value })
 	if _, said := levels.index[missingLevel]; spec.Missing == Indicator && levels.missing > 0 && !said {
-		g := shareGrid(spec.Scale, levels.missing, s.rows)
+		g := shareGrid(spec.Scale, levels.missing, s.rows, column.Weight)
 		column.Missing = &g
 	}
-	return column
+	return column, nil
 }

@@ -69,7 +69,19 @@ func drawBatch(t *rapid.T, missing, wild bool) *Batch {
 }
 
 func drawSpec(t *rapid.T) *Spec {
+	var weights []Weight
+	for _, column := range []string{"x", "y", "z", "c"} {
+		// Powers of two take no bits from what is led back.
+		if w := rapid.SampledFrom([]float64{1, 1, 0.25, 2}).Draw(t, "weight"); w != 1 {
+			weights = append(weights, Weight{column, w})
+		}
+	}
+	var orders []Order
+	if rapid.Bool().Draw(t, "ordered") {
+		orders = []Order{{"z", []string{"low", "high"}}}
+	}
 	return &Spec{
+		Weights: weights, Orders: orders,
 		Numeric: []string{"x", "y", "z"}, Log1p: []string{"y"}, Categorical: []string{"c"},
 		Scale:     rapid.SampledFrom([]Scale{Standard, MinMax, Robust, None}).Draw(t, "scale"),
 		Missing:   rapid.SampledFrom([]Missing{Fail, Mean, Median, Indicator, Drop}).Draw(t, "missing"),
@@ -156,11 +168,12 @@ func TestInverseLeadsPointsBackToTheInput(t *testing.T) {
 				// Half a last place of the coordinate, and some of float64, in the units of the input.
 				c := &tr.Numeric[j]
 				want := b.at(j, i)
-				room := (math.Abs(float64(p[j]))*0x1p-23 + math.Ldexp(1, c.Exponent)) * c.Spread
+				spread := c.Spread / factor(c.Weight)
+				room := (math.Abs(float64(p[j]))*0x1p-23 + math.Ldexp(1, c.Exponent)) * spread
 				if c.Log1p {
 					room *= 1 + want
 				}
-				room += 1e-12 * (math.Abs(want) + math.Abs(c.Center) + math.Abs(c.Shift*c.Spread) + 1)
+				room += 1e-12 * (math.Abs(want) + math.Abs(c.Center) + math.Abs(c.Shift*spread) + 1)
 				if got := values[j]; !(math.Abs(got-want) <= room) {
 					t.Fatalf("row %d, column %s: got %v, want %v within %v", i, c.Name, got, want, room)
 				}

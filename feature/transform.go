@@ -2,6 +2,7 @@ package feature
 
 import (
 	"math"
+	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
 )
@@ -26,22 +27,26 @@ type Grid struct {
 	Exponent int     `json:"grid"`
 }
 
-// NumericColumn is the way of a number: fill in, log1p, (x − Center) / Spread, Grid.
+// NumericColumn is the way of a number: fill in, log1p, (x − Center) / Spread, Weight, Grid.
 type NumericColumn struct {
 	Name   string   `json:"name"`
+	Order  []string `json:"order,omitempty"` // in the data it is text: the number is its position here, from 0
 	Log1p  bool     `json:"log1p,omitempty"`
 	Fill   *float64 `json:"fill,omitempty"` // stands for a missing value, in the units of the input; nil: none does
 	Center float64  `json:"center"`
-	Spread float64  `json:"spread"` // above 0
+	Spread float64  `json:"spread"`           // above 0
+	Weight float64  `json:"weight,omitempty"` // multiplies what is scaled, and the indicator; 0: nothing does
 	Grid
 	Indicator *Grid `json:"indicator,omitempty"` // of the further column NAME=missing, where there is one
 }
 
-// CategoricalColumn is a column of text that becomes a column of 0 and 1 for each of its levels.
+// CategoricalColumn is a column of text that becomes a column of 0 and 1, or of 0 and Weight, for each of its levels.
 type CategoricalColumn struct {
-	Name    string  `json:"name"`
-	Levels  []Level `json:"levels,omitempty"`  // sorted bytewise
-	Missing *Grid   `json:"missing,omitempty"` // of the last column, NAME=missing, where there is one
+	Name    string   `json:"name"`
+	Weight  float64  `json:"weight,omitempty"`  // stands for 1 in all its columns; 0: 1 does
+	Levels  []Level  `json:"levels,omitempty"`  // sorted bytewise
+	Folded  []string `json:"folded,omitempty"`  // sorted bytewise: rare texts, which count as the level FoldedLevel
+	Missing *Grid    `json:"missing,omitempty"` // of the last column, NAME=missing, where there is one
 }
 
 // Level is one value of a categorical column.
@@ -53,6 +58,9 @@ type Level struct {
 // missingLevel is the name of the level of missing values, and of indicator columns. Where a text says just that, it
 // is the same level.
 const missingLevel = "missing"
+
+// FoldedLevel is the level that rare ones become.
+const FoldedLevel = "other"
 
 // Columns are the input columns that a Batch has to hold, in order.
 func (t *Transform) Columns() (numeric, categorical []string) {
@@ -75,7 +83,7 @@ func (t *Transform) columns() *columns {
 	return c
 }
 
-// Spec is the Spec that the Transform was fitted under.
+// Spec is the Spec that the Transform was fitted under, but for Fold, of which the columns keep what came of it.
 func (t *Transform) Spec() *Spec {
 	s := &Spec{Scale: t.Scale, Missing: t.Missing, Normalize: t.Normalize}
 	s.Numeric, s.Categorical = t.Columns()
@@ -84,7 +92,68 @@ func (t *Transform) Spec() *Spec {
 			s.Log1p = append(s.Log1p, t.Numeric[j].Name)
 		}
 	}
+	s.Weights, s.Orders = t.weighted(), t.Orders()
 	return s
+}
+
+// weighted are the columns with a weight, in order.
+func (t *Transform) weighted() []Weight {
+	var weights []Weight
+	for j := range t.Numeric {
+		if c := &t.Numeric[j]; c.Weight != 0 {
+			weights = append(weights, Weight{c.Name, c.Weight})
+		}
+	}
+	for i := range t.Categorical {
+		if c := &t.Categorical[i]; c.Weight != 0 {
+			weights = append(weights, Weight{c.Name, c.Weight})
+		}
+	}
+	return weights
+}
+
+// Orders are those of the columns that are texts in the data.
+func (t *Transform) Orders() []Order {
+	var orders []Order
+	for j := range t.Numeric {
+		if c := &t.Numeric[j]; len(c.Order) > 0 {
+			orders = append(orders, Order{c.Name, c.Order})
+		}
+	}
+	return orders
+}
+
+// Plain tells whether no column has a weight, folded levels or an order.
+func (t *Transform) Plain() bool {
+	folded := func(c CategoricalColumn) bool { return len(c.Folded) > 0 }
+	return len(t.weighted())+len(t.Orders()) == 0 && !slices.ContainsFunc(t.Categorical, folded)
+}
+
+// factor is what a weight multiplies by.
+func factor(weight float64) float64 {
+	if weight == 0 {
+		return 1
+	}
+	return weight
+}
+
+// Weights are the factors of the d output columns; 1 where a column has no weight.
+func (t *Transform) Weights() []float64 {
+	weights := make([]float64, 0, t.Width())
+	for j := range t.Numeric {
+		weights = append(weights, factor(t.Numeric[j].Weight))
+	}
+	for j := range t.Numeric {
+		if t.Numeric[j].Indicator != nil {
+			weights = append(weights, factor(t.Numeric[j].Weight))
+		}
+	}
+	for i := range t.Categorical {
+		for range t.Categorical[i].width() {
+			weights = append(weights, factor(t.Categorical[i].Weight))
+		}
+	}
+	return weights
 }
 
 // Width is the number of output columns, d.
@@ -178,10 +247,10 @@ func Limit(d int) float32 {
 // in the units of its column, then shares of missing values and of levels, from 0 to 1. A normalised row's length is
 // lost: its direction is led back as if it had been the row.
 func (t *Transform) Inverse(p []float32) []float64 {
-	grids := t.Grids()
+	grids, weights := t.Grids(), t.Weights()
 	values := make([]float64, len(grids))
 	for i := range values {
-		values[i] = float64(p[i]) + grids[i].Shift
+		values[i] = (float64(p[i]) + grids[i].Shift) / weights[i]
 	}
 	for j := range t.Numeric {
 		c := &t.Numeric[j]
@@ -211,6 +280,9 @@ func (t *Transform) Forward(values []float64) ([]float32, error) {
 	for j := range t.Numeric {
 		t.Numeric[j].scale(v[j : j+1])
 	}
+	for i, w := range t.Weights()[len(t.Numeric):] {
+		v[len(t.Numeric)+i] *= w
+	}
 	if t.Normalize && !normaliseRow(v) {
 		return nil, &ValueError{Row: NoRow, Reason: reasonZeroRow, Remedy: remedyZeroRow}
 	}
@@ -224,12 +296,15 @@ func (t *Transform) Forward(values []float64) ([]float32, error) {
 	return point, nil
 }
 
-// scaling is what becomes of a value that is there, but for log1p.
+// onlyScaled tells whether scaling is all that becomes of a value that is there: no logarithm, no weight.
+func (c *NumericColumn) onlyScaled() bool { return !c.Log1p && c.Weight == 0 }
+
+// scaling is what becomes of a value that is there, but for log1p and weight.
 func (c *NumericColumn) scaling() exact.Scaling {
 	return exact.Scaling{Center: c.Center, Spread: c.Spread, Shift: c.Grid.Shift, Exponent: c.Grid.Exponent}
 }
 
-// scale leads raw numbers through log1p and scaling, in place. They are above −1 where there is a logarithm.
+// scale leads raw numbers through log1p, scaling and weight, in place. They are above −1 where there is a logarithm.
 func (c *NumericColumn) scale(x []float64) {
 	if c.Log1p {
 		for i, v := range x {
@@ -239,5 +314,10 @@ func (c *NumericColumn) scale(x []float64) {
 	center, spread := c.Center, c.Spread
 	for i, v := range x {
 		x[i] = (v - center) / spread
+	}
+	if w := c.Weight; w != 0 {
+		for i, v := range x {
+			x[i] = float64(v * w)
+		}
 	}
 }

@@ -51,6 +51,8 @@ func (t *Transform) validateNumeric(c *NumericColumn) error {
 		return t.wrong(c.Name+" center", c.Center, "not a finite number")
 	case !finite(c.Spread) || c.Spread <= 0:
 		return t.wrong(c.Name+" spread", c.Spread, "not above 0")
+	case c.Weight != 0 && !isWeight(c.Weight):
+		return t.wrong(c.Name+" weight", c.Weight, "out of range")
 	case (c.Fill != nil) != t.Missing.imputes():
 		return t.wrong(c.Name+" fill", t.Missing, "a value to fill in goes with mean, median and indicator, and only with them")
 	case c.Fill != nil && !usable(*c.Fill):
@@ -67,8 +69,14 @@ func (t *Transform) validateNumeric(c *NumericColumn) error {
 }
 
 func (t *Transform) validateCategorical(c *CategoricalColumn) error {
-	if len(c.Levels) > MaxLevels {
-		return t.wrong(c.Name+" levels", len(c.Levels), "too many")
+	if n := len(c.Levels) + len(c.Folded); n > MaxLevels+1 { // folding adds one at most
+		return t.wrong(c.Name+" levels", n, "too many")
+	}
+	if c.Weight != 0 && !isWeight(c.Weight) {
+		return t.wrong(c.Name+" weight", c.Weight, "out of range")
+	}
+	if err := t.validateFolded(c); err != nil {
+		return err
 	}
 	if c.Missing != nil {
 		if t.Missing != Indicator {
@@ -88,6 +96,24 @@ func (t *Transform) validateCategorical(c *CategoricalColumn) error {
 		}
 		if err := t.validateGrid(c.Name+"="+level.Value, &level.Grid); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// validateFolded holds that folded texts are sorted, are no levels themselves, and have a level to go to.
+func (t *Transform) validateFolded(c *CategoricalColumn) error {
+	if len(c.Folded) > 0 && c.findLevel([]byte(FoldedLevel)) < 0 {
+		return t.wrong(c.Name+" folded", len(c.Folded), "there is no level "+FoldedLevel+" for them")
+	}
+	for k, text := range c.Folded {
+		switch {
+		case len(text) > MaxLevelText || !utf8.ValidString(text):
+			return t.wrong(c.Name+" folded", k, "not a text that a level can have")
+		case k > 0 && text <= c.Folded[k-1]:
+			return t.wrong(c.Name+" folded", text, "not sorted")
+		case c.findLevel([]byte(text)) >= 0:
+			return t.wrong(c.Name+" folded", text, "a level, too")
 		}
 	}
 	return nil

@@ -75,10 +75,13 @@ func Decode(data []byte, file string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if version != Version {
+	if version < 1 || version > Version {
 		return nil, versionError(at, version)
 	}
 	m, err := parse(data)
+	if err == nil && version < m.version() {
+		err = fmt.Errorf("version %d has no weights of features, orders of texts and folded levels", version)
+	}
 	if err != nil {
 		// The checksum is right, so this is not the disk: whoever wrote the file wrote nonsense.
 		e := fault.Inputf(at, "the model does not hold together").Do("fit again")
@@ -139,7 +142,7 @@ func header(data []byte) (version, from int, complete bool) {
 	return version, len(headerStart) + len(digits) + len(versionEnd), true
 }
 
-// file is version 1 as JSON. Fields that are missing here (columns, centroids_input) are for people and other
+// file is a model as JSON; versions differ in what the transform may hold. Fields that are missing here (columns, centroids_input) are for people and other
 // programs: they follow from the transform and the centroids.
 type file struct {
 	Digest     string           `json:"digest"`
@@ -158,7 +161,7 @@ type file struct {
 	Centroids  matrix           `json:"centroids"`
 }
 
-// parse reads version 1. The caller has verified the checksum.
+// parse reads a model. The caller has verified the checksum.
 func parse(data []byte) (*Model, error) {
 	var f file
 	if err := json.Unmarshal(data, &f); err != nil {

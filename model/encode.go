@@ -29,10 +29,20 @@ const (
 	checksumChars = 2 * sha256.Size
 	blankChecksum = "0000000000000000000000000000000000000000000000000000000000000000"
 
-	// Version is the version of the file that Encode writes, and the newest that Decode reads. It grows when a field is
+	// Version is the newest version of the file that Encode writes and Decode reads. It grows when a field is
 	// added that changes what a model computes; others may be added without, and older programs pass over them.
-	Version = 1
+	// Version 2 has weights of features, orders of texts and folded levels in the transform.
+	Version = 2
 )
+
+// version is the oldest version that has what the model holds. Models that use nothing new keep their bytes, and older
+// programs read them.
+func (m *Model) version() int {
+	if m.Transform.Plain() {
+		return 1
+	}
+	return 2
+}
 
 // Encode renders the model as indented JSON, ending in a line feed. Errors mean that the Model does not hold together;
 // they name no file. Centroids are written in the shortest decimals that read back as the same float32.
@@ -44,7 +54,8 @@ func (m *Model) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("the model cannot be written: %w", err)
 	}
 	w := fileWriter{}
-	w.WriteString(headerStart + strconv.Itoa(Version) + versionEnd + blankChecksum + checksumEnd)
+	version := strconv.Itoa(m.version())
+	w.WriteString(headerStart + version + versionEnd + blankChecksum + checksumEnd)
 	w.field("digest", m.Digest())
 	w.field("k", m.K)
 	w.field("metric", m.Metric)
@@ -75,7 +86,7 @@ func (m *Model) Encode() ([]byte, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("the model cannot be written: %d bytes are more than the limit of %d", len(data), MaxBytes)
 	}
-	at := len(headerStart) + len(strconv.Itoa(Version)) + len(versionEnd)
+	at := len(headerStart) + len(version) + len(versionEnd)
 	copy(data[at:], checksum(data, at))
 	return data, nil
 }

@@ -14,6 +14,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	good := encode(f, example())
 	f.Add(good)
+	f.Add(encode(f, weighted()))
 	f.Add(good[:len(good)/2])
 	f.Add([]byte{})
 	f.Add(bytes.Replace(good, []byte(`"sources": [`), []byte(`"sources": [`+strings.Repeat(`"",`, 5000)), 1))

@@ -206,8 +206,8 @@ func TestBadFilesAreNamedForWhatTheyAre(t *testing.T) {
 		{"line ends of another system", bytes.ReplaceAll([]byte(good), []byte("\n"), []byte("\r\n")), "edited or reformatted"},
 		{"edited", edit("Hibernating", "Sleeping"), "checksum does not match"},
 		{"appended", append([]byte(good), '\n'), "checksum does not match"},
-		{"newer", signed(edit(`"version": 1`, `"version": 2`)), "model version 2 is newer than this coterie understands (1): upgrade coterie"},
-		{"newer and damaged", edit(`"version": 1`, `"version": 2`), "checksum does not match"},
+		{"newer", signed(edit(`"version": 1`, `"version": 3`)), "model version 3 is newer than this coterie understands (2): upgrade coterie"},
+		{"newer and damaged", edit(`"version": 1`, `"version": 3`), "checksum does not match"},
 		{"version 0", signed(edit(`"version": 1`, `"version": 0`)), "model version 0 does not exist"},
 		{"not JSON", signed(edit(`"k": 2,`, `"k": 2`)), "does not hold together"},
 		{"k does not fit", signed(edit(`"k": 2`, `"k": 3`)), "centroids are 2 × 6, not k × d = 3 × 6"},
@@ -295,9 +295,9 @@ func TestDigestIgnoresNamesAndSeesNumbers(t *testing.T) {
 // TestDigestSeesEveryFieldOfTheTransform changes each leaf of the example's transform in turn, so that a field which
 // is added to package feature is held too as soon as the example has it.
 func TestDigestSeesEveryFieldOfTheTransform(t *testing.T) {
-	seen := map[string]string{example().Digest(): "the example"}
+	seen := map[string]string{weighted().Digest(): "the example"}
 	for i := 0; ; i++ {
-		m, n := example(), i
+		m, n := weighted(), i
 		path := touch(reflect.ValueOf(m.Transform).Elem(), &n, "transform")
 		if path == "" {
 			if i < 30 {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/ordinal"
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -50,6 +51,7 @@ type wants struct{ features, weight, ids bool }
 
 // newIntake resolves the columns by name.
 func newIntake(source dataset.Source, in *wire.Input, part partition.Partition, dropped []int64, w wants) (*intake, error) {
+	source = ordinal.Wrap(source, ordersOf(in.Spec))
 	k := &intake{source: source, in: in, part: part, dropped: dropped, id: -1, weight: -1, partial: &wire.Partial{}}
 	if in.BadRows == wire.BadRowsQuarantine {
 		// Any column can make a row bad, and a row that is set aside must be so in every round alike.
@@ -83,6 +85,15 @@ func newIntake(source dataset.Source, in *wire.Input, part partition.Partition, 
 		k.id = columns([]string{in.ID}, dataset.AsID)[0]
 	}
 	return k, err
+}
+
+// ordersOf are the columns whose texts stand for numbers.
+func ordersOf(spec *feature.Spec) []ordinal.Order {
+	var orders []ordinal.Order
+	for _, o := range spec.Orders {
+		orders = append(orders, ordinal.Order{Column: o.Column, Levels: o.Levels})
+	}
+	return orders
 }
 
 // each reads the partition and gives every batch to visit. Faults of single rows end up in the partial's Fault, of
@@ -247,7 +258,7 @@ func (k *intake) judgeIDs() {
 func (k *intake) judgeNumbers() {
 	for j, name := range k.in.Spec.Numeric {
 		log := slices.Contains(k.in.Spec.Log1p, name)
-		limit := k.largest(log)
+		limit := k.largest(log, name)
 		for i := range k.batch.Rows {
 			x := k.number(j, i)
 			reason := ""
@@ -268,11 +279,17 @@ func (k *intake) judgeNumbers() {
 
 // largest is the largest magnitude of a feature. Unscaled values become Points as they are, less a shift between the
 // least and the largest of them: within half of a Point's limit they fit, whatever the other rows are.
-func (k *intake) largest(log bool) float64 {
+func (k *intake) largest(log bool, name string) float64 {
 	if k.in.Spec.Scale != feature.None || k.in.Spec.Normalize || log {
 		return feature.MaxMagnitude
 	}
-	return float64(feature.Limit(len(k.numeric)+len(k.text))) / 2
+	weight := 1.0
+	for _, w := range k.in.Spec.Weights {
+		if w.Column == name {
+			weight = w.Factor
+		}
+	}
+	return float64(feature.Limit(len(k.numeric)+len(k.text))) / 2 / weight
 }
 
 func (k *intake) number(j, i int) float64 {

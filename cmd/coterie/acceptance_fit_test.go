@@ -260,7 +260,7 @@ func TestCosineIsOneMinusCosine(t *testing.T) {
 
 func TestAssignWritesTheLabelsOfTheFit(t *testing.T) {
 	cases := map[string][]string{"plain": nil, "cosine": {"--metric", "cosine"}, "robust": {"--scale", "robust"}, "log": {"--log1p", "x1", "--scale", "minmax"},
-		"weighted": {"--weight", "x2"}, "unscaled": {"--scale", "none"}}
+		"weighted": {"--weight", "x2"}, "unscaled": {"--scale", "none"}, "features": {"--feature-weight", "x1=3,x3=0.1", "--log1p", "x1"}}
 	for name, flags := range cases {
 		enter(t)
 		columns := cloud(700, 4)

@@ -77,8 +77,8 @@ func TestModelsThatAreDamaged(t *testing.T) {
 	runBad(t, cases)
 	// Where truncation or another version is the matter, the words say so.
 	runBad(t, []badInput{
-		{name: "newer version", files: map[string]string{"a.csv": four, "m.json": ofVersion(t, good, "2")}, args: assignA,
-			say: []string{"m.json: ", "version 2", "upgrade coterie"}, bare: true},
+		{name: "newer version", files: map[string]string{"a.csv": four, "m.json": ofVersion(t, good, "3")}, args: assignA,
+			say: []string{"m.json: ", "version 3", "upgrade coterie"}, bare: true},
 		{name: "cut in half", files: map[string]string{"a.csv": four, "m.json": good[:len(good)/2]}, args: assignA, say: []string{"m.json: ", "truncated"}},
 		{name: "not there", files: a(four), args: assignA, say: []string{"m.json: "}},
 		{name: "a folder", files: a(four), setup: func(t *testing.T) { folder(t, "m.json") }, args: assignA, say: []string{"m.json: ", "folder"}},
@@ -140,6 +140,7 @@ func TestLookupsThatCannotBeAnswered(t *testing.T) {
 	files := func(text string) map[string]string { return map[string]string{"m.json": model, "l.csv": text} }
 	ids := []string{"lookup", "--model", "m.json", "--labels", "l.csv", "--id"}
 	values := []string{"lookup", "--model", "m.json", "--values"}
+	data := []string{"lookup", "--model", "m.json", "--data", "l.csv", "--id"}
 	runBad(t, []badInput{
 		{name: "unknown id", files: files(labels), args: append(ids, "9"), say: []string{"l.csv: ", "9"}},
 		{name: "segment beyond k", files: files(labels + "9,2,1\n"), args: append(ids, "9"), say: []string{"l.csv: line 4", "2"}},
@@ -148,6 +149,15 @@ func TestLookupsThatCannotBeAnswered(t *testing.T) {
 		{name: "no labels file", files: map[string]string{"m.json": model}, args: append(ids, "1"), say: []string{"l.csv: ", "does not exist"}},
 		{name: "labels without ids", files: files(labels), args: ids[:len(ids)-1], code: 2, say: []string{"lookup: ", "--labels", "--id"}},
 		{name: "ids without labels", files: files(labels), args: []string{"lookup", "--model", "m.json", "--id", "7"}, code: 2, say: []string{"--id", "--labels"}},
+		{name: "data without ids", files: files(labels), args: data[:5], code: 2, say: []string{"lookup: ", "--id"}},
+		{name: "id column without data", files: files(labels), args: append(ids, "7", "--id-column", "id"), code: 2, say: []string{"--id-column: ", "--data"}},
+		{name: "unknown id in the data", files: files("id,age,spend\n7,1,2\n"), args: append(data, "9"), say: []string{"l.csv: ", `"9"`}},
+		{name: "id twice in the data", files: files("id,age,spend\n7,1,2\n7,1,2\n"), args: append(data, "7"), say: []string{"l.csv: line 3", `"7"`, "twice", "line 2"}},
+		{name: "value missing in the data", files: files("id,age,spend\n6,1,\n7,1,\n"), args: append(data, "7"), say: []string{"l.csv: line 3, column spend: ", "no value"}},
+		{name: "bad row in the data", files: files("id,age,spend\n6,x,1\n7,1,1\n"), args: append(data, "7"), say: []string{"l.csv: line 2, column age: ", `"x"`}},
+		{name: "feature missing in the data", files: files(labels), args: append(data, "7"), say: []string{"l.csv: ", `"age"`}},
+		{name: "labels of other data", files: map[string]string{"m.json": model, "l.csv": "id,age,spend\n7,1,2\n", "o.csv": labels},
+			args: append(data, "7", "--labels", "o.csv"), say: []string{"o.csv: ", `"7"`, "0.5"}},
 		{name: "nothing to look up", files: files(labels), args: []string{"lookup", "--model", "m.json"}, code: 2, say: []string{"lookup: "}},
 		{name: "unknown feature", files: files(labels), args: append(values, "age=1,spent=2"), code: 2, say: []string{"--values: ", `"spent"`, "spend"}},
 		{name: "value left out", files: files(labels), args: append(values, "age=1"), code: 2, say: []string{"--values: ", "spend"}},

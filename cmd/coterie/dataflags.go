@@ -3,25 +3,30 @@ package main
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
 // dataFlags say which columns of the data to use and what to do with rows that are not as they should be. They are
 // the same for every command that reads customers.
 type dataFlags struct {
-	id          string   // the column with the customer's id; empty = find it
-	features    []string // the columns to cluster on, in this order; nil = find them
-	weight      string   // the column with a weight per row; empty = none
-	categorical []string // columns to encode one-hot
-	log1p       []string // features to take log(1+x) of
-	scale       string   // standard, minmax, robust or none
-	missing     string   // fail, mean, median, indicator or drop
-	badRows     string   // fail or quarantine
-	badRowsOut  string   // where rows in quarantine go; empty = nowhere, they are counted
-	duplicates  string   // fail, first or last
+	id          string          // the column with the customer's id; empty = find it
+	features    []string        // the columns to cluster on, in this order; nil = find them
+	weight      string          // the column with a weight per row; empty = none
+	categorical []string        // columns to encode one-hot
+	log1p       []string        // features to take log(1+x) of
+	ordinal     []feature.Order // columns of text whose values have an order
+	weights     []feature.Weight
+	fold        feature.Fold // which levels of categorical columns become one; zero = none
+	scale       string       // standard, minmax, robust or none
+	missing     string       // fail, mean, median, indicator or drop
+	badRows     string       // fail or quarantine
+	badRowsOut  string       // where rows in quarantine go; empty = nowhere, they are counted
+	duplicates  string       // fail, first or last
 }
 
 // bind adds the flags to a command that finds its own transforms.
@@ -36,6 +41,11 @@ func (d *dataFlags) bind(cmd *cobra.Command) {
 		"how to scale the features")
 	flags.Var(newChoice(&d.missing, "fail", "fail", "mean", "median", "indicator", "drop"), "missing",
 		"what to do with missing values")
+	flags.Var(newOrders(&d.ordinal), "ordinal",
+		"make the numbers 0, 1, 2, … of a column of text, by the order of its values; for several columns give it again")
+	flags.Var(newWeights(&d.weights), "feature-weight", "multiply features after scaling: above 1 they count more, below 1 less")
+	flags.Var(newFold(&d.fold), "fold-levels",
+		"levels of categorical columns that fewer rows have become one, other: a number of rows, or a share such as 1%")
 }
 
 // bindRows adds only the flags that a command with a finished model needs: which column is the id, and what to do
@@ -59,6 +69,23 @@ func (d *dataFlags) check() error {
 		if d.features != nil && !slices.Contains(d.features, name) {
 			return fault.Usagef("--log1p: %q is not one of the --features", name).Do("add it to --features, or leave it out")
 		}
+	}
+	for _, o := range d.ordinal {
+		switch {
+		case slices.Contains(d.categorical, o.Column):
+			return fault.Usagef("--ordinal: %q is also in --categorical", o.Column).Do("choose one of the two")
+		case d.features != nil && !slices.Contains(d.features, o.Column):
+			return fault.Usagef("--ordinal: %q is not one of the --features", o.Column).Do("add it to --features, or leave it out")
+		}
+	}
+	for _, w := range d.weights {
+		if d.features != nil && !slices.Contains(d.features, w.Column) && !slices.Contains(d.categorical, w.Column) {
+			return fault.Usagef("--feature-weight: %q is not one of the features", w.Column).
+				Do("the features are %s", strings.Join(slices.Concat(d.features, d.categorical), ", "))
+		}
+	}
+	if d.fold != (feature.Fold{}) && len(d.categorical) == 0 {
+		return fault.Usagef("--fold-levels: %q without --categorical", newFold(&d.fold)).Do("name the columns of text with --categorical, or leave it out")
 	}
 	for _, used := range []struct{ flag, name string }{{"--id", d.id}, {"--weight", d.weight}} {
 		if used.name != "" && (slices.Contains(d.features, used.name) || slices.Contains(d.categorical, used.name)) {

@@ -54,14 +54,7 @@ func (g *grid) note(text string) { g.notes[len(g.rows)-1] = visible(text) }
 
 // write writes the table; no line is wider than width cells, where 0 means that there is no limit.
 func (g *grid) write(w io.Writer, width int) {
-	widths, total := make([]int, len(g.head)), -gridGap
-	for c := range widths {
-		widths[c] = cells.StringWidth(g.head[c])
-		for _, row := range g.rows {
-			widths[c] = max(widths[c], cells.StringWidth(row[c]))
-		}
-		total += widths[c] + gridGap
-	}
+	widths, total := g.widths()
 	if width > 0 && total > width {
 		less := min(total-width, max(widths[g.gives]-gridLeast, 0))
 		widths[g.gives] -= less
@@ -75,6 +68,25 @@ func (g *grid) write(w io.Writer, width int) {
 			fmt.Fprintln(w, shortened("  "+note, width))
 		}
 	}
+}
+
+// widths are those of the columns, and of the table with the gaps between them, in cells.
+func (g *grid) widths() (widths []int, total int) {
+	widths, total = make([]int, len(g.head)), -gridGap
+	for c := range widths {
+		widths[c] = cells.StringWidth(g.head[c])
+		for _, row := range g.rows {
+			widths[c] = max(widths[c], cells.StringWidth(row[c]))
+		}
+		total += widths[c] + gridGap
+	}
+	return widths, total
+}
+
+// width is that of the table where nothing is cut.
+func (g *grid) width() int {
+	_, total := g.widths()
+	return total
 }
 
 func (g *grid) line(w io.Writer, row []string, widths []int, width int) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -16,7 +17,16 @@ func (d *dataFlags) request(files []string) pipeline.Data {
 	features := slices.DeleteFunc(slices.Clone(d.features), func(name string) bool { return slices.Contains(d.categorical, name) })
 	return pipeline.Data{Files: files, ID: d.id, Features: features, Weight: d.weight, Categorical: d.categorical,
 		Log1p: d.log1p, Scale: d.scale, Missing: d.missing, BadRows: d.badRows, BadRowsOut: d.badRowsOut,
-		Duplicates: d.duplicates}
+		Duplicates: d.duplicates, Weights: d.weights, Fold: d.foldRule(), Orders: d.ordinal}
+}
+
+// foldRule is the rule by which levels are folded; nil if none are.
+func (d *dataFlags) foldRule() *feature.Fold {
+	if d.fold == (feature.Fold{}) {
+		return nil
+	}
+	rule := d.fold
+	return &rule
 }
 
 // request is the flags as the pipeline takes them.

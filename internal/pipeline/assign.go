@@ -39,7 +39,8 @@ func Assign(ctx context.Context, r *AssignRequest) (*AssignOutcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	site, err := openSite(ctx, &r.Data, &r.Engine)
+	data := r.Data.forModel(m)
+	site, err := openSite(ctx, &data, &r.Engine)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,8 @@ func modelInput(d *Data, m *model.Model, schema *dataset.Schema, file, modelFile
 	}
 	with := *d
 	with.Features, with.Categorical, with.Log1p = spec.Numeric, spec.Categorical, spec.Log1p
-	with.Scale, with.Missing = string(spec.Scale), string(spec.Missing)
+	with.Scale, with.Missing, with.Weights, with.Fold = string(spec.Scale), string(spec.Missing), spec.Weights, nil
+	with.Orders = spec.Orders
 	if with.Features == nil {
 		with.Features = []string{}
 	}

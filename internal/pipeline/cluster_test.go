@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/coterie-project/coterie/coordinator"
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/secure"
@@ -170,6 +171,15 @@ func TestAFitOnAClusterGivesTheBitsOfOneProcess(t *testing.T) {
 		for name, files := range map[string]string{"made by the workers": made, "read by the workers": local, "served by the submitter": relative(t, local)} {
 			r := madeFit()
 			r.Data.Files = []string{files}
+			r.Data.Categorical, r.Data.Features = nil, append(r.Data.Features, "gender")
+			r.Data.Orders = []feature.Order{{Column: "gender", Levels: []string{"x", "m", "f"}}}
+			if files == made {
+				r.Data.Categorical, r.Data.Features, r.Data.Orders = []string{"gender"}, r.Data.Features[:5], nil
+				r.Data.Weights = []feature.Weight{{Column: "gender", Factor: 0.5}, {Column: "income", Factor: 3}}
+				r.Data.Fold = &feature.Fold{Percent: 10}
+				r.Data.Features = append(r.Data.Features, "education")
+				r.Data.Orders = []feature.Order{{Column: "education", Levels: []string{"secondary", "vocational", "bachelor", "master", "doctorate"}}}
+			}
 			if here, there := fitTwice(t, c, workers, r, ".csv"); here != there {
 				t.Errorf("%d workers, %s: got %s, want %s", workers, name, there, here)
 			}

@@ -89,6 +89,9 @@ func (c *Cluster) describe(ctx context.Context, jobs pb.JobsClient, d *Data, e *
 		return nil, c.call(ctx, err)
 	}
 	source, err := remote.Dial(nil, "", description)
+	if err == nil {
+		source, err = ordered(source, d.Orders)
+	}
 	if err != nil {
 		return nil, err
 	}

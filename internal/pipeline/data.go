@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -25,6 +26,9 @@ type Data struct {
 	Weight      string
 	Categorical []string
 	Log1p       []string
+	Weights     []feature.Weight // in any order
+	Fold        *feature.Fold
+	Orders      []feature.Order // of columns of text that are numeric features, in any order
 	Scale       string
 	Missing     string
 	BadRows     string
@@ -72,7 +76,11 @@ var notFeatures = []string{"true_segment", "segment", "r_score", "f_score", "m_s
 var idNames = []string{"customer_id", "customerid", "id"}
 
 func openData(ctx context.Context, d *Data, e *Engine) (dataset.Source, error) {
-	return open.Sources(ctx, d.Files, open.Options{Stdin: e.Stdin})
+	source, err := open.Sources(ctx, d.Files, open.Options{Stdin: e.Stdin})
+	if err != nil {
+		return nil, err
+	}
+	return openOrdered(source, d.Orders)
 }
 
 // input finds the columns in the schema and checks the choices.
@@ -83,8 +91,11 @@ func (d *Data) input(schema *dataset.Schema, file string) (*wire.Input, error) {
 		in.ID = findID(schema)
 	}
 	in.Spec = &feature.Spec{Numeric: d.Features, Log1p: d.Log1p, Categorical: d.Categorical,
-		Scale: feature.Scale(or(d.Scale, "standard")), Missing: feature.Missing(or(d.Missing, "fail"))}
+		Scale: feature.Scale(or(d.Scale, "standard")), Missing: feature.Missing(or(d.Missing, "fail")), Fold: d.Fold}
 	named := slices.Concat([]string{d.ID, d.Weight}, d.Features, d.Categorical)
+	for _, o := range d.Orders {
+		named = append(named, o.Column)
+	}
 	if err := mustHave(schema, file, named...); err != nil {
 		return nil, err
 	}
@@ -101,7 +112,28 @@ func (d *Data) input(schema *dataset.Schema, file string) (*wire.Input, error) {
 				Do("the features are %s", strings.Join(in.Spec.Numeric, ", "))
 		}
 	}
+	if err := errors.Join(d.weigh(in.Spec), d.order(in.Spec)); err != nil {
+		return nil, err
+	}
 	return in, in.Spec.Validate()
+}
+
+// weigh gives the spec the weights in the order of its columns. A weight of 1 is none.
+func (d *Data) weigh(spec *feature.Spec) error {
+	columns := slices.Concat(spec.Numeric, spec.Categorical)
+	factors := make(map[string]float64, len(d.Weights))
+	for _, w := range d.Weights {
+		if !slices.Contains(columns, w.Column) {
+			return fault.Usagef("--feature-weight: %q is not one of the features", w.Column).Do("the features are %s", strings.Join(columns, ", "))
+		}
+		factors[w.Column] = w.Factor
+	}
+	for _, name := range columns {
+		if w, given := factors[name]; given && w != 1 {
+			spec.Weights = append(spec.Weights, feature.Weight{Column: name, Factor: w})
+		}
+	}
+	return nil
 }
 
 func or(value, preset string) string {

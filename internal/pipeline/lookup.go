@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -11,31 +12,25 @@ import (
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/open"
-	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/fault"
-	"github.com/coterie-project/coterie/kmeans"
+	"github.com/coterie-project/coterie/internal/lookup"
 	"github.com/coterie-project/coterie/model"
 	"github.com/coterie-project/coterie/segment"
 )
 
-// LookupRequest asks for the segment of customers: of given values, or of ids in a labels file.
+// LookupRequest asks for the segment of customers: of given values, or of ids in a labels file or a table.
 type LookupRequest struct {
-	Model  string
-	Labels string
-	IDs    []string
-	Values map[string]string // input column → text; nil: none
+	Model    string
+	Labels   string // a labels file
+	Data     string // a table with the features, to say why; at least one of the two where there are IDs
+	IDColumn string // of Data; empty: found by its name
+	IDs      []string
+	Values   map[string]string // input column → text; nil: none
+	Stdin    io.Reader
 }
 
 // Found is where a customer belongs. Fields that are not known are nil.
-type Found struct {
-	ID             *string           `json:"id"`
-	Segment        int               `json:"segment"`
-	Name           string            `json:"name"`
-	Distance       float64           `json:"distance"`
-	SecondSegment  *int              `json:"second_segment"`
-	SecondDistance *float64          `json:"second_distance"`
-	Because        []segment.Because `json:"because"`
-}
+type Found = lookup.Result
 
 // Lookup answers in the order of the ids, then of the values.
 func Lookup(ctx context.Context, r *LookupRequest) ([]Found, error) {
@@ -45,7 +40,7 @@ func Lookup(ctx context.Context, r *LookupRequest) ([]Found, error) {
 	}
 	var found []Found
 	if len(r.IDs) > 0 {
-		if found, err = lookupIDs(ctx, m, r.Labels, r.IDs); err != nil {
+		if found, err = lookupBoth(ctx, m, r); err != nil {
 			return nil, err
 		}
 	}
@@ -59,94 +54,70 @@ func Lookup(ctx context.Context, r *LookupRequest) ([]Found, error) {
 	return found, nil
 }
 
-// lookupValues places one customer by the values of its columns.
-func lookupValues(m *model.Model, values map[string]string) (*Found, error) {
-	numeric, categorical := m.Transform.Columns()
-	known := slices.Concat(numeric, categorical)
-	for name := range values {
-		if !slices.Contains(known, name) {
-			err := fault.Usagef("--values: the model has no feature %q", name)
-			return nil, err.Do("its features are %s", strings.Join(known, ", "))
+// lookupBoth finds ids in the labels, in the data, or in both, which then have to agree.
+func lookupBoth(ctx context.Context, m *model.Model, r *LookupRequest) (found []Found, err error) {
+	if r.Labels != "" {
+		if found, err = lookupIDs(ctx, m, r); err != nil || r.Data == "" {
+			return found, err
 		}
 	}
-	batch := feature.Batch{Rows: 1}
-	told := make(map[string]any)
-	for _, name := range numeric {
-		x := math.NaN()
-		if text, ok := values[name]; ok && text != "" {
-			var err error
-			if x, err = strconv.ParseFloat(text, 64); err != nil || math.IsInf(x, 0) || math.IsNaN(x) {
-				return nil, fault.Usagef("--values: %s=%q is not a number", name, text)
-			}
-			told[name] = x
-		}
-		batch.Numeric = append(batch.Numeric, []float64{x})
-	}
-	for _, name := range categorical {
-		text, ok := values[name]
-		if ok {
-			told[name] = text
-		}
-		batch.Text = append(batch.Text, feature.TextColumn{At: func(int) []byte { return []byte(text) },
-			Missing: func(int) bool { return !ok }})
-	}
-	return place(m, &batch, told)
-}
-
-func place(m *model.Model, batch *feature.Batch, told map[string]any) (*Found, error) {
-	columns := make([][]float32, m.Width())
-	for i := range columns {
-		columns[i] = make([]float32, 1)
-	}
-	applied, err := m.Transform.Apply(batch, columns, make([]bool, 1))
-	var value *feature.ValueError
-	switch {
-	case errors.As(err, &value):
-		err := fault.Usagef("--values: %s: %s", value.Column, value.Problem())
-		if _, ok := told[value.Column]; ok {
-			return nil, err.Do("correct the value")
-		}
-		return nil, err.Do("the model needs a value for %s", strings.Join(m.Features(), ", "))
-	case err != nil:
-		return nil, err
-	case applied.Dropped > 0:
-		return nil, fault.Usagef("--values: a value is missing, and the model leaves such rows out").
-			Do("the model's features are %s", strings.Join(m.Features(), ", "))
-	}
-	var grid []int
-	for _, g := range m.Transform.Grids() {
-		grid = append(grid, g.Exponent)
-	}
-	points, err := kmeans.NewPoints(1, m.Width(), 0, grid)
+	placed, err := lookupData(ctx, m, r)
 	if err != nil {
 		return nil, err
 	}
-	if err := points.Append(columns, 1, 0, nil, nil); err != nil {
-		return nil, err
-	}
-	a := kmeans.NewAssigner(&kmeans.Centroids{K: m.K, D: m.Width(), Values: m.Centroids})
-	first, second, squared, secondSquared := a.TwoNearest(points, 0, 1, new(kmeans.Scratch))
-	found := &Found{Segment: int(first[0]), Name: m.Segments[first[0]].Name, Distance: written(m, squared[0])}
-	if second[0] >= 0 {
-		j, d := int(second[0]), written(m, secondSquared[0])
-		found.SecondSegment, found.SecondDistance = &j, &d
-	}
-	point := points.At(0, make([]float32, m.Width()))
-	found.Because = segment.Explain(point, m.Centroids, int(first[0]), int(second[0]), m.Transform, told)
-	return found, nil
+	return placed, agree(found, placed, r)
 }
 
-// written is a squared distance as labels have it.
-func written(m *model.Model, squared float32) float64 {
-	if m.Metric == model.Cosine {
-		return float64(squared / 2)
+// lookupValues places one customer by the values of its columns.
+func lookupValues(m *model.Model, values map[string]string) (*Found, error) {
+	finder := lookup.New(m)
+	table := finder.NewTable()
+	if err := table.Add(); err != nil {
+		return nil, valuesError(err)
 	}
-	return float64(float32(math.Sqrt(float64(squared))))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		text := values[name]
+		column, err := finder.Column(name)
+		switch {
+		case err != nil:
+			return nil, valuesError(err)
+		case column.Kind != lookup.Number:
+			if err := table.SetText(column, 0, text); err != nil {
+				return nil, valuesError(err)
+			}
+		case text != "":
+			x, err := strconv.ParseFloat(text, 64)
+			if err != nil || math.IsInf(x, 0) || math.IsNaN(x) {
+				return nil, fault.Usagef("--values: %s=%q is not a number", name, text)
+			}
+			table.SetNumber(column, 0, x)
+		}
+	}
+	answers, err := finder.Find(table)
+	if err != nil {
+		return nil, valuesError(err)
+	}
+	found, err := answers.One(true)
+	return found, valuesError(err)
+}
+
+// valuesError says of an error of the values by which flag they came; nil stays nil.
+func valuesError(err error) error {
+	var known *lookup.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	where := "--values: "
+	if known.Feature != "" && !strings.Contains(known.Problem, strconv.Quote(known.Feature)) {
+		where += known.Feature + ": "
+	}
+	return fault.Usagef("%s%s", where, known.Problem).Do("%s", known.Remedy)
 }
 
 // lookupIDs finds ids in a labels file.
-func lookupIDs(ctx context.Context, m *model.Model, path string, ids []string) ([]Found, error) {
-	source, err := open.Sources(ctx, []string{path}, open.Options{})
+func lookupIDs(ctx context.Context, m *model.Model, r *LookupRequest) ([]Found, error) {
+	path, ids := r.Labels, r.IDs
+	source, err := open.Sources(ctx, []string{path}, open.Options{Stdin: r.Stdin})
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +140,7 @@ func lookupIDs(ctx context.Context, m *model.Model, path string, ids []string) (
 	var found []Found
 	for _, id := range ids {
 		if wanted[id] == nil {
-			return nil, fault.Inputf(fault.In(path), "there is no id %q", id).Do("ids are compared as they are written, zeros in front included")
+			return nil, unknownID(path, id)
 		}
 		found = append(found, *wanted[id])
 	}
@@ -228,7 +199,7 @@ func labelled(m *model.Model, id string, block *dataset.Block, i int) *Found {
 	if len(block.Columns) > 3 {
 		second, distance := int(numberAt(&block.Columns[3], i)), numberAt(&block.Columns[4], i)
 		if second >= 0 && !math.IsNaN(distance) && !math.IsInf(distance, 0) {
-			found.SecondSegment, found.SecondDistance = &second, &distance
+			found.SetSecond(second, distance)
 		}
 	}
 	return found

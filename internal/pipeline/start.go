@@ -23,6 +23,9 @@ func readStart(ctx context.Context, path string, k int, spec *feature.Spec) (*co
 		return startFromModel(path, k)
 	}
 	source, err := open.Sources(ctx, []string{path}, open.Options{})
+	if err == nil {
+		source, err = openOrdered(source, spec.Orders)
+	}
 	if err != nil {
 		return nil, err
 	}

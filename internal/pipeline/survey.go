@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
 )
@@ -25,7 +26,7 @@ type survey struct {
 	whole  surveyPart
 	mean   []float64 // by column, known after the first pass
 	std    []float64
-	sample [][]float64 // by numeric feature: the first sampleRows values
+	sample surveySample
 }
 
 // surveyPart is the mergeable figures.
@@ -42,7 +43,19 @@ type columnFigures struct {
 	scaled   exact.Moments // after log1p where the feature has it
 	cubes    exact.Sum     // Σ ((x − mean) / std)³
 	outliers int64
-	levels   map[string]bool
+	levels   map[string]*int64 // rows by text; mostLevels of them at most, and then not all rows are counted
+}
+
+// counts are the rows of each level; nil if there are too many levels to count them.
+func (c *columnFigures) counts() map[string]int64 {
+	if len(c.levels) >= mostLevels {
+		return nil
+	}
+	counts := make(map[string]int64, len(c.levels))
+	for level, rows := range c.levels {
+		counts[level] = *rows
+	}
+	return counts
 }
 
 func newSurvey(s dataset.Source, in *wire.Input) *survey {
@@ -64,7 +77,7 @@ func newSurvey(s dataset.Source, in *wire.Input) *survey {
 func (s *survey) part() surveyPart {
 	p := surveyPart{columns: make([]columnFigures, len(s.source.Schema().Columns))}
 	for i := range p.columns {
-		p.columns[i].levels = make(map[string]bool)
+		p.columns[i].levels = make(map[string]*int64)
 	}
 	return p
 }
@@ -78,7 +91,8 @@ func (s *survey) hasLog(name string) bool { return slices.Contains(s.input.Spec.
 // read makes both passes and takes the sample.
 func (s *survey) read(ctx context.Context, e *Engine) error {
 	e.Reporter.Phase("read", s.source.Rows())
-	if err := s.pass(ctx, e, (*surveyPart).first); err != nil {
+	err := s.pass(ctx, e, (*surveyPart).first)
+	if err != nil {
 		return err
 	}
 	for i := range s.whole.columns {
@@ -89,10 +103,11 @@ func (s *survey) read(ctx context.Context, e *Engine) error {
 		s.mean, s.std = append(s.mean, mean), append(s.std, std)
 	}
 	e.Reporter.Phase("read again", s.source.Rows())
-	if err := s.pass(ctx, e, (*surveyPart).second); err != nil {
+	if err = s.pass(ctx, e, (*surveyPart).second); err != nil {
 		return err
 	}
-	return s.takeSample(ctx)
+	s.sample, err = s.takeSample(ctx)
+	return err
 }
 
 // pass reads all rows in pieces, on all threads.
@@ -107,30 +122,28 @@ func (s *survey) pass(ctx context.Context, e *Engine, visit func(*surveyPart, *s
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	parts := make([]surveyPart, len(manifest.Partitions))
-	for i, p := range manifest.Partitions {
+	for _, p := range manifest.Partitions {
 		tokens <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-tokens }()
-			parts[i] = s.part()
+			part := s.part()
 			err := s.each(ctx, p.First, p.Rows, func(b *dataset.Block) {
-				visit(&parts[i], s, b)
+				visit(&part, s, b)
 				e.Reporter.Add(int64(b.Rows))
 			})
+			mu.Lock()
+			defer mu.Unlock()
 			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
 				failed = errors.Join(failed, err)
 				cancel()
+				return
 			}
+			s.whole.merge(&part)
 		})
 	}
 	wait.Wait()
 	if failed != nil {
 		return failed
-	}
-	for i := range parts {
-		s.whole.merge(&parts[i])
 	}
 	return ctx.Err()
 }
@@ -168,20 +181,37 @@ func (p *surveyPart) merge(o *surveyPart) {
 		a.scaled.Merge(&b.scaled)
 		a.cubes.Merge(&b.cubes)
 		a.outliers += b.outliers
-		for level := range b.levels {
-			if len(a.levels) < mostLevels {
-				a.levels[level] = true
-			}
+		for level, rows := range b.levels {
+			a.add([]byte(level), *rows)
 		}
 	}
+}
+
+// add counts rows of a level, unless there are too many levels already. Looking one up makes no copy of its text; of texts
+// that are too long for a level only the beginning is told apart.
+func (c *columnFigures) add(text []byte, rows int64) {
+	text = text[:min(len(text), feature.MaxLevelText)]
+	if n := c.levels[string(text)]; n != nil {
+		*n += rows
+	} else if len(c.levels) < mostLevels {
+		c.levels[string(text)] = &rows
+	}
+}
+
+// badRows are the rows of a block that cannot be read.
+func badRows(b *dataset.Block) map[int]bool {
+	bad := make(map[int]bool, len(b.Bad))
+	for i := range b.Bad {
+		bad[b.Bad[i].Index] = true
+	}
+	return bad
 }
 
 // first counts what is missing and bad, and gathers the moments.
 func (p *surveyPart) first(s *survey, b *dataset.Block) {
 	p.bad += int64(len(b.Bad))
-	bad := make(map[int]bool, len(b.Bad))
+	bad := badRows(b)
 	for i := range b.Bad {
-		bad[b.Bad[i].Index] = true
 		if p.firstBad == nil {
 			one := b.Bad[i]
 			p.firstBad, p.firstRow = &one, b.First+int64(one.Index)
@@ -225,8 +255,8 @@ func (c *columnFigures) texts(v *dataset.Vector, rows int, bad map[int]bool) {
 		case bad[i]:
 		case v.Missing != nil && v.Missing[i] || len(v.Text.At(i)) == 0:
 			c.missing++
-		case len(c.levels) < mostLevels && !c.levels[string(v.Text.At(i))]:
-			c.levels[string(v.Text.At(i))] = true
+		default:
+			c.add(v.Text.At(i), 1)
 		}
 	}
 }
@@ -251,35 +281,4 @@ func (p *surveyPart) second(s *survey, b *dataset.Block) {
 			}
 		}
 	}
-}
-
-// takeSample keeps the first rows of the numeric features, for what is compared in pairs.
-func (s *survey) takeSample(ctx context.Context) error {
-	s.sample = make([][]float64, len(s.input.Spec.Numeric))
-	return s.each(ctx, 0, min(s.source.Rows(), sampleRows), func(b *dataset.Block) {
-		for f := range b.Columns {
-			name := s.source.Schema().Columns[s.fields[f].Column].Name
-			if j := slices.Index(s.input.Spec.Numeric, name); j >= 0 {
-				for i := range b.Rows {
-					s.sample[j] = append(s.sample[j], numberAt(&b.Columns[f], i))
-				}
-			}
-		}
-	})
-}
-
-// looksLikeID says whether a column holds nothing but different whole numbers, as far as the sample tells.
-func (s *survey) looksLikeID(column int) bool {
-	j := slices.Index(s.input.Spec.Numeric, s.source.Schema().Columns[column].Name)
-	if j < 0 || len(s.sample[j]) < fewestRowsForID {
-		return false
-	}
-	seen := make(map[float64]bool, len(s.sample[j]))
-	for _, x := range s.sample[j] {
-		if x != math.Trunc(x) || seen[x] {
-			return false
-		}
-		seen[x] = true
-	}
-	return true
 }

@@ -41,7 +41,8 @@ type world struct {
 func newWorld(t tester, seed uint64, weighted bool) *world {
 	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 1)), weighted: weighted}
 	w.input = &Input{ID: "id", BadRows: BadRowsQuarantine, Duplicates: DuplicatesFail, Spec: &feature.Spec{Numeric: []string{"x", "y"},
-		Log1p: []string{"y"}, Categorical: []string{"c"}, Scale: feature.Robust, Missing: feature.Mean}}
+		Log1p: []string{"y"}, Categorical: []string{"c"}, Scale: feature.Robust, Missing: feature.Mean,
+		Weights: []feature.Weight{{Column: "y", Factor: 0.3}, {Column: "c", Factor: 2}}, Fold: &feature.Fold{Percent: 2.5}, Orders: []feature.Order{{Column: "y", Levels: []string{"no", "<", "yes"}}}}}
 	if weighted {
 		w.input.Weight = "w"
 	}

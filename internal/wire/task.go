@@ -6,7 +6,8 @@ import (
 )
 
 // Protocol is the version of the messages. Coordinators, workers and submitters of different ones refuse each other.
-const Protocol = 1
+// Since 2 a transform has weights, orders and folded levels, which a worker of 1 would pass over without a word.
+const Protocol = 2
 
 // MaxDescription is how large the description of a table may be, which is one message. It names each file twice, and a
 // folder may have a hundred thousand.
