@@ -6,7 +6,7 @@ FUZZTIME  ?= 30s
 # The packages where goroutines meet: the race detector runs over these.
 RACE      ?= ./coordinator/... ./worker/... ./internal/embedded/... ./internal/pipeline/... \
              ./internal/progress/... ./internal/remote/... ./internal/checkpoint/... ./internal/secure/... \
-             ./internal/cluster/... ./dataset/... ./cmd/coterie/...
+             ./internal/cluster/... ./internal/serve/... ./dataset/... ./cmd/coterie/...
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race lint generate proto cluster bench fuzz ci clean

@@ -279,7 +279,7 @@ func TestJSONDocumentsHaveTheDocumentedFields(t *testing.T) {
 	found := document(t, coterie("lookup", "--model", "m.json", "--values", "age=25,spend=99.5", "--json"))
 	wantFound := map[string]string{"results": "list", "results[].id": "<nil>", "results[].segment": "whole", "results[].name": "string",
 		"results[].second_segment": "whole", "results[].because": "list", "results[].because[].feature": "string"}
-	if diff := cmp.Diff(wantFound, without(t, found, "results[].distance", "results[].second_distance", "results[].because[].value",
+	if diff := cmp.Diff(wantFound, without(t, found, "results[].distance", "results[].second_distance", "results[].margin", "results[].because[].value",
 		"results[].because[].centroid", "results[].because[].pull")); diff != "" {
 		t.Errorf("lookup (-want +got):\n%s", diff)
 	}

@@ -176,6 +176,11 @@ func scanLabels(ctx context.Context, m *model.Model, source dataset.Source, fiel
 				return fault.Inputf(source.Locate(block.First+int64(i)), "the segment is not one of the model's %d", m.K).
 					Do("give the labels that were written with this model")
 			}
+			if math.IsNaN(one.Distance) {
+				at := source.Locate(block.First + int64(i))
+				at.Column = "distance"
+				return fault.Inputf(at, "the distance is missing").Do("give the labels as assign wrote them")
+			}
 			wanted[string(id)] = one
 		}
 	}
@@ -198,7 +203,7 @@ func labelled(m *model.Model, id string, block *dataset.Block, i int) *Found {
 		Because: []segment.Because{}}
 	if len(block.Columns) > 3 {
 		second, distance := int(numberAt(&block.Columns[3], i)), numberAt(&block.Columns[4], i)
-		if second >= 0 && !math.IsNaN(distance) && !math.IsInf(distance, 0) {
+		if second >= 0 && second < m.K && !math.IsNaN(distance) && !math.IsInf(distance, 0) {
 			found.SetSecond(second, distance)
 		}
 	}

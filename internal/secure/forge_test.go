@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -150,6 +151,8 @@ func open(t testing.TB, id *Identity, l Limits, more ...grpc.ServerOption) *desk
 	coteriev1.RegisterJobsServer(server, coteriev1.UnimplementedJobsServer{})
 	coteriev1.RegisterSubmitterServer(server, coteriev1.UnimplementedSubmitterServer{})
 	coteriev1.RegisterExchangeServer(server, coteriev1.UnimplementedExchangeServer{})
+	coteriev1.RegisterLookupServer(server, coteriev1.UnimplementedLookupServer{})
+	reflectionpb.RegisterServerReflectionServer(server, reflectionpb.UnimplementedServerReflectionServer{})
 	healthpb.RegisterHealthServer(server, healthpb.UnimplementedHealthServer{})
 	d.address = serve(t, server)
 	return d

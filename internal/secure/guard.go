@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -21,14 +22,16 @@ import (
 func Table() map[string][]Role {
 	all := func(service grpc.ServiceDesc) string { return "/" + service.ServiceName + "/" }
 	return map[string][]Role{
-		all(coteriev1.Control_ServiceDesc):         {Worker},
-		all(coteriev1.Bulk_ServiceDesc):            {Worker},
-		all(coteriev1.Jobs_ServiceDesc):            {Client},
-		all(coteriev1.Submitter_ServiceDesc):       {Worker},
-		coteriev1.Exchange_IDs_FullMethodName:      {Worker},
-		coteriev1.Exchange_Dropped_FullMethodName:  {Worker},
-		coteriev1.Exchange_Describe_FullMethodName: {Coordinator},
-		all(healthpb.Health_ServiceDesc):           Roles(),
+		all(coteriev1.Control_ServiceDesc):             {Worker},
+		all(coteriev1.Bulk_ServiceDesc):                {Worker},
+		all(coteriev1.Jobs_ServiceDesc):                {Client},
+		all(coteriev1.Submitter_ServiceDesc):           {Worker},
+		coteriev1.Exchange_IDs_FullMethodName:          {Worker},
+		coteriev1.Exchange_Dropped_FullMethodName:      {Worker},
+		coteriev1.Exchange_Describe_FullMethodName:     {Coordinator},
+		all(coteriev1.Lookup_ServiceDesc):              {Client},
+		all(healthpb.Health_ServiceDesc):               Roles(),
+		all(reflectionpb.ServerReflection_ServiceDesc): {Client},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -22,34 +23,38 @@ import (
 
 // callers is the table once more, by hand and in full: a new method fails here until somebody has thought about it.
 var callers = map[string]string{
-	"/coterie.v1.Control/Join":        "worker",
-	"/coterie.v1.Bulk/Job":            "worker",
-	"/coterie.v1.Bulk/Task":           "worker",
-	"/coterie.v1.Bulk/Answer":         "worker",
-	"/coterie.v1.Jobs/Describe":       "client",
-	"/coterie.v1.Jobs/Submit":         "client",
-	"/coterie.v1.Jobs/Follow":         "client",
-	"/coterie.v1.Jobs/List":           "client",
-	"/coterie.v1.Jobs/Show":           "client",
-	"/coterie.v1.Jobs/Cancel":         "client",
-	"/coterie.v1.Jobs/Resume":         "client",
-	"/coterie.v1.Jobs/Spec":           "client",
-	"/coterie.v1.Jobs/Result":         "client",
-	"/coterie.v1.Jobs/Status":         "client",
-	"/coterie.v1.Submitter/Read":      "worker",
-	"/coterie.v1.Submitter/Locate":    "worker",
-	"/coterie.v1.Submitter/PutLabels": "worker",
-	"/coterie.v1.Exchange/IDs":        "worker",
-	"/coterie.v1.Exchange/Dropped":    "worker",
-	"/coterie.v1.Exchange/Describe":   "coordinator",
-	"/grpc.health.v1.Health/Check":    "coordinator worker client",
-	"/grpc.health.v1.Health/Watch":    "coordinator worker client",
-	"/grpc.health.v1.Health/List":     "coordinator worker client",
+	"/coterie.v1.Control/Join":                                  "worker",
+	"/coterie.v1.Bulk/Job":                                      "worker",
+	"/coterie.v1.Bulk/Task":                                     "worker",
+	"/coterie.v1.Bulk/Answer":                                   "worker",
+	"/coterie.v1.Jobs/Describe":                                 "client",
+	"/coterie.v1.Jobs/Submit":                                   "client",
+	"/coterie.v1.Jobs/Follow":                                   "client",
+	"/coterie.v1.Jobs/List":                                     "client",
+	"/coterie.v1.Jobs/Show":                                     "client",
+	"/coterie.v1.Jobs/Cancel":                                   "client",
+	"/coterie.v1.Jobs/Resume":                                   "client",
+	"/coterie.v1.Jobs/Spec":                                     "client",
+	"/coterie.v1.Jobs/Result":                                   "client",
+	"/coterie.v1.Jobs/Status":                                   "client",
+	"/coterie.v1.Submitter/Read":                                "worker",
+	"/coterie.v1.Submitter/Locate":                              "worker",
+	"/coterie.v1.Submitter/PutLabels":                           "worker",
+	"/coterie.v1.Exchange/IDs":                                  "worker",
+	"/coterie.v1.Exchange/Dropped":                              "worker",
+	"/coterie.v1.Exchange/Describe":                             "coordinator",
+	"/coterie.v1.Lookup/Find":                                   "client",
+	"/coterie.v1.Lookup/FindBatch":                              "client",
+	"/coterie.v1.Lookup/Model":                                  "client",
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "client",
+	"/grpc.health.v1.Health/Check":                              "coordinator worker client",
+	"/grpc.health.v1.Health/Watch":                              "coordinator worker client",
+	"/grpc.health.v1.Health/List":                               "coordinator worker client",
 }
 
 // services are the descriptions of all that our servers serve.
 var services = []grpc.ServiceDesc{coteriev1.Control_ServiceDesc, coteriev1.Bulk_ServiceDesc, coteriev1.Jobs_ServiceDesc,
-	coteriev1.Submitter_ServiceDesc, coteriev1.Exchange_ServiceDesc, healthpb.Health_ServiceDesc}
+	coteriev1.Submitter_ServiceDesc, coteriev1.Exchange_ServiceDesc, coteriev1.Lookup_ServiceDesc, reflectionpb.ServerReflection_ServiceDesc, healthpb.Health_ServiceDesc}
 
 // methods are all methods of our services, and which of them are streams.
 func methods() map[string]*grpc.StreamDesc {
