@@ -71,6 +71,7 @@ const (
 	PhaseRead    Phase = "read"
 	PhaseSeed    Phase = "seed"
 	PhaseIterate Phase = "iterate"
+	PhaseScore   Phase = "score" // of a sweep
 	PhaseWrite   Phase = "write"
 )
 

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -11,11 +12,14 @@ import (
 
 // FitOptions is what to fit.
 type FitOptions struct {
-	Input         *wire.Input
-	K             int
-	Init          kmeans.Init
-	Start         func(*feature.Transform) (*kmeans.Centroids, error) // given starts, once the transform is known; nil: Init
-	Runs          int                                                 // at least 1; with Start, 1
+	Input *wire.Input
+	K     int
+	Init  kmeans.Init
+	// Start gives starts once the transform is known; nil: Init does. Where they are fewer than K, Init seeds K, and those that
+	// no given one is matched with are the others.
+	Start         func(*feature.Transform) (*kmeans.Centroids, error)
+	Transform     *feature.Transform // is kept but for its grids, which become as wide as the rows ask for; nil: it is fitted
+	Runs          int                // at least 1; with K given starts, 1
 	MaxIterations int
 	Tolerance     float64 // relative to the mean column variance; 0: until nothing changes
 	Seed          uint64
@@ -24,6 +28,9 @@ type FitOptions struct {
 	Parts         bool      // labels are parts, which the workers write themselves
 	Labels        bool      // a last round hands labels to where they are written
 	Resume        *FitState // where an earlier coordinator had come to; nil: from the beginning
+	// Sweep is several k, ascending, each of which has Runs runs, and K the last of them; nil: there is K alone. A sweep labels and
+	// resumes nothing, and starts from nothing given.
+	Sweep []int
 }
 
 // purposeRun keys the seed of each run apart from each other.
@@ -39,6 +46,8 @@ type FitResult struct {
 	Converged  bool
 	Intake     wire.Intake
 	Bad        []wire.BadRow
+	// Sample is the numeric columns of some Points, each ascending; nil: there are too many columns.
+	Sample [][]float32
 }
 
 // Fit is the program of a fit: statistics, transform, load, then for each run seed, iterate and score, several runs in one
@@ -56,6 +65,8 @@ type Fit struct {
 	have     bool
 	best     int // the run that Result is of
 	runs     runs
+	sweep    []*swept       // by k; nil: a fit of one
+	sample   []kmeans.Drawn // of a sweep: rows for the scores that want pairs of them
 }
 
 // NewFit makes the job of a fit.
@@ -63,7 +74,13 @@ func NewFit(c Config, o FitOptions) (*Job, *Fit, error) {
 	if o.K < 1 || o.K > kmeans.MaxClusters || o.Runs < 1 || o.Abreast < 0 || o.Abreast > wire.MaxStrands || o.MaxIterations < 1 || o.Tolerance < 0 || math.IsNaN(o.Tolerance) {
 		return nil, nil, fmt.Errorf("coordinator: k %d, runs %d, iterations %d, tolerance %g: out of range", o.K, o.Runs, o.MaxIterations, o.Tolerance)
 	}
+	if t := o.Transform; t != nil && !t.Spec().Equal(o.Input.Spec) {
+		return nil, nil, fmt.Errorf("coordinator: the transform to keep is of other columns or rules than the data")
+	}
 	f := &Fit{options: o}
+	if err := f.beginSweep(); err != nil {
+		return nil, nil, err
+	}
 	j, err := newJob(c, f)
 	if err == nil && o.Resume != nil {
 		err = f.restore(o.Resume, c.Manifest.Rows)
@@ -109,6 +126,10 @@ func (f *Fit) takeStatistics(j *Job, p *wire.Partial) []Action {
 		return j.fail(fmt.Errorf("%w: k = %d, %d rows", ErrTooManyClusters, f.options.K, p.Intake.Kept))
 	case f.options.Input.Weight != "" && f.largest == 0:
 		return j.fail(ErrNoWeight)
+	}
+	if t := f.options.Transform; t != nil {
+		f.Result.Transform = t.Cover(p.Statistics)
+		return f.load(j)
 	}
 	search := feature.NewQuantileSearch(f.options.Input.Spec, p.Statistics)
 	return f.quantiles(j, p.Statistics, search)
@@ -182,6 +203,7 @@ func (f *Fit) takeLoad(j *Job, p *wire.Partial) []Action {
 	// What became of single rows is known in full only now: filled in, or set aside for the transform's sake.
 	f.Result.Intake, f.Result.Bad = p.Intake, p.Bad
 	f.totals = p.Totals
+	f.Result.Sample = columnsOf(p.Sample, len(f.Result.Transform.Numeric))
 	f.prepare()
 	k := f.options.K
 	switch {
@@ -229,4 +251,19 @@ func scaleInertia(inertia float64, in *wire.Input, largest float64) float64 {
 		inertia /= 2
 	}
 	return inertia
+}
+
+// columnsOf is a sample by columns, each ascending, so that it does not tell in which order its rows came; nil without any.
+func columnsOf(sample []float32, columns int) [][]float32 {
+	if columns == 0 || len(sample) == 0 || len(sample)%columns != 0 {
+		return nil
+	}
+	list := make([][]float32, columns)
+	for i, v := range sample {
+		list[i%columns] = append(list[i%columns], v)
+	}
+	for _, column := range list {
+		slices.Sort(column)
+	}
+	return list
 }

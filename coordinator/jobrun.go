@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -122,9 +123,13 @@ func (r *jobRun) drive(parent, ctx context.Context) error {
 		clock.observe(a)
 		r.observe(a)
 	})
+	var sweep *SweepResult
+	if err == nil {
+		sweep, err = r.sweep(ctx, fit)
+	}
 	switch cause := context.Cause(ctx); {
 	case err == nil:
-		return r.keepResult(fit, label, clock)
+		return r.keepResult(fit, label, sweep, clock)
 	case parent.Err() != nil:
 		keeper.stopped()
 		return errStopping
@@ -263,9 +268,17 @@ func (r *jobRun) straggler(now time.Time, limit time.Duration) {
 	}
 }
 
+// sweep scores what a sweep has found; nil for another job. The workers are asked nothing meanwhile.
+func (r *jobRun) sweep(ctx context.Context, fit *Fit) (*SweepResult, error) {
+	if fit == nil || fit.sweep == nil {
+		return nil, nil
+	}
+	return fit.Sweep(ctx, runtime.GOMAXPROCS(0))
+}
+
 // keepResult writes down what the job gave.
-func (r *jobRun) keepResult(fit *Fit, label *Label, clock *stopwatch) error {
-	result, err := resultOf(fit, label)
+func (r *jobRun) keepResult(fit *Fit, label *Label, sweep *SweepResult, clock *stopwatch) error {
+	result, err := resultOf(fit, label, sweep)
 	if err != nil {
 		return err
 	}

@@ -272,7 +272,7 @@ func (s *Server) Show(_ context.Context, req *pb.ShowRequest) (*pb.ShowReply, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil}, nil
+	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil && len(r.spec.Fit.Sweep) == 0}, nil
 }
 
 // Cancel implements Jobs.

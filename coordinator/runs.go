@@ -7,12 +7,15 @@ import (
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
+	"github.com/coterie-project/coterie/segment"
 )
 
 // run is one start on its way: it is seeded, iterated and scored.
 type run struct {
 	number int
+	k      int               // clusters
 	seeder *kmeans.Seeder    // until there is a start
+	given  *kmeans.Centroids // starts that the seeder's are to add to; nil: there are none
 	ask    *kmeans.SeedTask  // the seeder's next round
 	iter   *kmeans.Iteration // nil until there is a start
 	sums   *kmeans.Sums      // of the last assignment of iter
@@ -59,9 +62,9 @@ func (f *Fit) reserve(j *Job, rows int64) {
 	d := f.Result.Transform.Width()
 	each := f.options.Algorithm.TrackBytes(f.options.K, d)
 	bytes := func(abreast int) int64 { return RowBytes(d, f.options.Input, abreast*each) }
-	n := min(f.options.Abreast, f.options.Runs)
+	n := min(f.options.Abreast, f.total())
 	if n == 0 {
-		n = Abreast(f.options.Runs, f.options.K, d, rows, f.options.Algorithm)
+		n = Abreast(f.total(), f.options.K, d, rows, f.options.Algorithm)
 	}
 	for n > 1 && !j.holds(bytes(n)) {
 		n--
@@ -81,7 +84,10 @@ func (f *Fit) next(j *Job) []Action {
 	var actions []Action
 	if len(f.runs.batch) == 0 || f.runs.restored {
 		f.runs.restored = false
-		if f.runs.first == f.options.Runs {
+		if f.runs.first == f.total() {
+			if f.sweep != nil {
+				return f.draw(j)
+			}
 			return f.label(j)
 		}
 		begun, err := f.begin()
@@ -101,9 +107,9 @@ func (f *Fit) next(j *Job) []Action {
 // begin makes the next batch, or fills up one that was restored: with the lowest runs that are not scored.
 func (f *Fit) begin() ([]Action, error) {
 	rs := &f.runs
-	for n := rs.first; n < f.options.Runs && len(rs.batch) < rs.abreast; n++ {
+	for n := rs.first; n < f.total() && len(rs.batch) < rs.abreast; n++ {
 		if !rs.has(n) && !slices.ContainsFunc(rs.batch, func(r *run) bool { return r.number == n }) {
-			rs.batch = append(rs.batch, &run{number: n})
+			rs.batch = append(rs.batch, &run{number: n, k: f.clusters(n)})
 		}
 	}
 	slices.SortFunc(rs.batch, func(a, b *run) int { return a.number - b.number })
@@ -123,17 +129,23 @@ func (f *Fit) seed() ([]Action, error) {
 		}
 		if f.options.Start != nil {
 			start, err := f.options.Start(f.Result.Transform)
-			if err == nil {
-				err = f.started(r, start)
-			}
 			if err != nil {
 				return nil, err
 			}
-			actions = append(actions, Advanced{PhaseEnd: true})
-			continue
+			if start.K >= r.k {
+				if err := f.started(r, start); err != nil {
+					return nil, err
+				}
+				actions = append(actions, Advanced{PhaseEnd: true})
+				continue
+			}
+			if r.k > segment.MaxMatch || start.D != len(f.space.Grid) {
+				return nil, fmt.Errorf("%w: %d×%d cannot be completed to %d×%d", ErrStart, start.K, start.D, r.k, len(f.space.Grid))
+			}
+			r.given = start
 		}
-		seed := exact.Draw(f.options.Seed, purposeRun, uint32(r.number), 0)
-		seeder, err := kmeans.NewSeeder(f.options.Init, f.options.K, len(f.space.Grid), f.space.Grid, seed)
+		seed := exact.Draw(f.options.Seed, purposeRun, uint32(r.number%f.options.Runs), 0)
+		seeder, err := kmeans.NewSeeder(f.options.Init, r.k, len(f.space.Grid), f.space.Grid, seed)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +215,7 @@ func (f *Fit) task(r *run, round uint64) *wire.Task {
 	case r.unfilled != nil:
 		t.Kind, t.K = wire.Farthest, t.Centroids.K
 	case r.over:
-		t.Kind = wire.Score
+		t.Kind, t.Spread = wire.Score, f.sweep != nil
 	default:
 		t.Kind, t.Since = wire.Iterate, r.assigned
 		r.assigned = round
@@ -224,7 +236,10 @@ func (f *Fit) take(j *Job, due []*run, p *wire.Partial) []Action {
 		unseeded := r.iter == nil
 		iterated, err := f.book(r, partials[i])
 		if err != nil {
-			if f.options.Runs > 1 {
+			switch {
+			case f.sweep != nil:
+				err = fmt.Errorf("k = %d: %w", r.k, err)
+			case f.options.Runs > 1:
 				err = fmt.Errorf("run %d: %w", r.number, err)
 			}
 			return j.fail(err)
@@ -279,7 +294,32 @@ func (f *Fit) takeSeed(r *run, p *wire.Partial) error {
 	if err != nil {
 		return err
 	}
+	if r.given != nil {
+		start, r.given = completed(r.given, start), nil
+	}
 	return f.started(r, start)
+}
+
+// completed is given starts and, behind them, those of the seeded ones that are left when each given one has its own: so
+// that the squared distances of the pairs add up to the least.
+func completed(given, seeded *kmeans.Centroids) *kmeans.Centroids {
+	cost := make([][]float64, seeded.K)
+	for i := range cost {
+		cost[i] = make([]float64, given.K)
+		for j := range cost[i] {
+			for t, v := range seeded.Row(i) {
+				d := float64(v) - float64(given.Row(j)[t])
+				cost[i][j] += float64(d * d)
+			}
+		}
+	}
+	all := &kmeans.Centroids{K: seeded.K, D: seeded.D, Values: slices.Clone(given.Values)}
+	for i, j := range segment.Assign(cost) {
+		if j < 0 {
+			all.Values = append(all.Values, seeded.Row(i)...)
+		}
+	}
+	return all
 }
 
 // started gives a run its start.
@@ -287,8 +327,8 @@ func (f *Fit) started(r *run, start *kmeans.Centroids) error {
 	if err := start.Validate(); err != nil {
 		return err
 	}
-	if start.K != f.options.K || start.D != len(f.space.Grid) {
-		return fmt.Errorf("%w: %d×%d where %d×%d are needed", ErrStart, start.K, start.D, f.options.K, len(f.space.Grid))
+	if start.K != r.k || start.D != len(f.space.Grid) {
+		return fmt.Errorf("%w: %d×%d where %d×%d are needed", ErrStart, start.K, start.D, r.k, len(f.space.Grid))
 	}
 	r.iter = kmeans.NewIteration(start, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
 	return nil
@@ -316,6 +356,11 @@ func (f *Fit) takeScore(r *run, p *wire.Partial) error {
 		return fmt.Errorf("last pass: %w", err)
 	}
 	inertia := f.scaled(p.Inertia.Float64(0))
+	if f.sweep != nil {
+		f.sweep[r.number/f.options.Runs].take(r, p, inertia)
+		f.runs.score(r.number)
+		return nil
+	}
 	if !f.have || inertia < f.Result.Inertia || inertia == f.Result.Inertia && r.number < f.best {
 		f.have, f.best = true, r.number
 		f.Result.Inertia, f.Result.Counts = inertia, p.Sums.Counts

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -61,8 +63,11 @@ func inputOf(spec *pb.JobSpec) (*wire.Input, error) {
 func FitSpec(o *FitOptions, start *Start) *pb.FitSpec {
 	s := &pb.FitSpec{K: uint32(o.K), Init: string(o.Init), Runs: uint32(o.Runs), MaxIterations: uint32(o.MaxIterations),
 		Tolerance: o.Tolerance, Seed: o.Seed, Labels: o.Labels, Algorithm: string(o.Algorithm)}
+	for _, k := range o.Sweep {
+		s.Sweep = append(s.Sweep, uint32(k))
+	}
 	if start != nil {
-		s.Start = start.Message()
+		s.Start, s.KeepTransforms = start.Message(), start.Keep
 	}
 	return s
 }
@@ -71,6 +76,9 @@ func fitOptions(spec *pb.JobSpec, in *wire.Input) (FitOptions, error) {
 	s := spec.Fit
 	o := FitOptions{Input: in, K: int(s.K), Init: kmeans.Init(s.Init), Runs: int(s.Runs), MaxIterations: int(s.MaxIterations),
 		Tolerance: s.Tolerance, Seed: s.Seed, Labels: s.Labels}
+	for _, k := range s.Sweep {
+		o.Sweep = append(o.Sweep, int(min(k, math.MaxInt32)))
+	}
 	var err error
 	if o.Algorithm, err = kmeans.ParseAlgorithm(s.Algorithm); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrSpec, err)
@@ -80,7 +88,15 @@ func fitOptions(spec *pb.JobSpec, in *wire.Input) (FitOptions, error) {
 		if err != nil {
 			return o, err
 		}
+		if s.KeepTransforms {
+			if o.Transform, err = start.keep(in.Spec); err != nil {
+				return o, err
+			}
+		}
 		o.Start = start.Centroids
+	}
+	if s.KeepTransforms && s.Start == nil {
+		return o, fmt.Errorf("%w: transforms to keep without the model that has them", ErrSpec)
 	}
 	o.Parts = spec.Labels.GetFolder() != ""
 	if s.Labels && spec.Labels == nil {
@@ -123,7 +139,10 @@ func decodeTransform(data []byte) (*feature.Transform, error) {
 }
 
 // resultOf is what a job has given, as it is kept and told.
-func resultOf(fit *Fit, label *Label) (*pb.JobResult, error) {
+func resultOf(fit *Fit, label *Label, sweep *SweepResult) (*pb.JobResult, error) {
+	if sweep != nil {
+		return sweep.message(), nil
+	}
 	if label != nil {
 		r := label.Result
 		return &pb.JobResult{Counts: r.Counts, Inertia: r.Inertia, Intake: wire.EncodeIntake(&r.Intake), Bad: wire.EncodeBadRows(r.Bad)}, nil
@@ -135,7 +154,7 @@ func fitMessage(r *FitResult) (*pb.JobResult, error) {
 	transform, err := json.Marshal(r.Transform)
 	return &pb.JobResult{Transform: transform, Centroids: wire.EncodeMatrix(r.Centroids), Counts: r.Counts, Inertia: r.Inertia,
 		Iterations: uint32(r.Iterations), Converged: r.Converged, Intake: wire.EncodeIntake(&r.Intake),
-		Bad: wire.EncodeBadRows(r.Bad)}, err
+		Bad: wire.EncodeBadRows(r.Bad), Sample: wire.EncodeSample(slices.Concat(r.Sample...))}, err
 }
 
 // FitResultOf reads the result of a fit.
@@ -149,10 +168,22 @@ func FitResultOf(m *pb.JobResult) (*FitResult, error) {
 	if r.Centroids, err = wire.DecodeMatrix(m.GetCentroids()); err != nil {
 		return nil, err
 	}
+	if r.Sample, err = sampleOf(m.GetSample(), r.Transform); err != nil {
+		return nil, err
+	}
 	if r.Centroids.D != r.Transform.Width() || len(r.Counts) != r.Centroids.K {
 		return nil, fmt.Errorf("%w: a result whose parts do not fit", ErrSpec)
 	}
 	return r, nil
+}
+
+// sampleOf reads the sample of a result, column by column.
+func sampleOf(data []byte, t *feature.Transform) ([][]float32, error) {
+	sample, err := wire.DecodeSample(data)
+	if columns := len(t.Numeric); err != nil || columns == 0 || len(sample) == 0 || len(sample)%columns != 0 {
+		return nil, err
+	}
+	return slices.Collect(slices.Chunk(sample, len(sample)/len(t.Numeric))), nil
 }
 
 // LabelResultOf reads the result of a labelling.
@@ -168,7 +199,7 @@ func encodeState(s *FitState) ([]byte, error) {
 		return nil, err
 	}
 	m := &pb.FitState{Largest: s.Largest, Transform: transform, Totals: wire.EncodeTotals(s.Totals), Intake: wire.EncodeIntake(&s.Intake),
-		Bad: wire.EncodeBadRows(s.Bad), Run: uint32(s.Run), Integers: s.Integers, BestRun: uint32(s.BestRun)}
+		Bad: wire.EncodeBadRows(s.Bad), Sample: wire.EncodeSample(slices.Concat(s.Sample...)), Run: uint32(s.Run), Integers: s.Integers, BestRun: uint32(s.BestRun)}
 	for _, n := range s.Over {
 		m.Over = append(m.Over, uint32(n))
 	}
@@ -235,10 +266,11 @@ func decodeState(data []byte) (*FitState, error) {
 	for _, n := range m.Over {
 		s.Over = append(s.Over, int(n))
 	}
-	var errs [4]error
+	var errs [5]error
 	s.Transform, errs[0] = decodeTransform(m.Transform)
 	if errs[0] == nil {
 		s.Totals, errs[1] = wire.DecodeTotals(m.Totals, s.Transform.Width())
+		s.Sample, errs[4] = sampleOf(m.Sample, s.Transform)
 	}
 	s.States, errs[2] = decodeRuns(m)
 	if m.Best != nil {

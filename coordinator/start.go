@@ -13,6 +13,7 @@ import (
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/model"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+	"github.com/coterie-project/coterie/segment"
 )
 
 // Start is starting centroids as somebody gave them: k rows in the units of the input, or a model of other data. What
@@ -24,7 +25,9 @@ type Start struct {
 	Text    [][]string  // by categorical column
 	Missing [][]bool    // by categorical column
 	Places  []fault.Place
-	Model   []byte // a model file; then there are no rows
+	Model   []byte // a model file; then there are no rows. Where it has more centroids than K, the most alike are merged
+	// Keep says that the Points are in the space of the model's own transform.
+	Keep bool
 }
 
 // Centroids transforms the rows as those of the data are.
@@ -68,35 +71,55 @@ func (s *Start) locate(err error) error {
 	return fault.Inputf(at, "%s", value.Problem()).Do("%s", value.Remedy)
 }
 
-// fromModel takes another model's centroids, by way of the units of the input.
+// fromModel takes another model's centroids, by way of the units of the input: K of them, or all there are where it has fewer.
 func (s *Start) fromModel(t *feature.Transform) (*kmeans.Centroids, error) {
 	m, err := model.Decode(s.Model, s.Name)
 	if err != nil {
 		return nil, err
 	}
-	theirs, ours := m.Transform.Outputs(), t.Outputs()
 	numeric, categorical := t.Columns()
 	if !slices.Equal(m.Features(), slices.Concat(numeric, categorical)) {
 		return nil, fault.Inputf(fault.In(s.Name), "was fitted on other features: %s", strings.Join(m.Features(), ", ")).
 			Do("name the same ones with --features")
 	}
 	start := &kmeans.Centroids{K: m.K, D: t.Width()}
-	for j := range m.K {
-		values := m.CentroidInput(j)
-		mapped := make([]float64, len(ours))
-		for i, name := range ours {
-			if at := slices.Index(theirs, name); at >= 0 {
-				mapped[i] = values[at]
-			}
-		}
-		point, err := t.Forward(mapped)
+	place := m.Into(t)
+	if s.Keep {
+		start.Values = slices.Clone(m.Centroids)
+	}
+	for j := 0; j < m.K && !s.Keep; j++ {
+		point, err := place(j)
 		if err != nil {
 			return nil, fault.Inputf(fault.In(s.Name), "centroid %d cannot be placed: %v", j, err).
 				Do("start from a model of similar data, or with --init k-means-parallel")
 		}
 		start.Values = append(start.Values, point...)
 	}
-	return start, nil
+	return s.reduced(start, m.Counts)
+}
+
+// keep gives the transform of the model that is the start, for data that is read by its rules.
+func (s *Start) keep(spec *feature.Spec) (*feature.Transform, error) {
+	m, err := model.Decode(s.Model, s.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !m.Transform.Spec().Equal(spec):
+		return nil, fmt.Errorf("%w: the transforms to keep are of other columns or rules than the data", ErrSpec)
+	}
+	s.Keep = true
+	return m.Transform, nil
+}
+
+// reduced merges centroids until there are no more than K.
+func (s *Start) reduced(c *kmeans.Centroids, counts []int64) (*kmeans.Centroids, error) {
+	if s.K < 1 || s.K >= c.K {
+		return c, nil
+	}
+	if c.K > segment.MaxMatch {
+		return nil, fmt.Errorf("%w: %d centroids cannot be brought down to %d", ErrStart, c.K, s.K)
+	}
+	return kmeans.MergeNearest(c, counts, s.K), nil
 }
 
 // Message is the start as it travels to a coordinator.

@@ -22,6 +22,7 @@ type FitState struct {
 	Intake    wire.Intake
 	Bad       []wire.BadRow
 	Integers  bool // every id is an integer
+	Sample    [][]float32
 
 	Run    int        // the runs below it are over
 	Over   []int      // and of those above it these, ascending
@@ -42,11 +43,11 @@ type RunState struct {
 
 // State is what the fit could be resumed from at this moment; nil before the rows have been loaded once.
 func (f *Fit) State() *FitState {
-	if f.totals == nil {
+	if f.totals == nil || f.sweep != nil {
 		return nil
 	}
 	s := &FitState{Largest: f.largest, Transform: f.Result.Transform, Totals: f.totals, Intake: f.Result.Intake,
-		Bad: f.Result.Bad, Integers: f.integers, Run: f.runs.first, Over: slices.Clone(f.runs.scored)}
+		Bad: f.Result.Bad, Integers: f.integers, Sample: f.Result.Sample, Run: f.runs.first, Over: slices.Clone(f.runs.scored)}
 	for _, r := range f.runs.batch {
 		if it := r.iter; it != nil && !f.runs.has(r.number) {
 			s.States = append(s.States, RunState{Run: r.number, Centroids: it.Centroids, Done: it.Done, Converged: it.Converged, Sums: r.sums})
@@ -68,13 +69,13 @@ func (f *Fit) restore(s *FitState, rows int64) error {
 	if s.Best != nil {
 		f.Result, f.have, f.best = *s.Best, true, s.BestRun
 	}
-	f.Result.Transform, f.Result.Intake, f.Result.Bad = s.Transform, s.Intake, s.Bad
+	f.Result.Transform, f.Result.Intake, f.Result.Bad, f.Result.Sample = s.Transform, s.Intake, s.Bad, s.Sample
 	f.prepare()
 	f.runs = runs{first: s.Run, scored: slices.Clone(s.Over), restored: true}
 	for _, k := range s.States {
 		it := kmeans.NewIteration(k.Centroids, f.space, f.options.MaxIterations, f.options.Tolerance*f.spread)
 		it.Done, it.Converged = k.Done, k.Converged
-		f.runs.batch = append(f.runs.batch, &run{number: k.Run, iter: it, sums: k.Sums, over: k.Converged || k.Done >= f.options.MaxIterations})
+		f.runs.batch = append(f.runs.batch, &run{number: k.Run, k: f.options.K, iter: it, sums: k.Sums, over: k.Converged || k.Done >= f.options.MaxIterations})
 	}
 	return nil
 }

@@ -310,6 +310,11 @@ func FuzzSpec(f *testing.F) {
 	fit := specOf(f, w, populationFit())
 	withStart := proto.Clone(fit).(*pb.JobSpec)
 	withStart.Fit.Start = givenStart().Message()
+	keeping := proto.Clone(fit).(*pb.JobSpec)
+	keeping.Fit.Start, keeping.Fit.KeepTransforms = &pb.Start{K: 3, Model: []byte("{}")}, true
+	if data, err := proto.Marshal(keeping); err == nil {
+		f.Add(data)
+	}
 	state, err := decodeState(list[0].data)
 	w.must(err)
 	label := proto.Clone(fit).(*pb.JobSpec)
@@ -390,7 +395,12 @@ func TestASpecThatNoJobCanBeMadeOfIsRefused(t *testing.T) {
 		"a tolerance of nothing":   func(s *pb.JobSpec) { s.Fit.Tolerance = math.NaN() },
 		"labels that go nowhere":   func(s *pb.JobSpec) { s.Labels = nil },
 		"a start of other columns": func(s *pb.JobSpec) { s.Fit.Start = &pb.Start{K: 3, Numeric: make([]byte, 24)} },
-		"an input of other words":  func(s *pb.JobSpec) { s.Input.BadRows = "shrug" },
+		"transforms of no model":   func(s *pb.JobSpec) { s.Fit.KeepTransforms = true },
+		"transforms of rows":       func(s *pb.JobSpec) { s.Fit.Start, s.Fit.KeepTransforms = givenStart().Message(), true },
+		"transforms of no file": func(s *pb.JobSpec) {
+			s.Fit.Start, s.Fit.KeepTransforms = &pb.Start{K: 3, Model: []byte("{}")}, true
+		},
+		"an input of other words": func(s *pb.JobSpec) { s.Input.BadRows = "shrug" },
 	} {
 		spec := specOf(t, w, populationFit())
 		w.must(checkSpec(spec))

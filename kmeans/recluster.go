@@ -117,13 +117,19 @@ type among struct {
 const runLength = 64
 
 func newAmong(p *Points, c *Centroids, t *SeedTask) *among {
-	g := &among{apart: newApart(p, c), seed: exact.Draw(t.Seed, purposeRecluster, 0, 0), trials: 2 + int(exact.Log(float64(t.K))),
-		mass: make([]float64, c.K), best: make([]float32, c.K), runs: make([]float64, (c.K+runLength-1)/runLength), taken: make([]bool, c.K)}
-	for i, m := range t.Masses {
-		g.mass[i], g.best[i] = float64(m), 1 // the first is drawn by mass alone
-	}
+	g := newAmongThese(newApart(p, c), t)
 	if g.apart.table != nil && c.K*t.K <= reclusterTried {
 		g.trials *= reclusterTrials
+	}
+	return g
+}
+
+func newAmongThese(a *apart, t *SeedTask) *among {
+	n := a.c.K
+	g := &among{apart: a, seed: exact.Draw(t.Seed, purposeRecluster, 0, 0), trials: 2 + int(exact.Log(float64(t.K))),
+		mass: make([]float64, n), best: make([]float32, n), runs: make([]float64, (n+runLength-1)/runLength), taken: make([]bool, n)}
+	for i, m := range t.Masses {
+		g.mass[i], g.best[i] = float64(m), 1 // the first is drawn by mass alone
 	}
 	g.sum()
 	return g

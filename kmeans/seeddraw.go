@@ -279,6 +279,19 @@ func (r *SeedRound) sample(p *Points, squared []float32, lo int, part *SeedParti
 	}
 }
 
+// purposeSample keys the draws of a sample of all rows alike.
+const purposeSample uint32 = 0x736d70
+
+// sampleAny is sample without candidates: every row has the same chance, whatever it weighs.
+func (r *SeedRound) sampleAny(p *Points, lo, hi int, part *SeedPartial) {
+	for i := lo; i < hi; i++ {
+		row := p.RowNumber(i)
+		if float64(exact.Draw(r.task.Seed, purposeSample, r.task.Round, uint64(row))>>11)*0x1p-53 < r.task.Threshold {
+			part.Sampled = append(part.Sampled, Drawn{Row: row, Point: p.At(i, make([]float32, p.d))})
+		}
+	}
+}
+
 // SampledByRow sorts the independent draws by row number and returns them.
 func (s *SeedPartial) SampledByRow() []Drawn {
 	slices.SortFunc(s.Sampled, compareDrawn)

@@ -24,7 +24,7 @@ type SeedTask struct {
 	Candidates *Centroids // all so far; nil before the first
 	Uniform    int        // draw this many rows, each with a chance in proportion to its weight
 	Race       int        // draw this many rows, in proportion to weight × squared distance to the nearest candidate
-	Threshold  float64    // draw every row with the chance Threshold × weight × squared distance; 0 draws none
+	Threshold  float64    // draw every row with the chance Threshold × weight × squared distance; without candidates: Threshold; 0 draws none
 	Potential  bool       // sum weight × squared distance
 	Try        *Centroids // for each of these, the potential if it joined the candidates
 	Weigh      bool       // the weight of the rows nearest to each candidate
@@ -181,8 +181,11 @@ func (r *SeedRound) Do(p *Points, st *SeedState, lo, hi int, part *SeedPartial, 
 	case t.Race > 0 && squared != nil:
 		r.race(p, squared[:n], lo, hi, purposeRace, part)
 	}
-	if t.Threshold > 0 && squared != nil {
+	switch {
+	case t.Threshold > 0 && squared != nil:
 		r.sample(p, squared[:n], lo, part)
+	case t.Threshold > 0:
+		r.sampleAny(p, lo, hi, part)
 	}
 	if t.Weigh && index != nil {
 		weigh(p, index[:n], lo, part.Weights)

@@ -277,6 +277,23 @@ func (p *Pass) Update(pts *Points, lo, hi int, t *Track, acc *Accumulator, inert
 	}
 }
 
+// UpdateSpread is Update in a pass that scores, and adds the rows' distances themselves, times their weights, to those of
+// their clusters.
+func (p *Pass) UpdateSpread(pts *Points, lo, hi int, t *Track, acc *Accumulator, inertia *exact.Bins, spread []exact.Bins, s *Scratch) {
+	p.Update(pts, lo, hi, t, acc, inertia, s)
+	for i, label := range t.Labels[lo:hi] {
+		root := float32(math.Sqrt(float64(s.best[i])))
+		switch {
+		case pts.weights != nil:
+			spread[label].AddWeighted(root, pts.weights[lo+i])
+		case pts.counts != nil:
+			spread[label].AddWeighted(root, uint64(pts.counts[lo+i]))
+		default:
+			spread[label].Add(root)
+		}
+	}
+}
+
 // full computes every distance of a span, and the bounds where they are wanted.
 func (p *Pass) full(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scratch) {
 	if p.mode == plain {

@@ -156,6 +156,8 @@ type file struct {
 	Counts     limited[int64]   `json:"counts"`
 	Segments   limited[Segment] `json:"segments"`
 	Parents    limited[Parent]  `json:"parents"`
+	LastID     int              `json:"last_id"`
+	Base       limited[Spread]  `json:"base"`
 	Origin     json.RawMessage  `json:"origin"`
 	Transform  json.RawMessage  `json:"transform"`
 	Centroids  matrix           `json:"centroids"`
@@ -168,7 +170,7 @@ func parse(data []byte) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{K: f.K, Metric: f.Metric, Rows: f.Rows, Inertia: f.Inertia, Iterations: f.Iterations, Converged: f.Converged,
-		Counts: f.Counts, Segments: f.Segments, Parents: f.Parents}
+		Counts: f.Counts, Segments: f.Segments, Parents: f.Parents, LastID: f.LastID, Base: f.Base}
 	if err := json.Unmarshal(f.Origin, &m.Origin); err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
 	}

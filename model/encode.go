@@ -67,6 +67,12 @@ func (m *Model) Encode() ([]byte, error) {
 	w.field("counts", m.Counts)
 	w.list("segments", len(m.Segments), func(i int) any { return m.Segments[i] })
 	w.list("parents", len(m.Parents), func(i int) any { return m.Parents[i] })
+	if m.LastID > 0 {
+		w.field("last_id", m.LastID)
+	}
+	if m.Base != nil {
+		w.list("base", len(m.Base), func(i int) any { return m.Base[i] })
+	}
 	origin := m.Origin
 	origin.Created = origin.Created.UTC().Truncate(time.Second)
 	if origin.Sources == nil {

@@ -15,6 +15,8 @@ func FuzzDecode(f *testing.F) {
 	good := encode(f, example())
 	f.Add(good)
 	f.Add(encode(f, weighted()))
+	f.Add(encode(f, sampled()))
+	f.Add(bytes.Replace(encode(f, sampled()), []byte(`"base": [`), []byte(`"base": [`+strings.Repeat(`{},`, 5000)), 1))
 	f.Add(good[:len(good)/2])
 	f.Add([]byte{})
 	f.Add(bytes.Replace(good, []byte(`"sources": [`), []byte(`"sources": [`+strings.Repeat(`"",`, 5000)), 1))

@@ -20,6 +20,7 @@ const (
 	MaxBytes    = 1 << 30 // the file
 	maxText     = 4096    // bytes of an id, a name or any other single text of ours
 	maxList     = 1 << 16 // entries of a list that is not one of k: parents, sources
+	maxID       = 1 << 30 // the number of an id: a month has at most MaxSegments new ones
 )
 
 // Model is a fitted clustering. The zero value is not usable; fill in at least K, Metric, Transform,
@@ -36,7 +37,13 @@ type Model struct {
 	Rows       int64 // rows that count in the fit
 	Segments   []Segment
 	Parents    []Parent // the models that this one was fitted from, the nearest first
-	Origin     Origin
+	// LastID is the number of the newest id sN that this model or an older one it was fitted from has given; 0: that of its
+	// own segments. It is no part of the digest.
+	LastID int
+	// Base says how the rows of the fit are spread in each numeric feature, for months to come; nil: it is not known. It is no
+	// part of the digest.
+	Base   []Spread
+	Origin Origin
 }
 
 // Segment is the name that people know a centroid by. The id stays when months go by, the name may be changed.
@@ -44,6 +51,7 @@ type Segment struct {
 	Index int    `json:"index"` // of the centroid; what labels hold
 	ID    string `json:"id"`    // unique within the model
 	Name  string `json:"name"`
+	Named bool   `json:"named,omitempty"` // a person gave the name: nothing automatic replaces it
 }
 
 // Parent names a model that this one descends from.
@@ -106,12 +114,17 @@ func (m *Model) validate() error {
 		return fmt.Errorf("the transform is not finished")
 	case m.Iterations < 0:
 		return fmt.Errorf("iterations is %d", m.Iterations)
+	case m.LastID < 0 || m.LastID > maxID:
+		return fmt.Errorf("the last id is %d", m.LastID)
 	case !(m.Inertia >= 0) || math.IsInf(m.Inertia, 0):
 		return fmt.Errorf("inertia is %v", m.Inertia)
 	case m.Origin.Runs < 0 || math.IsNaN(m.Origin.Tolerance) || math.IsInf(m.Origin.Tolerance, 0):
 		return fmt.Errorf("the origin says %d runs and tolerance %v", m.Origin.Runs, m.Origin.Tolerance)
 	}
 	if err := m.validateCentroids(); err != nil {
+		return err
+	}
+	if err := m.validateBase(); err != nil {
 		return err
 	}
 	return m.validateSegments()

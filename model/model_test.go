@@ -42,7 +42,7 @@ func example() *Model {
 		K: 2, Metric: Euclidean, Transform: t,
 		Centroids: []float32{0.1, -1.5, 0.33333334, 1e-20, 0.25, -0.125, 3, 2.5, math.SmallestNonzeroFloat32, -0.0625, 0.75, 16777216},
 		Counts:    []int64{9007199254740993, 0}, Rows: 9007199254740993, Inertia: 1234.5678901234567, Iterations: 17, Converged: true,
-		Segments: []Segment{{0, "s1", "Champions & \"friends\""}, {1, "s2", "Hibernating"}},
+		Segments: []Segment{{Index: 0, ID: "s1", Name: "Champions & \"friends\""}, {Index: 1, ID: "s2", Name: "Hibernating"}},
 		Parents:  []Parent{{Digest: strings.Repeat("ab", 32), File: "june.json"}},
 		Origin: Origin{Coterie: "0.1.0", Arithmetic: "1", Created: time.Date(2026, 7, 1, 3, 4, 5, 0, time.UTC), Seed: math.MaxUint64,
 			Init: "k-means-parallel", Runs: 3, Tolerance: 1e-4, Algorithm: "auto", Sources: []string{"customers.parquet"}},

@@ -6,13 +6,13 @@ import (
 	"github.com/coterie-project/coterie/model"
 )
 
-// maxNear is how many segments are compared with each other at most: k²·d.
-const maxNear = 4096
+// maxNear bounds the coordinates, k²·d, that are looked at to compare segments with each other: a few seconds.
+const maxNear = 1 << 32
 
-// NearestSegments is, by segment, the one whose centroid is nearest, in the space of the Points; the lower index of equals, and
-// Segment -1 where there is none. Nil beyond 4,096 segments.
+// NearestSegments is, by segment, the one whose centroid is nearest, in the space of the Points; the lower index of equals,
+// and Segment -1 where there is none. Nil where k²·d is beyond 2^32.
 func NearestSegments(m *model.Model) []Near {
-	if m.K > maxNear {
+	if int64(m.K)*int64(m.K)*int64(m.Width()) > maxNear {
 		return nil
 	}
 	near := make([]Near, m.K)

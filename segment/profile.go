@@ -24,9 +24,9 @@ const (
 type Profile struct {
 	numeric, categorical []string
 	counts               []int64
-	moments              []exact.Moments    // k×len(numeric), row-major; nil until rows come
-	levels               []map[string]int64 // k×len(categorical), row-major
-	spreads              spreads            // nil: not asked for
+	moments              []exact.Moments     // k×len(numeric), row-major; nil until rows come
+	levels               []map[string]*int64 // k×len(categorical), row-major: rows by text
+	spreads              *sketches           // k×len(numeric), row-major; nil: not asked for
 
 	order  []int32 // row numbers of a batch, segment by segment
 	starts []int   // where a segment's rows begin in order
@@ -38,7 +38,7 @@ type Profile struct {
 func NewProfile(k int, numeric, categorical []string) *Profile {
 	return &Profile{
 		numeric: slices.Clone(numeric), categorical: slices.Clone(categorical),
-		counts: make([]int64, k), levels: make([]map[string]int64, k*len(categorical)), starts: make([]int, k+1),
+		counts: make([]int64, k), levels: make([]map[string]*int64, k*len(categorical)), starts: make([]int, k+1),
 	}
 }
 
@@ -73,7 +73,9 @@ func (p *Profile) Add(labels []int32, b *feature.Batch) error {
 		for j := range p.numeric {
 			values := p.gather(b, j, rows)
 			p.moments[s*len(p.numeric)+j].AddSlice(values)
-			p.spreads.add(s*len(p.numeric)+j, values)
+			if p.spreads != nil {
+				p.spreads.add(s*len(p.numeric)+j, values)
+			}
 		}
 		for c := range p.categorical {
 			if err := p.addLevels(s, c, &b.Text[c], rows); err != nil {
@@ -133,14 +135,24 @@ func (p *Profile) gather(b *feature.Batch, j int, rows []int32) []float64 {
 func (p *Profile) addLevels(s, c int, text *feature.TextColumn, rows []int32) error {
 	at := s*len(p.categorical) + c
 	if p.levels[at] == nil {
-		p.levels[at] = make(map[string]int64)
+		p.levels[at] = make(map[string]*int64)
 	}
 	for _, i := range rows {
 		if text.Missing == nil || !text.Missing(int(i)) {
-			p.levels[at][string(text.At(int(i)))]++
+			p.addLevel(at, text.At(int(i)), 1)
 		}
 	}
 	return p.checkLevels(at)
+}
+
+// addLevel counts rows of a level; looking up one that is known makes no copy of its text.
+func (p *Profile) addLevel(at int, text []byte, rows int64) {
+	if n := p.levels[at][string(text)]; n != nil {
+		*n += rows
+		return
+	}
+	first := rows // rows itself would be allocated in every call
+	p.levels[at][string(text)] = &first
 }
 
 func (p *Profile) checkLevels(at int) error {
@@ -160,8 +172,8 @@ func (p *Profile) Merge(o *Profile) error {
 	for s, n := range o.counts {
 		p.counts[s] += n
 	}
-	if err := p.spreads.merge(o.spreads); err != nil {
-		return err
+	if p.spreads != nil && o.spreads != nil {
+		p.spreads.merge(o.spreads)
 	}
 	if o.moments != nil && p.moments == nil {
 		p.moments = make([]exact.Moments, len(o.moments))
@@ -171,10 +183,10 @@ func (p *Profile) Merge(o *Profile) error {
 	}
 	for at, levels := range o.levels {
 		if len(levels) > 0 && p.levels[at] == nil {
-			p.levels[at] = make(map[string]int64, len(levels))
+			p.levels[at] = make(map[string]*int64, len(levels))
 		}
 		for level, n := range levels {
-			p.levels[at][level] += n
+			p.addLevel(at, []byte(level), *n)
 		}
 		if err := p.checkLevels(at); err != nil {
 			return err
@@ -214,12 +226,20 @@ func (p *Profile) Summary(segments []model.Segment, value string) *Summary {
 	for c, name := range p.categorical {
 		for _, level := range p.allLevels(c) {
 			s.Columns = append(s.Columns, Column{Name: name + "=" + level, Input: name, Level: level, Share: true})
-			s.addShare(func(i int) int64 { return p.levels[i*len(p.categorical)+c][level] })
+			s.addShare(func(i int) int64 { return p.rowsOf(i, c, level) })
 		}
 	}
 	s.setValueShares(total, worth)
 	p.summarise(s, bases, parts)
 	return s
+}
+
+// rowsOf is the rows of segment i at a level of categorical column c.
+func (p *Profile) rowsOf(i, c int, level string) int64 {
+	if n := p.levels[i*len(p.categorical)+c][level]; n != nil {
+		return *n
+	}
+	return 0
 }
 
 // allLevels is every value of a categorical column, in any segment, sorted bytewise.

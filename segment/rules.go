@@ -16,8 +16,11 @@ const (
 	ruleCuts = 24
 	// ruleLevels is how many levels of a categorical column are tried, the most frequent ones.
 	ruleLevels = 20
-	// ruleLeast is the balance of precision and recall (F1) below which a rule describes nothing.
-	ruleLeast = 0.5
+	// ruleMembers is how many customers of a segment must be in the sample: of fewer, any rule would seem to fit.
+	ruleMembers = 10
+	// rulePrecision and ruleRecall are the least that a rule must reach. Its precision must also be nearer to 1 than to the
+	// segment's share of all, which a rule that says nothing reaches too.
+	rulePrecision, ruleRecall = 0.6, 0.4
 	// ruleGain is how much a further condition must add to it.
 	ruleGain = 0.02
 	// ruleWork bounds the words of 64 rows that are looked at, over all segments and conditions.
@@ -60,16 +63,15 @@ func FindRules(s *Sample, numeric, categorical []string, k int) []Rule {
 		}
 	}
 	for i := range rules {
-		if members[i] != nil && k > 1 {
-			rules[i] = ruleFor(members[i], conditions)
+		if size := ones(members[i]); size >= ruleMembers && k > 1 {
+			rules[i] = ruleFor(members[i], size, n, conditions)
 		}
 	}
 	return rules
 }
 
-// ruleFor finds the rule of one segment.
-func ruleFor(members []uint64, conditions []condition) Rule {
-	size := ones(members)
+// ruleFor finds the rule of one segment, which has size of n customers.
+func ruleFor(members []uint64, size, n int, conditions []condition) Rule {
 	met := slices.Repeat([]uint64{math.MaxUint64}, len(members))
 	var chosen []int
 	best, precision, recall := 0.0, 0.0, 0.0
@@ -96,7 +98,8 @@ func ruleFor(members []uint64, conditions []condition) Rule {
 			met[w] &= conditions[next].rows[w]
 		}
 	}
-	if best < ruleLeast {
+	share := float64(size) / float64(n)
+	if precision < max(rulePrecision, (1+share)/2) || recall < ruleRecall {
 		return Rule{}
 	}
 	slices.SortFunc(chosen, func(a, b int) int { return conditions[a].column - conditions[b].column })
@@ -144,7 +147,7 @@ func (s *Sample) conditions(numeric, categorical []string, words int) []conditio
 	for j, name := range numeric {
 		values := s.Numeric[j]
 		for _, cut := range cuts(values) {
-			text := strconv.FormatFloat(cut, 'g', 6, 64)
+			text := strconv.FormatFloat(cut, 'g', -1, 64)
 			if a := math.Abs(cut); a >= 1e4 && a < 1e15 {
 				text = strconv.FormatFloat(cut, 'f', -1, 64)
 			}
@@ -162,7 +165,7 @@ func (s *Sample) conditions(numeric, categorical []string, words int) []conditio
 	return list
 }
 
-// cuts are thresholds between the values of a column: quantiles, at numbers of two digits.
+// cuts are thresholds between the values of a column: quantiles, at numbers of few digits.
 func cuts(values []float64) []float64 {
 	sorted := make([]float64, 0, len(values))
 	for _, v := range values {
@@ -174,9 +177,10 @@ func cuts(values []float64) []float64 {
 	if len(sorted) == 0 {
 		return nil
 	}
+	spread := sorted[len(sorted)*19/20] - sorted[len(sorted)/20]
 	var list []float64
 	for q := 1; q <= ruleCuts; q++ {
-		v := twoDigits(sorted[q*len(sorted)/(ruleCuts+1)])
+		v := fewDigits(sorted[q*len(sorted)/(ruleCuts+1)], spread)
 		if v > sorted[0] && v <= sorted[len(sorted)-1] && (list == nil || v > list[len(list)-1]) {
 			list = append(list, v)
 		}
@@ -184,16 +188,15 @@ func cuts(values []float64) []float64 {
 	return list
 }
 
-// twoDigits rounds to two significant digits, and small whole numbers not at all.
-func twoDigits(v float64) float64 {
-	if v == 0 || v == math.Trunc(v) && math.Abs(v) < 100 {
-		return v
+// fewDigits rounds to two significant digits, or to as many more as it takes to stay close in terms of the column's spread:
+// a year of birth needs all four.
+func fewDigits(v, spread float64) float64 {
+	for n := 2; n < 8; n++ {
+		if rounded := digits(v, n); math.Abs(rounded-v) <= spread/40 {
+			return rounded
+		}
 	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 1, 64), 64)
-	if err != nil {
-		return v
-	}
-	return rounded
+	return v
 }
 
 // frequent are the levels of a column, the most frequent first, equals bytewise.

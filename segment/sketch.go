@@ -1,24 +1,22 @@
 package segment
 
-import (
-	"math"
+import "math"
 
-	"github.com/coterie-project/coterie/internal/exact"
-)
-
-// The buckets of a sketch: every octave of magnitude is cut into pageBuckets of equal width, which are the first
-// pageBits bits of a float64's fraction. A bucket's relative width, 2^-pageBits, bounds the error of a quantile.
+// The buckets of a sketch: every octave of magnitude is cut into 2^bucketBits buckets of equal width, which are told by the
+// first bucketBits bits of a float64's fraction. A bucket's relative width, 2^-bucketBits, bounds the error of a quantile.
+// Buckets are held by pages, so that the memory goes where the values are.
 const (
-	pageBits    = 8
+	bucketBits  = 10
+	bucketShift = 52 - bucketBits // from a float64's bits to its bucket
+	pageBits    = 7
 	pageBuckets = 1 << pageBits
-	octaveShift = 52 - pageBits // from a float64's bits to its bucket
 )
 
 // Limits of the sketches of one Profile.
 const (
-	// maxSketches is how many there may be, one for each segment and numeric column: with more, a few octaves for each
-	// would not fit below maxSketchWords. Beyond it a Profile has no quantiles.
-	maxSketches = 1 << 16
+	// maxSpreads is how many there may be, one for each segment and numeric column: with more, the coarsest, of two pages
+	// each, might not fit into maxSketchWords. Beyond it a Profile has no quantiles.
+	maxSpreads = 1 << 16
 	// maxSketchWords bounds their memory: 256 MiB in words of eight bytes. Beyond it all of them become coarser.
 	maxSketchWords = 1 << 25
 )
@@ -50,11 +48,11 @@ type side struct {
 func newSketches(n int) *sketches { return &sketches{each: make([]sketch, n), most: maxSketchWords} }
 
 // relativeError is how far a quantile may lie from the true one, as a part of it.
-func (c *sketches) relativeError() float64 { return math.Ldexp(1, int(c.level)-pageBits) }
+func (c *sketches) relativeError() float64 { return math.Ldexp(1, int(c.level)-bucketBits) }
 
 // add counts finite values in sketch number at.
 func (c *sketches) add(at int, values []float64) {
-	s, shift := &c.each[at], octaveShift+c.level
+	s, shift := &c.each[at], bucketShift+c.level
 	for _, v := range values {
 		if v == 0 {
 			s.zeros++
@@ -195,7 +193,7 @@ func (c *sketches) counted(at int) *counted {
 
 // borders are the magnitudes between which a bucket lies.
 func (c *sketches) borders(page, bucket int) (inner, outer float64) {
-	at, shift := uint64(page)<<pageBits|uint64(bucket), octaveShift+c.level
+	at, shift := uint64(page)<<pageBits|uint64(bucket), bucketShift+c.level
 	inner = math.Float64frombits(at << shift)
 	outer = math.Float64frombits(min((at+1)<<shift, math.Float64bits(math.MaxFloat64)))
 	return inner, outer
@@ -240,12 +238,4 @@ func (c *counted) at(rank int64) float64 {
 		}
 	}
 	return math.NaN()
-}
-
-// clampTo keeps a figure from a bucket within what was really seen.
-func clampTo(x float64, m *exact.Moments) float64 {
-	if m.N == 0 {
-		return x
-	}
-	return max(m.Min, min(x, m.Max))
 }

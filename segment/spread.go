@@ -1,92 +1,31 @@
 package segment
 
 import (
+	"fmt"
 	"math"
-
-	"github.com/DataDog/sketches-go/ddsketch"
-	"github.com/DataDog/sketches-go/ddsketch/mapping"
-	"github.com/DataDog/sketches-go/ddsketch/store"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/coterie-project/coterie/internal/exact"
 )
 
-// Quartiles and histograms come from sketches with fixed buckets, so that merging gives the same in any order (C. Masson,
-// J. Rim, H. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees", VLDB 2019).
+// SpreadError is the relative error of a quartile, at most, as long as the buckets need not become coarser; each time that
+// they do, it doubles. Magnitudes below 1e-305 are as good as 0.
+const SpreadError = 1.0 / (1 << bucketBits)
+
+// Histograms have about histogramBins bars where they are cut evenly, and mostEdges edges at most where they are not.
 const (
-	// SpreadError is the relative error of a quartile, at most.
-	SpreadError = 0.005
-	// spreadBins bounds the buckets of a sketch, for values above and below zero each. Smaller values than those of the
-	// largest 2,048 buckets, some nine decades below the largest value, share one.
-	spreadBins = 2048
-	// maxSpreads bounds the sketches, one for each segment and numeric column: 512 MiB at most, where values lie that far
-	// apart. Beyond it a Profile has no quartiles and histograms.
-	maxSpreads = 1 << 14
-	// histogramBins is how many bars a histogram has at most.
-	histogramBins = 18
+	histogramBins = 20
+	mostEdges     = 25 // eight decades
 )
 
-// spreads are the sketches of a Profile: k×len(numeric), row-major.
-type spreads []*ddsketch.DDSketch
-
 // KeepSpreads has the Profile keep quartiles and histograms too, from the rows that are added afterwards. It does nothing
-// where there are too many segments and columns.
+// where there are more than 65,536 segments times numeric columns.
 func (p *Profile) KeepSpreads() {
 	if n := len(p.counts) * len(p.numeric); n > 0 && n <= maxSpreads {
-		p.spreads = make(spreads, n)
+		p.spreads = newSketches(n)
 	}
-}
-
-func newSpread() *ddsketch.DDSketch {
-	buckets, err := mapping.NewLinearlyInterpolatedMapping(SpreadError)
-	if err != nil {
-		panic(err) // SpreadError is not between 0 and 1
-	}
-	return ddsketch.NewDDSketch(buckets, store.NewCollapsingLowestDenseStore(spreadBins), store.NewCollapsingLowestDenseStore(spreadBins))
-}
-
-// add counts finite values.
-func (s spreads) add(at int, values []float64) {
-	if s == nil || len(values) == 0 {
-		return
-	}
-	if s[at] == nil {
-		s[at] = newSpread()
-	}
-	most := s[at].IndexMapping.MaxIndexableValue()
-	for _, v := range values {
-		// It fails for values that have no bucket only, and none is left.
-		_ = s[at].Add(max(-most, min(v, most)))
-	}
-}
-
-func (s spreads) merge(o spreads) error {
-	if len(s) != len(o) {
-		return nil // one of them was not asked for any
-	}
-	for at := range o {
-		switch {
-		case o[at] == nil:
-			continue
-		case s[at] == nil:
-			s[at] = newSpread()
-		}
-		if err := s[at].MergeWith(o[at]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// of is the sketches of a numeric column by segment, and that of all segments.
-func (s spreads) of(column, columns int) (each []*ddsketch.DDSketch, base *ddsketch.DDSketch) {
-	base = newSpread()
-	for at := column; at < len(s); at += columns {
-		each = append(each, s[at])
-		if s[at] != nil {
-			_ = base.MergeWith(s[at]) // both have the same buckets
-		}
-	}
-	return each, base
 }
 
 // summarise fills in the quartiles of a Summary and its histograms.
@@ -95,26 +34,30 @@ func (p *Profile) summarise(s *Summary, bases []exact.Moments, each [][]exact.Mo
 		return
 	}
 	s.Histograms = make([]Histogram, len(s.Columns))
-	groups := append([]*Group{&s.Base}, pointers(s.Segments)...)
-	for _, g := range groups {
+	s.Base.Q1, s.Base.Median, s.Base.Q3 = nans(len(s.Columns)), nans(len(s.Columns)), nans(len(s.Columns))
+	for i := range s.Segments {
+		g := &s.Segments[i]
 		g.Q1, g.Median, g.Q3 = nans(len(s.Columns)), nans(len(s.Columns)), nans(len(s.Columns))
 	}
 	for j := range p.numeric {
-		own, base := p.spreads.of(j, len(p.numeric))
-		s.Base.quartiles(j, base, &bases[j])
-		for i := range own {
-			s.Segments[i].quartiles(j, own[i], &each[j][i])
+		var at []int
+		for i := range p.counts {
+			at = append(at, i*len(p.numeric)+j)
 		}
-		s.Histograms[j] = histogramOf(base, own, &bases[j])
+		base := p.spreads.together(at)
+		s.Base.quartiles(j, base, &bases[j])
+		h := &s.Histograms[j]
+		if h.Edges = readableEdges(base, &bases[j]); h.Edges != nil {
+			h.Base = h.count(base)
+		}
+		for i := range p.counts {
+			own := p.spreads.counted(at[i])
+			s.Segments[i].quartiles(j, own, &each[j][i])
+			if h.Edges != nil {
+				h.Segments = append(h.Segments, h.count(own))
+			}
+		}
 	}
-}
-
-func pointers(list []Group) []*Group {
-	out := make([]*Group, len(list))
-	for i := range list {
-		out[i] = &list[i]
-	}
-	return out
 }
 
 func nans(n int) []float64 {
@@ -126,123 +69,150 @@ func nans(n int) []float64 {
 }
 
 // quartiles takes a column's from its sketch. A bucket may reach beyond what there is: the exact ends are known.
-func (g *Group) quartiles(j int, s *ddsketch.DDSketch, m *exact.Moments) {
-	if s == nil || s.IsEmpty() || m.N == 0 {
-		return
-	}
+func (g *Group) quartiles(j int, c *counted, m *exact.Moments) {
 	for _, q := range []struct {
-		at float64
-		to []float64
+		share float64
+		to    []float64
 	}{{0.25, g.Q1}, {0.5, g.Median}, {0.75, g.Q3}} {
-		if v, err := s.GetValueAtQuantile(q.at); err == nil {
-			q.to[j] = tidy(max(m.Min, min(v, m.Max)))
+		if v := c.quantile(q.share); m.N > 0 && v == v {
+			q.to[j] = max(m.Min, min(digits(v, 5), m.Max))
 		}
 	}
 }
 
-// tidy rounds what stands for a bucket to four digits where that stays within the bucket's error: 37 rather than 36.9871.
-func tidy(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) {
-		return v
+// digits rounds to so many significant digits, through text: the same on every processor.
+func digits(x float64, n int) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', n-1, 64), 64)
+	if err != nil {
+		return x // beyond the largest number
 	}
-	if whole := math.Round(v); math.Abs(whole-v) <= SpreadError*math.Abs(v) && whole != 0 {
-		return whole
-	}
-	unit := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-3)
-	if unit == 0 || math.IsInf(v/unit, 0) {
-		return v
-	}
-	return math.Round(v/unit) * unit
+	return rounded
 }
 
-// histogramOf counts the buckets of all and of each segment in bins that a person can read.
-func histogramOf(base *ddsketch.DDSketch, each []*ddsketch.DDSketch, m *exact.Moments) Histogram {
-	if base.IsEmpty() || m.N == 0 || m.Min == m.Max {
-		return Histogram{}
-	}
-	h := Histogram{Edges: readableEdges(base, m)}
-	bins := len(h.Edges) - 1
-	h.Base = h.count(base, bins, m)
-	for _, s := range each {
-		h.Segments = append(h.Segments, h.count(s, bins, m))
-	}
-	return h
-}
-
-func (h *Histogram) count(s *ddsketch.DDSketch, bins int, m *exact.Moments) []int64 {
-	counts := make([]int64, bins)
-	if s == nil {
-		return counts
-	}
-	s.ForEach(func(v, n float64) bool {
-		v = tidy(max(m.Min, min(v, m.Max)))
-		at := 0
-		for at+1 < bins && v >= h.Edges[at+1] {
+// count puts buckets into bins. What lies beyond the edges, by the width of a bucket, belongs to the bin at the end.
+func (h *Histogram) count(c *counted) []int64 {
+	counts := make([]int64, len(h.Edges)-1)
+	at := 0
+	for i, n := range c.n {
+		for at+1 < len(counts) && c.value(i) >= h.Edges[at+1] {
 			at++
 		}
-		counts[at] += int64(n)
-		return false
-	})
+		counts[at] += n
+	}
 	return counts
 }
 
-// readableEdges cuts what lies between the 1st and the 99th percentile at readable numbers: evenly, or, where values
-// spread over decades, at 1, 2, 5, 10, …; the first and the last bin take the rest.
-func readableEdges(base *ddsketch.DDSketch, m *exact.Moments) []float64 {
-	quantile := func(q float64) float64 {
-		v, err := base.GetValueAtQuantile(q)
-		if err != nil {
-			return m.Min
-		}
-		return max(m.Min, min(v, m.Max))
-	}
-	low, middle, high := quantile(0.01), quantile(0.5), quantile(0.99)
-	inner := evenly(low, high)
-	if low >= 0 && middle > 0 && high > 10*middle {
-		inner = byDecades(max(low, middle/1000), high)
-	}
-	edges := []float64{m.Min}
-	for _, e := range inner {
-		if e > edges[len(edges)-1] && e < m.Max && len(edges) < histogramBins {
-			edges = append(edges, e)
-		}
-	}
-	return append(edges, m.Max)
-}
-
-// evenly is multiples of a readable step between low and high.
-func evenly(low, high float64) []float64 {
-	if !(high > low) || math.IsInf(high-low, 0) {
+// readableEdges cuts the values of a column at readable numbers: evenly, or at 1, 2, 5, 10, … where values above zero
+// spread over decades. Nil where there is nothing to cut.
+func readableEdges(base *counted, m *exact.Moments) []float64 {
+	if m.N == 0 || m.Min == m.Max || base.total == 0 {
 		return nil
 	}
-	step := math.Pow(10, math.Floor(math.Log10((high-low)/(histogramBins-2))))
-	for _, f := range []float64{1, 2, 5, 10} {
-		if (high-low)/(f*step) <= histogramBins-2 {
-			step *= f
-			break
+	low, middle, high := base.quantile(0.005), base.quantile(0.5), base.quantile(0.995)
+	if m.Min >= 0 && high > 8*middle {
+		return byDecades(base, m)
+	}
+	return evenly(low, high, base.whole(), m)
+}
+
+// whole says whether all values may be whole numbers.
+func (c *counted) whole() bool {
+	for i := range c.n {
+		if v := c.value(i); v != math.Trunc(v) {
+			return false
 		}
 	}
+	return true
+}
+
+// evenly is multiples of a readable step from low to high; the first and the last bin reach as far as there are values.
+func evenly(low, high float64, whole bool, m *exact.Moments) []float64 {
+	if !(high > low) {
+		low, high = m.Min, m.Max
+	}
+	step := readable((high/2 - low/2) / (histogramBins / 2))
+	if whole {
+		step = max(step, 1)
+	}
+	if !(step > 0) || math.IsInf(step, 0) || max(math.Abs(low), math.Abs(high))/step > 1<<44 {
+		return []float64{m.Min, m.Max} // too close together, or too far apart, for steps
+	}
+	first, last := math.Floor(low/step), math.Floor(high/step)+1
 	var edges []float64
-	for n := math.Ceil(low / step); n*step <= high && len(edges) < histogramBins; n++ {
-		edges = append(edges, n*step)
+	for n := first; n <= last; n++ {
+		edges = append(edges, max(-math.MaxFloat64, min(digits(n*step, 15), math.MaxFloat64)))
+	}
+	edges[0] = min(edges[0], m.Min)
+	edges[len(edges)-1] = max(edges[len(edges)-1], m.Max)
+	return slices.Compact(edges)
+}
+
+// byDecades is 1, 2 and 5 times powers of ten, from where the values begin, but for the lowest hundredth, to where they
+// end; what lies below is one bin from 0.
+func byDecades(base *counted, m *exact.Moments) []float64 {
+	low := base.positive().quantile(0.01)
+	edges := []float64{readable(m.Max)}
+	for len(edges) < mostEdges && edges[0] > low && edges[0] > m.Min {
+		edges = append([]float64{below(edges[0])}, edges...)
+	}
+	if m.Min < edges[0] {
+		edges = append([]float64{0}, edges...)
 	}
 	return edges
 }
 
-// byDecades is 1, 2 and 5 times powers of ten between low and high, or powers of ten alone where those are too many.
-func byDecades(low, high float64) []float64 {
-	for _, digits := range [][]float64{{1, 2, 5}, {1, 3}, {1}} {
-		var edges []float64
-		for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
-			for _, d := range digits {
-				if v := d * math.Pow(10, e); v >= low && v <= high {
-					edges = append(edges, v)
-				}
-			}
-		}
-		if len(edges) <= histogramBins-2 {
-			return edges
+// positive is the buckets above zero.
+func (c *counted) positive() *counted {
+	p := &counted{}
+	for i, n := range c.n {
+		if c.high[i] > 0 {
+			p.low, p.high, p.n, p.total = append(p.low, c.low[i]), append(p.high, c.high[i]), append(p.n, n), p.total+n
 		}
 	}
-	return evenly(low, high)
+	return p
+}
+
+// ladder is the digits that readable numbers begin with.
+var ladder = []float64{1, 2, 5}
+
+// parts writes x > 0 as digit × 10^exponent with a digit of at least 1 and below 10.
+func parts(x float64) (digit float64, exponent int) {
+	text := strconv.FormatFloat(x, 'e', -1, 64)
+	mantissa, power, _ := strings.Cut(text, "e")
+	digit, _ = strconv.ParseFloat(mantissa, 64)
+	exponent, _ = strconv.Atoi(power)
+	return digit, exponent
+}
+
+func compose(digit float64, exponent int) float64 {
+	x, err := strconv.ParseFloat(fmt.Sprintf("%ge%d", digit, exponent), 64)
+	if err != nil {
+		return math.MaxFloat64
+	}
+	return x
+}
+
+// readable is the least of 1, 2 and 5 times powers of ten that is not below x; 0 where x is not above 0.
+func readable(x float64) float64 {
+	if !(x > 0) {
+		return 0
+	}
+	digit, exponent := parts(min(x, math.MaxFloat64))
+	for _, d := range ladder {
+		if digit <= d {
+			return compose(d, exponent)
+		}
+	}
+	return compose(1, exponent+1)
+}
+
+// below is the readable number before one.
+func below(x float64) float64 {
+	digit, exponent := parts(x)
+	for i := len(ladder) - 1; i >= 0; i-- {
+		if ladder[i] < digit {
+			return compose(ladder[i], exponent)
+		}
+	}
+	return compose(5, exponent-1)
 }

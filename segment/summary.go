@@ -36,7 +36,8 @@ type Group struct {
 	Q1, Median, Q3 []float64
 }
 
-// Histogram is how the values of one numeric column are spread. Bin b holds values in [Edges[b], Edges[b+1]).
+// Histogram is how the values of one numeric column are spread. Bin b holds values in [Edges[b], Edges[b+1]),
+// the last one also its upper edge; a value nearer to an edge than a quartile's error may be counted on its other side.
 type Histogram struct {
 	Edges    []float64 // ascending, bins + 1 of them, in the units of the input
 	Base     []int64   // rows by bin

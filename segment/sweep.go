@@ -13,12 +13,17 @@ type Candidate struct {
 	// Stability is the mean adjusted Rand index between fits on resamples, on the rows that both have, −1..1.
 	Stability float64 `json:"stability"`
 	Smallest  int64   `json:"smallest"` // rows of the smallest segment
+	// Shapeless is the silhouette that rows of the same spread without any segments would have: what Silhouette is to be held
+	// against, for k-means finds something everywhere. 0 where k is 1.
+	Shapeless float64 `json:"shapeless"`
 }
 
 // Recommendation is the k that a sweep would choose, and why, in one sentence.
 type Recommendation struct {
 	K       int    `json:"k"`
 	Because string `json:"because"`
+	// Unclear says that no k stands out; K is then the best there is.
+	Unclear bool `json:"unclear,omitempty"`
 }
 
 // Sweep is the outcome of a sweep over k, ascending.

@@ -40,7 +40,7 @@ type candidateView struct {
 func (s *Sweep) view() *sweepView {
 	v := &sweepView{Title: "How many segments?", Verdict: "No clear number of segments", Because: sentence(s.Recommended.Because),
 		Features: clip(strings.Join(s.Features, ", ")), Curves: s.curves(), Sampled: s.sampled()}
-	if k := s.Recommended.K; k > 0 {
+	if k := s.Recommended.K; k > 0 && !s.Recommended.Unclear {
 		v.Verdict = fmt.Sprintf("%s segments", count(int64(k)))
 		if k == 1 {
 			v.Verdict = "One segment"

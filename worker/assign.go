@@ -81,13 +81,20 @@ type assignment struct {
 	cohort  *cohort
 	fresh   bool
 	pass    *kmeans.Pass
-	inertia []exact.Bins // by slot
+	inertia []exact.Bins   // by slot
+	spread  [][]exact.Bins // by slot, by cluster; nil unless it is asked for
 }
 
 func (e *Engine) newAssignment(list []*holding, t *wire.Task) *assignment {
 	a := &assignment{engine: e, task: t, list: list, inertia: make([]exact.Bins, len(e.threads))}
 	a.cohort, a.fresh = e.cohortFor(list, t)
 	a.cohort.moved = 0
+	if t.Spread {
+		a.spread = make([][]exact.Bins, len(e.threads))
+		for slot := range a.spread {
+			a.spread[slot] = make([]exact.Bins, t.Centroids.K)
+		}
+	}
 	a.pass = a.cohort.tracker.Next(t.Centroids, t.Kind == wire.Score)
 	for _, h := range list {
 		delete(h.seeds, t.Run) // its seeding is over, and what that knew of rows takes as much room
@@ -102,7 +109,12 @@ func (a *assignment) do(th *thread, slot int, s span) {
 	if lo >= hi {
 		return
 	}
-	a.pass.Update(points, lo, hi, s.h.tracks[a.task.Run].Track, a.cohort.accs[slot], &a.inertia[slot], &th.scratch)
+	track, acc, inertia := s.h.tracks[a.task.Run].Track, a.cohort.accs[slot], &a.inertia[slot]
+	if a.spread != nil {
+		a.pass.UpdateSpread(points, lo, hi, track, acc, inertia, a.spread[slot], &th.scratch)
+		return
+	}
+	a.pass.Update(points, lo, hi, track, acc, inertia, &th.scratch)
 }
 
 // leave adds a thread's moves to the sums, and their digest to that of the partition that they were in. The digest is
@@ -137,6 +149,15 @@ func (a *assignment) answer(err error) *wire.Partial {
 		p.Inertia = new(exact.Bins)
 		for i := range a.inertia {
 			p.Inertia.Merge(&a.inertia[i])
+		}
+	}
+	for slot, part := range a.spread {
+		if slot == 0 {
+			p.Spread = part
+			continue
+		}
+		for j := range part {
+			p.Spread[j].Merge(&part[j])
 		}
 	}
 	return p

@@ -42,6 +42,7 @@ type rows struct {
 	first   int64
 	weights []float64
 	ids     *dataset.Vector
+	columns []dataset.Vector // as they were read
 	skip    []bool
 	skips   int
 }
@@ -159,7 +160,7 @@ func (e *rowError) Error() string { return e.err.Error() }
 // the visit finds among them comes first.
 func (k *intake) prepare(block *dataset.Block) {
 	b := &k.batch
-	b.first, b.Rows = block.First, block.Rows
+	b.first, b.Rows, b.columns = block.First, block.Rows, block.Columns
 	b.Numeric, b.Numeric32 = b.Numeric[:0], b.Numeric32[:0]
 	for _, at := range k.numeric {
 		b.Numeric = append(b.Numeric, block.Columns[at].Float64)

@@ -197,6 +197,7 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 	k.partial.Totals.Add(points)
 	k.partial.Distinct = kmeans.NewDistinct(t.K)
 	k.partial.Distinct.Add(points)
+	k.partial.Sample = sampleOf(points, len(t.Transform.Numeric), e.config.Manifest.Rows)
 	held := &holding{id: id, points: points, folded: points.Fold(t.K), asked: e.keeping.count}
 	if h != nil {
 		e.handIn(t, id, h, k.partial)

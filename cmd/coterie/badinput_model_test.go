@@ -145,6 +145,7 @@ func TestLookupsThatCannotBeAnswered(t *testing.T) {
 		{name: "unknown id", files: files(labels), args: append(ids, "9"), say: []string{"l.csv: ", "9"}},
 		{name: "segment beyond k", files: files(labels + "9,2,1\n"), args: append(ids, "9"), say: []string{"l.csv: line 4", "2"}},
 		{name: "segment that is no number", files: files(labels + "9,x,1\n"), args: append(ids, "9"), say: []string{"l.csv: line 4, column segment: ", `"x"`}},
+		{name: "distance that is missing", files: files(labels + "9,1,\n"), args: append(ids, "9"), say: []string{"l.csv: line 4, column distance: ", "missing"}},
 		{name: "not a labels file", files: files(four), args: append(ids, "1"), say: []string{"l.csv: ", `"segment"`}},
 		{name: "no labels file", files: map[string]string{"m.json": model}, args: append(ids, "1"), say: []string{"l.csv: ", "does not exist"}},
 		{name: "labels without ids", files: files(labels), args: ids[:len(ids)-1], code: 2, say: []string{"lookup: ", "--labels", "--id"}},

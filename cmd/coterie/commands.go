@@ -7,9 +7,15 @@ func init() { cobra.EnableCommandSorting = false } // the order below is the ord
 // commands makes each subcommand, in the order of the help page.
 var commands = []func(*App) *cobra.Command{
 	newDemoCommand,
+	newSweepCommand,
 	newFitCommand,
 	newAssignCommand,
+	newMigrateCommand,
+	newProfileCommand,
+	newSegmentsCommand,
+	newExportCommand,
 	newLookupCommand,
+	newServeCommand,
 	newCheckCommand,
 	newPlanCommand,
 	newStatusCommand,

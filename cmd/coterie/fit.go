@@ -31,8 +31,10 @@ type fitFlags struct {
 	metric    string
 	algorithm string
 	labels    string
+	report    string
 	output    string
 	json      bool
+	months    monthFlags
 }
 
 // fitDocument is what fit --json prints.
@@ -47,7 +49,9 @@ type fitDocument struct {
 	Seconds    pipeline.Seconds `json:"seconds"`
 	Model      string           `json:"model"`
 	Digest     string           `json:"digest"`
+	Report     string           `json:"report,omitempty"`
 	Left       *leftOut         `json:"left_out,omitempty"`
+	*pipeline.Months
 }
 
 // newFitCommand is coterie fit.
@@ -58,13 +62,15 @@ func newFitCommand(app *App) *cobra.Command {
 		Short: "Find k segments and write them as a model",
 		Long: "Fit divides the rows into k segments by k-means and writes a model: the transforms, the centroids and the\n" +
 			"segments' names. DATA is one or more .csv, .csv.gz, .csv.zst, .parquet or .npy files, folders, globs,\n" +
-			"synth://KIND?rows=… or - for standard input.",
-		Example: "  coterie fit customers.parquet -k 5 -o model.json --labels labels.parquet",
-		Args:    someArgs("DATA"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, app, args) },
+			"synth://KIND?rows=… or - for standard input." + monthsLong(),
+		Example: "  coterie fit customers.parquet -k 5 -o model.json --labels labels.parquet\n" +
+			"  coterie fit 2026-10/customers.parquet --from 2026-09/model.json --from-labels 2026-09/labels.parquet \\\n" +
+			"    -o 2026-10/model.json --labels 2026-10/labels.parquet --gate min-size=1%,min-agreement=0.7",
+		Args: someArgs("DATA"),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, app, args) },
 	}
 	flags := cmd.Flags()
-	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments to find")
+	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments to find (with --from as many as that model has)")
 	flags.StringVarP(&f.output, "output", "o", "", "where the model goes: `FILE`.json")
 	flags.StringVar(&f.init, "init", string(kmeans.InitParallel),
 		"how to start: k-means-parallel, k-means++, random, or a `FILE` with k rows of centroids in the units of the input")
@@ -77,11 +83,12 @@ func newFitCommand(app *App) *cobra.Command {
 	flags.Var(newChoice(&f.algorithm, string(kmeans.Auto), kmeans.Algorithms()...), "algorithm",
 		"how to compute; all give the same bits, and auto takes what the last passes show to be the fastest")
 	flags.StringVar(&f.labels, "labels", "", "also write each row's segment: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy")
+	flags.StringVar(&f.report, "report", "", "also write a page about the segments, to show: `FILE`.html; not with --cluster")
+	f.months.bind(cmd)
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
 	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
-	require(cmd, "clusters")
 	return cmd
 }
 
@@ -93,16 +100,17 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--labels", f.labels}, {"--bad-rows-out", f.data.badRowsOut}} {
-		if err := checkNotInput(out.flag, out.path, append(args, f.init)...); err != nil {
+	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--labels", f.labels}, {"--report", f.report}, {"--bad-rows-out", f.data.badRowsOut}} {
+		if err := checkNotInput(out.flag, out.path, append(args, f.init, f.months.from, f.months.labels)...); err != nil {
 			return err
 		}
 	}
 	reporter := app.reporter()
 	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
 		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
-		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels, Version: version()}
-	if err := f.job.apply(&r.Engine); err != nil {
+		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels,
+		Report: f.report, Version: version()}
+	if err := errors.Join(f.months.apply(cmd, r), f.job.apply(&r.Engine)); err != nil {
 		reporter.Close()
 		return err
 	}
@@ -118,7 +126,7 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	app.tellLeftOut(&outcome.Intake)
 	doc := fitDocument{Rows: m.Rows, Columns: outcome.Columns, K: m.K, Iterations: m.Iterations, Converged: m.Converged,
 		Inertia: m.Inertia, Counts: m.Counts, Seconds: outcome.Seconds, Model: f.output, Digest: outcome.Digest,
-		Left: leftOutOf(&outcome.Intake)}
+		Report: f.report, Left: leftOutOf(&outcome.Intake), Months: outcome.Months}
 	if f.labels == stdio {
 		return nil // the labels are there
 	}
@@ -127,6 +135,9 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 
 func (f *fitFlags) check(cmd *cobra.Command) error {
 	if err := f.data.check(); err != nil {
+		return err
+	}
+	if err := f.months.check(cmd, f); err != nil {
 		return err
 	}
 	switch given := cmd.Flags().Changed("output"); {
@@ -142,7 +153,10 @@ func (f *fitFlags) check(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if err := checkStdout(f.json, f.output, f.labels, f.data.badRowsOut); err != nil {
+	if err := f.checkReport(); err != nil {
+		return err
+	}
+	if err := checkStdout(f.json, f.output, f.labels, f.report, f.data.badRowsOut); err != nil {
 		return err
 	}
 	switch kmeans.Init(f.init) {
@@ -159,6 +173,19 @@ func (f *fitFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
+// checkReport refuses a report that cannot be made: its figures are measured where the command runs, which then reads the
+// data once more.
+func (f *fitFlags) checkReport() error {
+	if f.report == "" {
+		return nil
+	}
+	if f.job.address != "" {
+		return fault.Usagef("--report: %q is made where the data is read, and with --cluster that is elsewhere", f.report).
+			Do("leave it out, and then run coterie profile --model %s DATA… -o %s where the data is", quoted(cmp.Or(f.output, "model.json")), quoted(f.report))
+	}
+	return checkOutput("--report", f.report, ".html")
+}
+
 // writeFit says in words what was found.
 func writeFit(w io.Writer, f *fitFlags, o *pipeline.FitOutcome, width int) {
 	m := o.Model
@@ -169,9 +196,15 @@ func writeFit(w io.Writer, f *fitFlags, o *pipeline.FitOutcome, width int) {
 	fmt.Fprintf(w, "%s rows × %d columns, k = %d: %s, inertia %.6g, %.2f s\n", grouped(m.Rows), o.Columns, m.K, end,
 		m.Inertia, o.Seconds.Total)
 	fmt.Fprint(w, pipeline.ModelTable(m, width))
+	if o.Months != nil {
+		writeMonths(w, o.Months, width)
+	}
 	fmt.Fprintf(w, "model   %s\n", f.output)
 	if f.labels != "" {
 		fmt.Fprintf(w, "labels  %s\n", f.labels)
+	}
+	if f.report != "" {
+		fmt.Fprintf(w, "report  %s\n", f.report)
 	}
 	fmt.Fprintf(w, "digest  %s\n", o.Digest)
 }

@@ -87,7 +87,7 @@ func assign(ctx context.Context, r *AssignRequest, m *model.Model, site *site) (
 }
 
 // runLabels runs the job, here or on a cluster. A detached one gives nothing but its id.
-func runLabels(ctx context.Context, r *AssignRequest, site *site, m *partition.Manifest, o *coordinator.LabelOptions, labels *labelFile,
+func runLabels(ctx context.Context, r *AssignRequest, site *site, m *partition.Manifest, o *coordinator.LabelOptions, labels worker.LabelSink,
 	outcome *AssignOutcome) (*coordinator.LabelResult, error) {
 	if r.Engine.Cluster == nil {
 		threads := r.Engine.threads()
@@ -114,18 +114,26 @@ func runLabels(ctx context.Context, r *AssignRequest, site *site, m *partition.M
 	return coordinator.LabelResultOf(result), nil
 }
 
-// modelInput reads rows as the model's fit did.
-func modelInput(d *Data, m *model.Model, schema *dataset.Schema, file, modelFile string) (*wire.Input, error) {
-	spec := m.Transform.Spec()
-	for _, name := range append(append([]string(nil), spec.Numeric...), spec.Categorical...) {
+// hasFeatures holds that the data has a model's columns.
+func hasFeatures(m *model.Model, schema *dataset.Schema, file, modelFile string) error {
+	for _, name := range m.Features() {
 		if schema.Index(name) >= 0 {
 			continue
 		}
 		err := fault.Inputf(fault.In(file), "the model %s needs the column %q, which the data lacks", modelFile, name)
 		if near := fault.Nearest(name, names(schema)); near != "" {
-			return nil, err.Do("is it %q here? rename it in the data", near)
+			return err.Do("is it %q here? rename it in the data", near)
 		}
-		return nil, err.Do("the model's features are %s", strings.Join(m.Features(), ", "))
+		return err.Do("the model's features are %s", strings.Join(m.Features(), ", "))
+	}
+	return nil
+}
+
+// modelInput reads rows as the model's fit did.
+func modelInput(d *Data, m *model.Model, schema *dataset.Schema, file, modelFile string) (*wire.Input, error) {
+	spec := m.Transform.Spec()
+	if err := hasFeatures(m, schema, file, modelFile); err != nil {
+		return nil, err
 	}
 	with := *d
 	with.Features, with.Categorical, with.Log1p = spec.Numeric, spec.Categorical, spec.Log1p

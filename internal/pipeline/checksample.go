@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/partition"
 )
 
 // Bounds of the sample of rows that columns are compared in pairs on: the first ones.
@@ -34,7 +35,8 @@ func (s *survey) takeSample(ctx context.Context) (surveySample, error) {
 		known[c] = make(map[string]int32)
 	}
 	rows := max(1, min(sampleRows, sampleBytes/8/(len(numeric)+len(categorical))))
-	err := s.each(ctx, 0, min(s.source.Rows(), int64(rows)), func(b *dataset.Block) {
+	first := partition.Partition{Rows: min(s.source.Rows(), int64(rows))}
+	err := readRows(ctx, s.source, first, s.fields, func(b *dataset.Block) error {
 		bad := badRows(b)
 		for f := range b.Columns {
 			name := s.source.Schema().Columns[s.fields[f].Column].Name
@@ -59,6 +61,7 @@ func (s *survey) takeSample(ctx context.Context) (surveySample, error) {
 				v.levels[c] = len(known[c])
 			}
 		}
+		return nil
 	})
 	return v, err
 }

@@ -3,12 +3,14 @@ package pipeline
 import (
 	"context"
 	"io"
+	"path/filepath"
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/internal/store"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/model"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+	"github.com/coterie-project/coterie/segment"
 )
 
 // Ask connects to the coordinator and asks it for something that takes no work.
@@ -42,8 +44,28 @@ func ModelOfJob(spec *pb.JobSpec, result *pb.JobResult, version string) (*model.
 	if f.StartName != "" {
 		init = f.StartName
 	}
-	return modelOf(r, in.Spec.Normalize, model.Origin{Coterie: version, Seed: f.Seed, Init: init, Runs: int(f.Runs), Tolerance: f.Tolerance,
-		Algorithm: f.Algorithm, Sources: spec.Data.GetDescription().GetNames()}), nil
+	m := modelOf(r, in.Spec.Normalize, model.Origin{Coterie: version, Seed: f.Seed, Init: init, Runs: int(f.Runs), Tolerance: f.Tolerance,
+		Algorithm: f.Algorithm, Sources: spec.Data.GetDescription().GetNames()})
+	if data := f.Start.GetModel(); len(data) > 0 && isSeeding(f.Init) {
+		return m, goesOn(m, data, f.StartName)
+	}
+	return m, nil
+}
+
+// goesOn gives the segments of a job that went on from a model their ids and names, by their centroids: who has submitted it
+// would know the customers, but is gone. Indices stay as they are in the job's labels.
+func goesOn(m *model.Model, data []byte, file string) error {
+	old, err := model.Decode(data, file)
+	if err != nil {
+		return err
+	}
+	l := &lastMonth{Model: old, file: file}
+	if l.matched, err = segment.Match(old, m, nil); err != nil {
+		return err
+	}
+	l.carry(m)
+	m.SetParent(old, filepath.Base(file))
+	return nil
 }
 
 // WriteModel writes a model file, whole or not at all.

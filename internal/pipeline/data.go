@@ -62,6 +62,11 @@ func CollectOften() {
 // threads is the number of threads to use, and makes the runtime keep to it.
 func (e *Engine) threads() int {
 	CollectOften()
+	return e.cores()
+}
+
+// cores is threads for a command that holds no partitions.
+func (e *Engine) cores() int {
 	if e.Threads > 0 {
 		runtime.GOMAXPROCS(e.Threads)
 		return e.Threads

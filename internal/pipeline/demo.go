@@ -2,18 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/internal/fault"
-	"github.com/coterie-project/coterie/internal/store"
-	"github.com/coterie-project/coterie/model"
-	"github.com/coterie-project/coterie/segment"
 )
 
 // demoData is the customers of the demo: made, not read.
@@ -44,7 +37,7 @@ func Demo(ctx context.Context, e Engine, version string) (*DemoOutcome, error) {
 		Data: Data{Files: []string{demoData}, Features: []string{"recency_days", "frequency", "monetary"},
 			Log1p: []string{"recency_days", "frequency", "monetary"}}})
 	if err == nil {
-		err = out.render(ctx, version)
+		err = out.render(ctx, e, version)
 	}
 	if err != nil {
 		os.RemoveAll(folder)
@@ -53,26 +46,16 @@ func Demo(ctx context.Context, e Engine, version string) (*DemoOutcome, error) {
 	return out, nil
 }
 
-func (o *DemoOutcome) render(ctx context.Context, version string) error {
-	m, err := model.ReadFile(o.Model) // what is shown is what was written
-	if err != nil {
-		return err
-	}
-	source, err := open.Sources(ctx, []string{demoData}, open.Options{})
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	summary, scatter, err := describe(ctx, m, source)
+// render shows what was written.
+func (o *DemoOutcome) render(ctx context.Context, e Engine, version string) error {
+	profile, err := Profile(ctx, &ProfileRequest{Data: Data{Files: []string{demoData}}, Engine: e, Model: o.Model, Page: o.Page, Version: version})
 	if err != nil {
 		return err
 	}
 	var table strings.Builder
-	if err := summary.Table(&table, tableWidth); err != nil {
+	if err := profile.Summary.Table(&table, tableWidth); err != nil {
 		return err
 	}
 	o.Table = table.String()
-	page := &segment.Page{Title: "Customer segments", Summary: summary, Model: m, Scatter: scatter,
-		Generated: fmt.Sprintf("%s, coterie %s", time.Now().Format("2 January 2006"), version)}
-	return store.WriteFile(o.Page, func(w io.Writer) error { return page.Render(w) })
+	return nil
 }

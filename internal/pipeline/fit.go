@@ -9,6 +9,7 @@ import (
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/moves"
 	"github.com/coterie-project/coterie/internal/embedded"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/store"
@@ -33,7 +34,14 @@ type FitRequest struct {
 	Algorithm string
 	Model     string // where the model goes; empty: nowhere
 	Labels    string // where the labels go; empty: nowhere
+	Report    string // where a page about the segments goes; empty: nowhere. Not on a cluster
 	Version   string // of the program, for the model's origin
+
+	From           string // the model of last month, to go on from; empty: none. K is then as many as it has, if 0
+	FromLabels     string // the labels of its customers; empty: unknown
+	KeepTransforms bool   // those of From stay as they are
+	MetricOfFrom   bool   // Cosine is not asked for: the metric is that of From
+	Gates          []FitGate
 }
 
 // Seconds is how long the parts of a fit took. They add up to Total.
@@ -52,7 +60,8 @@ type FitOutcome struct {
 	Columns int
 	Intake  wire.Intake
 	Seconds Seconds
-	Job     string // its id on a cluster; of a detached one nothing else is known yet
+	Job     string  // its id on a cluster; of a detached one nothing else is known yet
+	Months  *Months // nil without a model to go on from
 }
 
 // stopwatch gives each moment to one phase, so that the parts add up to the whole.
@@ -80,15 +89,33 @@ func (w *stopwatch) seconds() Seconds {
 	return s
 }
 
+// total is how long all of it took so far.
+func (w *stopwatch) total() float64 {
+	w.turn(w.phase)
+	all := time.Duration(0)
+	for _, d := range w.spent {
+		all += d
+	}
+	return all.Seconds()
+}
+
 // Fit reads the data, fits, and writes the model and the labels: all of it, or nothing.
 func Fit(ctx context.Context, r *FitRequest) (*FitOutcome, error) {
 	watch := startWatch()
+	if err := r.checkGates(); err != nil {
+		return nil, err
+	}
+	last, err := readLast(r)
+	if err != nil {
+		return nil, err
+	}
 	site, err := openSite(ctx, &r.Data, &r.Engine)
 	if err != nil {
 		return nil, err
 	}
 	defer site.close()
-	f := &fit{request: r, site: site, source: site.source, watch: watch}
+	f := &fit{request: r, site: site, source: site.source, watch: watch, last: last}
+	defer f.close()
 	outcome, err := f.run(ctx)
 	return outcome, explain(err, site.source)
 }
@@ -102,15 +129,38 @@ type fit struct {
 	input    *wire.Input
 	manifest *partition.Manifest
 	labels   *labelFile
+
+	last  *lastMonth    // nil: it goes on from none
+	old   *moves.Labels // of the customers then; nil: unknown
+	stash *labelStash   // where labels wait until segments have their indices; nil: they go to the file
+}
+
+func (f *fit) close() {
+	if f.old != nil {
+		f.old.Source.Close()
+	}
 }
 
 func (f *fit) run(ctx context.Context) (*FitOutcome, error) {
 	r := f.request
 	var err error
+	if f.last != nil {
+		if err := hasFeatures(f.last.Model, f.source.Schema(), firstName(f.source), f.last.file); err != nil {
+			return nil, err
+		}
+	}
 	if f.input, err = r.Data.input(f.source.Schema(), firstName(f.source)); err != nil {
 		return nil, err
 	}
 	f.input.Spec.Normalize = r.Cosine
+	if f.last != nil {
+		if err := f.last.fits(f.input, r.KeepTransforms); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.openOldLabels(ctx); err != nil {
+		return nil, err
+	}
 	f.manifest, err = cut(f.source, f.input)
 	if err != nil {
 		return nil, err
@@ -119,7 +169,7 @@ func (f *fit) run(ctx context.Context) (*FitOutcome, error) {
 		return nil, err
 	}
 	f.labels = newLabelFile(r.Labels, f.input.ID != "", false)
-	defer f.labels.Abort()
+	defer func() { f.labels.Abort() }() // of the last of them
 	result, err := f.fit(ctx)
 	if err != nil {
 		return nil, err
@@ -156,11 +206,23 @@ func cut(s dataset.Source, in *wire.Input) (*partition.Manifest, error) {
 // fit runs the job, here or on a cluster. A detached job gives nothing.
 func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 	r := f.request
+	sink, path := f.sink()
 	options := coordinator.FitOptions{Input: f.input, K: r.K, Init: kmeans.Init(r.Init), Runs: r.Runs,
-		MaxIterations: r.MaxIter, Tolerance: r.Tolerance, Seed: r.Seed, Labels: r.Labels != "",
+		MaxIterations: r.MaxIter, Tolerance: r.Tolerance, Seed: r.Seed, Labels: path != "",
 		Algorithm: kmeans.Algorithm(r.Algorithm)}
 	var start *coordinator.Start
-	if !isSeeding(r.Init) {
+	if f.last != nil {
+		var err error
+		if start, err = f.last.start(r.K, r.KeepTransforms); err != nil {
+			return nil, err
+		}
+		if options.Start = start.Centroids; r.K <= f.last.K {
+			options.Runs = 1 // nothing is drawn
+		}
+		if r.KeepTransforms {
+			options.Transform = f.last.Transform
+		}
+	} else if !isSeeding(r.Init) {
 		var err error
 		if start, err = readStart(ctx, r.Init, r.K, f.input.Spec); err != nil {
 			return nil, err
@@ -169,7 +231,7 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 		options.Start = start.Centroids
 	}
 	if r.Engine.Cluster != nil {
-		return f.onCluster(ctx, &options, start)
+		return f.onCluster(ctx, &options, start, sink, path)
 	}
 	threads := r.Engine.threads()
 	config := coordinator.Config{Manifest: f.manifest, Workers: r.Engine.Workers, Epoch: 1,
@@ -179,22 +241,22 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 		return nil, err
 	}
 	err = runJob(ctx, job, &r.Engine, threads, f.watch, worker.Config{Source: f.source, Manifest: f.manifest,
-		Labels: f.labels, Raw: math.MaxInt64}) // what waits lies where the Points will
+		Labels: sink, Raw: math.MaxInt64}) // what waits lies where the Points will
 	return &program.Result, err
 }
 
 // onCluster submits the job and follows it.
-func (f *fit) onCluster(ctx context.Context, o *coordinator.FitOptions, start *coordinator.Start) (*coordinator.FitResult, error) {
+func (f *fit) onCluster(ctx context.Context, o *coordinator.FitOptions, start *coordinator.Start, sink worker.LabelSink, path string) (*coordinator.FitResult, error) {
 	r := f.request
-	spec, err := f.site.jobSpec(fmt.Sprintf("fit k=%d", r.K), f.input, f.manifest, labelOutput(r.Labels, f.input, false))
+	spec, err := f.site.jobSpec(fmt.Sprintf("fit k=%d", r.K), f.input, f.manifest, labelOutput(path, f.input, false))
 	if err != nil {
 		return nil, err
 	}
 	spec.Fit = coordinator.FitSpec(o, start)
 	if start != nil {
-		spec.Fit.StartName = r.Init
+		spec.Fit.StartName = start.Name
 	}
-	id, result, err := f.site.run(ctx, spec, f.labels, f.watch)
+	id, result, err := f.site.run(ctx, spec, sink, f.watch)
 	f.job = id
 	if err != nil || result == nil {
 		return nil, err
@@ -237,12 +299,19 @@ func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, w
 
 // write makes the model and writes everything.
 func (f *fit) write(ctx context.Context, result *coordinator.FitResult) (*FitOutcome, error) {
-	m := f.model(result)
-	outcome := &FitOutcome{Model: m, Digest: m.Digest(), Columns: m.Width(), Intake: result.Intake, Job: f.job}
+	m, months, err := f.settle(ctx, result)
+	if err != nil {
+		return nil, err
+	}
+	outcome := &FitOutcome{Model: m, Digest: m.Digest(), Columns: m.Width(), Intake: result.Intake, Job: f.job, Months: months}
+	report, err := f.report(ctx, m)
+	if err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := f.commit(m, result.Bad); err != nil {
+	if err := f.commit(m, report, result.Bad); err != nil {
 		return nil, err
 	}
 	outcome.Seconds = f.watch.seconds()
@@ -251,21 +320,29 @@ func (f *fit) write(ctx context.Context, result *coordinator.FitResult) (*FitOut
 
 // commit makes everything appear. What can still fail for lack of room is written under temporary names first: if
 // anything does, nothing appears.
-func (f *fit) commit(m *model.Model, bad []wire.BadRow) error {
+func (f *fit) commit(m *model.Model, report []byte, bad []wire.BadRow) error {
 	r := f.request
 	data, err := m.Encode()
 	if err != nil {
 		return err
 	}
-	var pending *store.Pending
-	if r.Model != "" {
-		if pending, err = store.Create(r.Model); err != nil {
+	var pending []*store.Pending
+	for _, out := range []struct {
+		path string
+		data []byte
+	}{{r.Report, report}, {r.Model, data}} {
+		if out.path == "" {
+			continue
+		}
+		file, err := store.Create(out.path)
+		if err != nil {
 			return err
 		}
-		defer pending.Abort()
-		if _, err := pending.Write(data); err != nil {
+		defer file.Abort()
+		if _, err := file.Write(out.data); err != nil {
 			return err
 		}
+		pending = append(pending, file)
 	}
 	if r.Data.BadRowsOut != "" {
 		if err := writeBadRows(r.Data.BadRowsOut, bad); err != nil {
@@ -277,15 +354,21 @@ func (f *fit) commit(m *model.Model, bad []wire.BadRow) error {
 			return err
 		}
 	}
-	if pending != nil {
-		return pending.Commit()
+	for _, file := range pending { // the model last: who waits for it finds the others
+		if err := file.Commit(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (f *fit) model(result *coordinator.FitResult) *model.Model {
 	r := f.request
-	return modelOf(result, r.Cosine, model.Origin{Coterie: r.Version, Seed: r.Seed, Init: r.Init, Runs: r.Runs, Tolerance: r.Tolerance,
+	init := r.Init
+	if f.last != nil {
+		init = f.last.file
+	}
+	return modelOf(result, r.Cosine, model.Origin{Coterie: r.Version, Seed: r.Seed, Init: init, Runs: r.Runs, Tolerance: r.Tolerance,
 		Algorithm: r.Algorithm, Sources: f.source.Names()})
 }
 
@@ -303,7 +386,7 @@ func modelOf(result *coordinator.FitResult, cosine bool, origin model.Origin) *m
 	k := result.Centroids.K
 	m := &model.Model{K: k, Metric: metric, Transform: result.Transform, Centroids: result.Centroids.Values,
 		Counts: result.Counts, Inertia: result.Inertia, Iterations: result.Iterations, Converged: result.Converged,
-		Rows: rows, Segments: model.NewSegments(k), Origin: origin}
+		Rows: rows, Segments: model.NewSegments(k), Base: baseOf(result.Transform, result.Sample), Origin: origin}
 	nameSegments(m)
 	return m
 }

@@ -124,11 +124,16 @@ func (m *migration) openLabels(ctx context.Context, l *moves.Labels, path string
 		return err
 	}
 	*l = moves.Labels{Source: source}
+	return findLabels(l, path, of, whose)
+}
+
+// findLabels finds the columns of labels. of is the model that they are of, and whose its file; nil: it is not known.
+func findLabels(l *moves.Labels, path string, of *model.Model, whose string) error {
 	if of != nil {
 		l.Segments, l.Whose = of.K, whose
 	}
-	schema := source.Schema()
-	if matrix := strings.HasSuffix(strings.ToLower(firstName(source)), ".npy"); matrix {
+	schema := l.Source.Schema()
+	if matrix := strings.HasSuffix(strings.ToLower(firstName(l.Source)), ".npy"); matrix {
 		if len(schema.Columns) < 3 {
 			return fault.Inputf(fault.In(path), "has %d columns, and labels have three: id, segment and distance", len(schema.Columns)).
 				Do("give the labels as assign wrote them")

@@ -14,6 +14,7 @@ import (
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/partition"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+	"github.com/coterie-project/coterie/worker"
 )
 
 // remoteWindow is how many partitions of a label round may be under way on a cluster at once: some MiB each, held by the
@@ -131,7 +132,7 @@ func severalNames(files []string) string {
 }
 
 // run submits a job and follows it to its end. A detached one has no result.
-func (s *site) run(ctx context.Context, spec *pb.JobSpec, labels *labelFile, watch *stopwatch) (id string, result *pb.JobResult, err error) {
+func (s *site) run(ctx context.Context, spec *pb.JobSpec, labels worker.LabelSink, watch *stopwatch) (id string, result *pb.JobResult, err error) {
 	c := s.engine.Cluster
 	tied := s.data.local || spec.Labels.GetSubmitter()
 	if tied {

@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"sync"
@@ -12,6 +10,7 @@ import (
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/partition"
 )
 
 // mostLevels is how many levels of a text column are counted.
@@ -116,57 +115,19 @@ func (s *survey) pass(ctx context.Context, e *Engine, visit func(*surveyPart, *s
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	tokens := make(chan struct{}, e.threads())
-	var wait sync.WaitGroup
 	var mu sync.Mutex
-	var failed error
-	for _, p := range manifest.Partitions {
-		tokens <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-tokens }()
-			part := s.part()
-			err := s.each(ctx, p.First, p.Rows, func(b *dataset.Block) {
-				visit(&part, s, b)
-				e.Reporter.Add(int64(b.Rows))
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed = errors.Join(failed, err)
-				cancel()
-				return
-			}
-			s.whole.merge(&part)
-		})
-	}
-	wait.Wait()
-	if failed != nil {
-		return failed
-	}
-	return ctx.Err()
-}
-
-func (s *survey) each(ctx context.Context, first, rows int64, visit func(*dataset.Block)) error {
-	reader, err := s.source.Read(ctx, first, rows, s.fields)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for {
-		b, err := reader.Next()
-		if errors.Is(err, io.EOF) {
+	return eachPartition(ctx, manifest, e.threads(), func(ctx context.Context, p partition.Partition) error {
+		part := s.part()
+		err := readRows(ctx, s.source, p, s.fields, func(b *dataset.Block) error {
+			visit(&part, s, b)
+			e.Reporter.Add(int64(b.Rows))
 			return nil
-		}
-		if err != nil {
-			return err
-		}
-		visit(b)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		s.whole.merge(&part)
+		return err
+	})
 }
 
 func (p *surveyPart) merge(o *surveyPart) {
@@ -194,7 +155,8 @@ func (c *columnFigures) add(text []byte, rows int64) {
 	if n := c.levels[string(text)]; n != nil {
 		*n += rows
 	} else if len(c.levels) < mostLevels {
-		c.levels[string(text)] = &rows
+		first := rows // the parameter's own address would cost an allocation in every call
+		c.levels[string(text)] = &first
 	}
 }
 

@@ -43,6 +43,7 @@ func partialMessage(p *Partial, packing Packing) (*pb.Partial, error) {
 	if p.Distinct != nil {
 		m.Distinct = encodeDistinct(p.Distinct)
 	}
+	m.Sample = EncodeSample(p.Sample)
 	if p.Seed != nil {
 		m.Seed = encodeSeedPartial(p.Seed)
 	}
@@ -51,6 +52,9 @@ func partialMessage(p *Partial, packing Packing) (*pb.Partial, error) {
 	}
 	if p.Inertia != nil {
 		m.Inertia = binsBytes(p.Inertia)
+	}
+	for j := range p.Spread {
+		m.Spread = append(m.Spread, binsBytes(&p.Spread[j]))
 	}
 	p.fold()
 	for _, s := range p.Strands {
@@ -72,7 +76,11 @@ func partialMessage(p *Partial, packing Packing) (*pb.Partial, error) {
 
 // repeated are the fields of a Partial that may stand more than once, and how often.
 func (c *Context) repeated() map[protowire.Number]int {
-	return map[protowire.Number]int{badField: MaxQuarantined + 1, idsField: c.Partitions, strandsField: len(c.Strands)}
+	clusters := 0
+	if c.Spread {
+		clusters = c.K
+	}
+	return map[protowire.Number]int{badField: MaxQuarantined + 1, idsField: c.Partitions, strandsField: len(c.Strands), spreadField: clusters}
 }
 
 const (
@@ -80,6 +88,7 @@ const (
 	sumsField    protowire.Number = 11
 	idsField     protowire.Number = 17
 	strandsField protowire.Number = 18
+	spreadField  protowire.Number = 20
 )
 
 // DecodePartial reads the answer to a task whose Context is c. Sums stay packed, and lie in data unless they are
@@ -190,6 +199,9 @@ func decodePoints(p *Partial, m *pb.Partial, c *Context) (err error) {
 			return err
 		}
 	}
+	if p.Sample, err = DecodeSample(m.Sample); err != nil {
+		return err
+	}
 	if m.Seed != nil {
 		if p.Seed, err = decodeSeedPartial(m.Seed, c); err != nil {
 			return err
@@ -207,7 +219,20 @@ func decodePoints(p *Partial, m *pb.Partial, c *Context) (err error) {
 	}
 	if len(m.Inertia) > 0 {
 		p.Inertia = new(exact.Bins)
-		return bins("inertia", m.Inertia, p.Inertia)
+		if err := bins("inertia", m.Inertia, p.Inertia); err != nil {
+			return err
+		}
+	}
+	return decodeSpread(p, m)
+}
+
+// decodeSpread reads the distances by cluster, of which there are no more than were asked for.
+func decodeSpread(p *Partial, m *pb.Partial) error {
+	for _, data := range m.Spread {
+		p.Spread = append(p.Spread, exact.Bins{})
+		if err := bins("spread", data, &p.Spread[len(p.Spread)-1]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

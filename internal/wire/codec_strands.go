@@ -18,7 +18,7 @@ func encodeStrands(strands []*Task) ([]*pb.Strand, error) {
 		if s.Run < 0 || s.Run > math.MaxInt32 || s.K < 0 || s.K > kmeans.MaxClusters {
 			return nil, wrong("strands", "run %d, k %d: out of range", s.Run, s.K)
 		}
-		m := &pb.Strand{Kind: string(s.Kind), Run: uint32(s.Run), K: uint32(s.K), Since: s.Since}
+		m := &pb.Strand{Kind: string(s.Kind), Run: uint32(s.Run), K: uint32(s.K), Since: s.Since, Spread: s.Spread}
 		if s.Seed != nil {
 			var err error
 			if m.Seed, err = encodeSeedTask(s.Seed); err != nil {
@@ -43,7 +43,7 @@ func decodeStrands(t *Task, list []*pb.Strand) error {
 		if m.Run > math.MaxInt32 || m.K > kmeans.MaxClusters {
 			return wrong("strands", "run %d, k %d: out of range", m.Run, m.K)
 		}
-		s := &Task{Kind: Kind(m.Kind), Run: int(m.Run), K: int(m.K), Since: m.Since}
+		s := &Task{Kind: Kind(m.Kind), Run: int(m.Run), K: int(m.K), Since: m.Since, Spread: m.Spread}
 		var err error
 		if m.Seed != nil {
 			if s.Seed, err = decodeSeedTask(m.Seed); err != nil {

@@ -18,7 +18,7 @@ import (
 // Reload has none itself.
 func EncodeBody(t *Task) (*pb.TaskBody, error) {
 	body := &pb.TaskBody{Largest: t.Largest, K: uint32(t.K), KeepIds: t.KeepIDs, Detail: t.Detail, Integers: t.Integers,
-		Owners: t.Owners, Since: t.Since, Algorithm: string(t.Algorithm), Run: uint32(t.Run)}
+		Owners: t.Owners, Since: t.Since, Algorithm: string(t.Algorithm), Run: uint32(t.Run), Spread: t.Spread}
 	if t.Run < 0 || t.Run > math.MaxInt32 {
 		return nil, wrong("run", "%d is out of range", t.Run)
 	}
@@ -119,7 +119,7 @@ func decodeBody(t *Task, m *pb.TaskBody) error {
 	if m.Run > math.MaxInt32 {
 		return wrong("run", "%d is out of range", m.Run)
 	}
-	t.Since, t.Run = m.Since, int(m.Run)
+	t.Since, t.Run, t.Spread = m.Since, int(m.Run), m.Spread
 	if m.Algorithm != "" {
 		var err error
 		if t.Algorithm, err = kmeans.ParseAlgorithm(m.Algorithm); err != nil {
@@ -211,6 +211,8 @@ func (t *Task) check() error {
 		return wrong("kind", "%q is unknown", t.Kind)
 	case t.K > kmeans.MaxClusters, t.Kind == Farthest && t.K < 1:
 		return wrong("k", "%d is out of range", t.K)
+	case t.Spread && t.Kind != Score:
+		return wrong("spread", "in a task %q", t.Kind)
 	case t.Kind != Together && len(t.Strands) > 0:
 		return wrong("strands", "in a task %q", t.Kind)
 	}

@@ -32,6 +32,7 @@ type Context struct {
 	K, D      int  // of sums and Points; in Label, whose sums have no columns, D is 0
 	Limit     int  // distinct Points or farthest rows asked for
 	Weighted  bool // whether sums have weights
+	Spread    bool // whether distances were asked for, of each of the K clusters
 	// Partitions is their number in the manifest: summaries of ids name none beyond.
 	Partitions int
 	Strands    []Context // of each strand of Together
@@ -40,7 +41,7 @@ type Context struct {
 // Context is that of answers to the task's round, whichever worker gives them. partitions is their number in the
 // manifest. It stays as it is when a search goes on, so that late answers may be decoded beside the next round.
 func (t *Task) Context(partitions int) Context {
-	c := Context{Kind: t.Kind, Transform: t.Transform, Seed: t.Seed, Limit: t.K, Partitions: partitions}
+	c := Context{Kind: t.Kind, Transform: t.Transform, Seed: t.Seed, Limit: t.K, Partitions: partitions, Spread: t.Spread}
 	input, transform := t.Input, t.Transform
 	if r := t.Reload; r != nil {
 		if input == nil {
@@ -130,7 +131,8 @@ func (c *Context) complete(p *Partial) error {
 	case Iterate:
 		return missing("sums", p.Packed != nil)
 	case Score:
-		return errors.Join(missing("sums", p.Packed != nil), missing("inertia", p.Inertia != nil))
+		return errors.Join(missing("sums", p.Packed != nil), missing("inertia", p.Inertia != nil),
+			missing("spread", !c.Spread || len(p.Spread) == c.K))
 	case Farthest:
 		return missing("farthest", p.Farthest != nil)
 	}

@@ -74,12 +74,15 @@ type Partial struct {
 	Fresh      bool               // some rows had no label before
 	Farthest   *kmeans.Farthest
 	Inertia    *exact.Bins
-	Dropped    int64 // duplicate rows that will be left out
+	Spread     []exact.Bins // by cluster: Σ weight × distance; empty unless it was asked for
+	Dropped    int64        // duplicate rows that will be left out
 	// Strands are the answers to a Together's strands, in their order.
 	Strands []*Partial
 	// Digests are of each partition's state, by partition. They travel in the Answer, not in the Partial.
 	Digests map[int]uint64
 	IDs     []IDSummary // by partition, ascending after Merge
+	// Sample is the numeric columns of some Points, row by row, in no order: the same rows for any partitions and workers.
+	Sample []float32
 
 	tally *kmeans.Tally // of Sums, while packed ones are added to them; nil: Sums are whole
 }
@@ -116,6 +119,9 @@ func (p *Partial) Merge(o *Partial) {
 		p.IDs = append(p.IDs, o.IDs...)
 		slices.SortFunc(p.IDs, func(a, b IDSummary) int { return cmp.Compare(a.Partition, b.Partition) })
 	}
+	if len(p.Sample)+len(o.Sample) <= MaxSample { // or somebody has sent more than was asked for
+		p.Sample = append(p.Sample, o.Sample...)
+	}
 	merge(&p.Statistics, o.Statistics)
 	merge(&p.Counts, o.Counts)
 	merge(&p.Directions, o.Directions)
@@ -125,7 +131,19 @@ func (p *Partial) Merge(o *Partial) {
 	p.mergeSums(o)
 	merge(&p.Farthest, o.Farthest)
 	merge(&p.Inertia, o.Inertia)
+	p.mergeSpread(o)
 	p.mergeStrands(o)
+}
+
+// mergeSpread adds o's distances. DecodePartial refuses those of other clusters.
+func (p *Partial) mergeSpread(o *Partial) {
+	if len(p.Spread) == 0 {
+		p.Spread = o.Spread
+		return
+	}
+	for j := range o.Spread {
+		p.Spread[j].Merge(&o.Spread[j])
+	}
 }
 
 func (p *Partial) mergeStrands(o *Partial) {

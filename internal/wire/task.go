@@ -89,8 +89,9 @@ type Task struct {
 	Algorithm kmeans.Algorithm        // Iterate, Score: how; all give the same bits
 	Since     uint64                  // Iterate: the round of the assignment from which rows count as moved; 0: none
 	Run       int                     // Seed, Iterate, Score: whose state of earlier rounds is gone on with
+	Spread    bool                    // Score: the distances themselves are summed too, by cluster
 	// Strands is what Together is made of: tasks of kind Seed, Iterate, Farthest or Score, each of another run, ascending, with
-	// Kind, Run, K, Seed, Centroids and Since of their own. Clusters may differ in number. The rest is the Task's.
+	// Kind, Run, K, Seed, Centroids, Since and Spread of their own. Clusters may differ in number. The rest is the Task's.
 	Strands  []*Task
 	Detail   bool // Label: the second nearest too
 	Integers bool // Label: every id of the job is an integer

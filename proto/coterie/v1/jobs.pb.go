@@ -429,19 +429,21 @@ func (x *DataSpec) GetDescription() *Description {
 
 // FitSpec is a fit. Its words are also kept in the model's origin.
 type FitSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	K             uint32                 `protobuf:"varint,1,opt,name=k,proto3" json:"k,omitempty"`
-	Init          string                 `protobuf:"bytes,2,opt,name=init,proto3" json:"init,omitempty"`
-	Runs          uint32                 `protobuf:"varint,3,opt,name=runs,proto3" json:"runs,omitempty"`
-	MaxIterations uint32                 `protobuf:"varint,4,opt,name=max_iterations,json=maxIterations,proto3" json:"max_iterations,omitempty"`
-	Tolerance     float64                `protobuf:"fixed64,5,opt,name=tolerance,proto3" json:"tolerance,omitempty"`
-	Seed          uint64                 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
-	Labels        bool                   `protobuf:"varint,7,opt,name=labels,proto3" json:"labels,omitempty"`
-	Start         *Start                 `protobuf:"bytes,8,opt,name=start,proto3" json:"start,omitempty"`
-	StartName     string                 `protobuf:"bytes,9,opt,name=start_name,json=startName,proto3" json:"start_name,omitempty"` // what --init was, where start is given
-	Algorithm     string                 `protobuf:"bytes,10,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	K              uint32                 `protobuf:"varint,1,opt,name=k,proto3" json:"k,omitempty"`
+	Init           string                 `protobuf:"bytes,2,opt,name=init,proto3" json:"init,omitempty"`
+	Runs           uint32                 `protobuf:"varint,3,opt,name=runs,proto3" json:"runs,omitempty"`
+	MaxIterations  uint32                 `protobuf:"varint,4,opt,name=max_iterations,json=maxIterations,proto3" json:"max_iterations,omitempty"`
+	Tolerance      float64                `protobuf:"fixed64,5,opt,name=tolerance,proto3" json:"tolerance,omitempty"`
+	Seed           uint64                 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	Labels         bool                   `protobuf:"varint,7,opt,name=labels,proto3" json:"labels,omitempty"`
+	Start          *Start                 `protobuf:"bytes,8,opt,name=start,proto3" json:"start,omitempty"`
+	StartName      string                 `protobuf:"bytes,9,opt,name=start_name,json=startName,proto3" json:"start_name,omitempty"` // what --init was, where start is given
+	Algorithm      string                 `protobuf:"bytes,10,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	KeepTransforms bool                   `protobuf:"varint,11,opt,name=keep_transforms,json=keepTransforms,proto3" json:"keep_transforms,omitempty"` // those of the model that is the start
+	Sweep          []uint32               `protobuf:"varint,12,rep,packed,name=sweep,proto3" json:"sweep,omitempty"`                                  // several k, ascending, the last of which is k; the result is then a SweepResult
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *FitSpec) Reset() {
@@ -542,6 +544,20 @@ func (x *FitSpec) GetAlgorithm() string {
 		return x.Algorithm
 	}
 	return ""
+}
+
+func (x *FitSpec) GetKeepTransforms() bool {
+	if x != nil {
+		return x.KeepTransforms
+	}
+	return false
+}
+
+func (x *FitSpec) GetSweep() []uint32 {
+	if x != nil {
+		return x.Sweep
+	}
+	return nil
 }
 
 // Start is given starting centroids before their transform: either rows of raw values, or another model's.
@@ -1270,6 +1286,8 @@ type JobResult struct {
 	Bad           []*BadRow              `protobuf:"bytes,8,rep,name=bad,proto3" json:"bad,omitempty"`
 	Integers      bool                   `protobuf:"varint,9,opt,name=integers,proto3" json:"integers,omitempty"`        // all ids are integers
 	Seconds       []float64              `protobuf:"fixed64,10,rep,packed,name=seconds,proto3" json:"seconds,omitempty"` // read, seed, iterate, write
+	Sample        []byte                 `protobuf:"bytes,11,opt,name=sample,proto3" json:"sample,omitempty"`            // float32 of the numeric columns of some Points, column by column
+	Sweep         *SweepResult           `protobuf:"bytes,12,opt,name=sweep,proto3" json:"sweep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1374,6 +1392,221 @@ func (x *JobResult) GetSeconds() []float64 {
 	return nil
 }
 
+func (x *JobResult) GetSample() []byte {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
+func (x *JobResult) GetSweep() *SweepResult {
+	if x != nil {
+		return x.Sweep
+	}
+	return nil
+}
+
+// SweepResult is what a sweep found.
+type SweepResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Candidates    []*SweepCandidate      `protobuf:"bytes,1,rep,name=candidates,proto3" json:"candidates,omitempty"` // by k, ascending
+	Rows          int64                  `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	Columns       uint32                 `protobuf:"varint,3,opt,name=columns,proto3" json:"columns,omitempty"` // after encoding
+	Sampled       int64                  `protobuf:"varint,4,opt,name=sampled,proto3" json:"sampled,omitempty"` // rows that silhouettes were measured on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SweepResult) Reset() {
+	*x = SweepResult{}
+	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SweepResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SweepResult) ProtoMessage() {}
+
+func (x *SweepResult) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SweepResult.ProtoReflect.Descriptor instead.
+func (*SweepResult) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SweepResult) GetCandidates() []*SweepCandidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *SweepResult) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *SweepResult) GetColumns() uint32 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+func (x *SweepResult) GetSampled() int64 {
+	if x != nil {
+		return x.Sampled
+	}
+	return 0
+}
+
+type SweepCandidate struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	K                uint32                 `protobuf:"varint,1,opt,name=k,proto3" json:"k,omitempty"`
+	Inertia          float64                `protobuf:"fixed64,2,opt,name=inertia,proto3" json:"inertia,omitempty"`
+	Silhouette       float64                `protobuf:"fixed64,3,opt,name=silhouette,proto3" json:"silhouette,omitempty"`
+	SilhouetteError  float64                `protobuf:"fixed64,4,opt,name=silhouette_error,json=silhouetteError,proto3" json:"silhouette_error,omitempty"`
+	CalinskiHarabasz float64                `protobuf:"fixed64,5,opt,name=calinski_harabasz,json=calinskiHarabasz,proto3" json:"calinski_harabasz,omitempty"`
+	DaviesBouldin    float64                `protobuf:"fixed64,6,opt,name=davies_bouldin,json=daviesBouldin,proto3" json:"davies_bouldin,omitempty"`
+	Stability        float64                `protobuf:"fixed64,7,opt,name=stability,proto3" json:"stability,omitempty"`
+	Smallest         int64                  `protobuf:"varint,8,opt,name=smallest,proto3" json:"smallest,omitempty"`
+	Shapeless        float64                `protobuf:"fixed64,9,opt,name=shapeless,proto3" json:"shapeless,omitempty"` // the silhouette of rows without clusters
+	Iterations       uint32                 `protobuf:"varint,10,opt,name=iterations,proto3" json:"iterations,omitempty"`
+	Converged        bool                   `protobuf:"varint,11,opt,name=converged,proto3" json:"converged,omitempty"`
+	Centroids        *Matrix                `protobuf:"bytes,12,opt,name=centroids,proto3" json:"centroids,omitempty"` // of the best run
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SweepCandidate) Reset() {
+	*x = SweepCandidate{}
+	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SweepCandidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SweepCandidate) ProtoMessage() {}
+
+func (x *SweepCandidate) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SweepCandidate.ProtoReflect.Descriptor instead.
+func (*SweepCandidate) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SweepCandidate) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetInertia() float64 {
+	if x != nil {
+		return x.Inertia
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetSilhouette() float64 {
+	if x != nil {
+		return x.Silhouette
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetSilhouetteError() float64 {
+	if x != nil {
+		return x.SilhouetteError
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetCalinskiHarabasz() float64 {
+	if x != nil {
+		return x.CalinskiHarabasz
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetDaviesBouldin() float64 {
+	if x != nil {
+		return x.DaviesBouldin
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetStability() float64 {
+	if x != nil {
+		return x.Stability
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetSmallest() int64 {
+	if x != nil {
+		return x.Smallest
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetShapeless() float64 {
+	if x != nil {
+		return x.Shapeless
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetIterations() uint32 {
+	if x != nil {
+		return x.Iterations
+	}
+	return 0
+}
+
+func (x *SweepCandidate) GetConverged() bool {
+	if x != nil {
+		return x.Converged
+	}
+	return false
+}
+
+func (x *SweepCandidate) GetCentroids() *Matrix {
+	if x != nil {
+		return x.Centroids
+	}
+	return nil
+}
+
 type ListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1382,7 +1615,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1627,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[17]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1640,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{17}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 type ListReply struct {
@@ -1419,7 +1652,7 @@ type ListReply struct {
 
 func (x *ListReply) Reset() {
 	*x = ListReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1664,7 @@ func (x *ListReply) String() string {
 func (*ListReply) ProtoMessage() {}
 
 func (x *ListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[18]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1677,7 @@ func (x *ListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReply.ProtoReflect.Descriptor instead.
 func (*ListReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{18}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListReply) GetJobs() []*JobInfo {
@@ -1478,7 +1711,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1723,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[19]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1736,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{19}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *JobInfo) GetId() string {
@@ -1630,7 +1863,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1875,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[20]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1888,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{20}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *JobRecord) GetInfo() *JobInfo {
@@ -1697,13 +1930,14 @@ type FitState struct {
 	Others        []*RunState            `protobuf:"bytes,13,rep,name=others,proto3" json:"others,omitempty"`                   // runs under way beside that of number run
 	Over          []uint32               `protobuf:"varint,14,rep,packed,name=over,proto3" json:"over,omitempty"`               // runs above run that are over, ascending
 	BestRun       uint32                 `protobuf:"varint,15,opt,name=best_run,json=bestRun,proto3" json:"best_run,omitempty"` // the run that best is of
+	Sample        []byte                 `protobuf:"bytes,16,opt,name=sample,proto3" json:"sample,omitempty"`                   // as in the result
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FitState) Reset() {
 	*x = FitState{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1949,7 @@ func (x *FitState) String() string {
 func (*FitState) ProtoMessage() {}
 
 func (x *FitState) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[21]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +1962,7 @@ func (x *FitState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FitState.ProtoReflect.Descriptor instead.
 func (*FitState) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{21}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FitState) GetLargest() float64 {
@@ -1836,6 +2070,13 @@ func (x *FitState) GetBestRun() uint32 {
 	return 0
 }
 
+func (x *FitState) GetSample() []byte {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
 // RunState is a run that is under way: seeded, and perhaps iterated.
 type RunState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1850,7 +2091,7 @@ type RunState struct {
 
 func (x *RunState) Reset() {
 	*x = RunState{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +2103,7 @@ func (x *RunState) String() string {
 func (*RunState) ProtoMessage() {}
 
 func (x *RunState) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[22]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +2116,7 @@ func (x *RunState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunState.ProtoReflect.Descriptor instead.
 func (*RunState) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{22}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RunState) GetRun() uint32 {
@@ -1922,7 +2163,7 @@ type ShowRequest struct {
 
 func (x *ShowRequest) Reset() {
 	*x = ShowRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2175,7 @@ func (x *ShowRequest) String() string {
 func (*ShowRequest) ProtoMessage() {}
 
 func (x *ShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[23]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2188,7 @@ func (x *ShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRequest.ProtoReflect.Descriptor instead.
 func (*ShowRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{23}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ShowRequest) GetJob() string {
@@ -1967,7 +2208,7 @@ type ShowReply struct {
 
 func (x *ShowReply) Reset() {
 	*x = ShowReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2220,7 @@ func (x *ShowReply) String() string {
 func (*ShowReply) ProtoMessage() {}
 
 func (x *ShowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[24]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2233,7 @@ func (x *ShowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowReply.ProtoReflect.Descriptor instead.
 func (*ShowReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{24}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ShowReply) GetInfo() *JobInfo {
@@ -2018,7 +2259,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2271,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[25]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2284,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{25}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CancelRequest) GetJob() string {
@@ -2061,7 +2302,7 @@ type CancelReply struct {
 
 func (x *CancelReply) Reset() {
 	*x = CancelReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2073,7 +2314,7 @@ func (x *CancelReply) String() string {
 func (*CancelReply) ProtoMessage() {}
 
 func (x *CancelReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[26]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2086,7 +2327,7 @@ func (x *CancelReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
 func (*CancelReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{26}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 type ResumeRequest struct {
@@ -2098,7 +2339,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2351,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2364,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResumeRequest) GetJob() string {
@@ -2141,7 +2382,7 @@ type ResumeReply struct {
 
 func (x *ResumeReply) Reset() {
 	*x = ResumeReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2394,7 @@ func (x *ResumeReply) String() string {
 func (*ResumeReply) ProtoMessage() {}
 
 func (x *ResumeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2407,7 @@ func (x *ResumeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeReply.ProtoReflect.Descriptor instead.
 func (*ResumeReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 type StatusRequest struct {
@@ -2177,7 +2418,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2430,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2443,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 type StatusReply struct {
@@ -2217,7 +2458,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2229,7 +2470,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2242,7 +2483,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StatusReply) GetWorkers() []*WorkerInfo {
@@ -2292,7 +2533,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2545,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2558,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{31}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WorkerInfo) GetName() string {
@@ -2436,7 +2677,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\x0ewith_submitter\x18\x03 \x01(\bR\rwithSubmitter\x12\x1c\n" +
 	"\tsubmitter\x18\x04 \x01(\tR\tsubmitter\x12\x14\n" +
 	"\x05token\x18\x05 \x01(\tR\x05token\x129\n" +
-	"\vdescription\x18\x06 \x01(\v2\x17.coterie.v1.DescriptionR\vdescription\"\x96\x02\n" +
+	"\vdescription\x18\x06 \x01(\v2\x17.coterie.v1.DescriptionR\vdescription\"\xd5\x02\n" +
 	"\aFitSpec\x12\f\n" +
 	"\x01k\x18\x01 \x01(\rR\x01k\x12\x12\n" +
 	"\x04init\x18\x02 \x01(\tR\x04init\x12\x12\n" +
@@ -2449,7 +2690,9 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\n" +
 	"start_name\x18\t \x01(\tR\tstartName\x12\x1c\n" +
 	"\talgorithm\x18\n" +
-	" \x01(\tR\talgorithm\"\xb2\x01\n" +
+	" \x01(\tR\talgorithm\x12'\n" +
+	"\x0fkeep_transforms\x18\v \x01(\bR\x0ekeepTransforms\x12\x14\n" +
+	"\x05sweep\x18\f \x03(\rR\x05sweep\"\xb2\x01\n" +
 	"\x05Start\x12\f\n" +
 	"\x01k\x18\x01 \x01(\rR\x01k\x12\x18\n" +
 	"\anumeric\x18\x02 \x01(\fR\anumeric\x12\x12\n" +
@@ -2497,7 +2740,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\x05moved\x18\x04 \x01(\x03R\x05moved\x12\x12\n" +
 	"\x04rows\x18\x05 \x01(\x03R\x04rows\"\x1f\n" +
 	"\tRowsEvent\x12\x12\n" +
-	"\x04rows\x18\x01 \x01(\x03R\x04rows\"\xd3\x02\n" +
+	"\x04rows\x18\x01 \x01(\x03R\x04rows\"\x9a\x03\n" +
 	"\tJobResult\x12\x1c\n" +
 	"\ttransform\x18\x01 \x01(\fR\ttransform\x120\n" +
 	"\tcentroids\x18\x02 \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\x12\x16\n" +
@@ -2511,7 +2754,34 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\x03bad\x18\b \x03(\v2\x12.coterie.v1.BadRowR\x03bad\x12\x1a\n" +
 	"\bintegers\x18\t \x01(\bR\bintegers\x12\x18\n" +
 	"\aseconds\x18\n" +
-	" \x03(\x01R\aseconds\"\r\n" +
+	" \x03(\x01R\aseconds\x12\x16\n" +
+	"\x06sample\x18\v \x01(\fR\x06sample\x12-\n" +
+	"\x05sweep\x18\f \x01(\v2\x17.coterie.v1.SweepResultR\x05sweep\"\x91\x01\n" +
+	"\vSweepResult\x12:\n" +
+	"\n" +
+	"candidates\x18\x01 \x03(\v2\x1a.coterie.v1.SweepCandidateR\n" +
+	"candidates\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x18\n" +
+	"\acolumns\x18\x03 \x01(\rR\acolumns\x12\x18\n" +
+	"\asampled\x18\x04 \x01(\x03R\asampled\"\x9f\x03\n" +
+	"\x0eSweepCandidate\x12\f\n" +
+	"\x01k\x18\x01 \x01(\rR\x01k\x12\x18\n" +
+	"\ainertia\x18\x02 \x01(\x01R\ainertia\x12\x1e\n" +
+	"\n" +
+	"silhouette\x18\x03 \x01(\x01R\n" +
+	"silhouette\x12)\n" +
+	"\x10silhouette_error\x18\x04 \x01(\x01R\x0fsilhouetteError\x12+\n" +
+	"\x11calinski_harabasz\x18\x05 \x01(\x01R\x10calinskiHarabasz\x12%\n" +
+	"\x0edavies_bouldin\x18\x06 \x01(\x01R\rdaviesBouldin\x12\x1c\n" +
+	"\tstability\x18\a \x01(\x01R\tstability\x12\x1a\n" +
+	"\bsmallest\x18\b \x01(\x03R\bsmallest\x12\x1c\n" +
+	"\tshapeless\x18\t \x01(\x01R\tshapeless\x12\x1e\n" +
+	"\n" +
+	"iterations\x18\n" +
+	" \x01(\rR\n" +
+	"iterations\x12\x1c\n" +
+	"\tconverged\x18\v \x01(\bR\tconverged\x120\n" +
+	"\tcentroids\x18\f \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\"\r\n" +
 	"\vListRequest\"4\n" +
 	"\tListReply\x12'\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x13.coterie.v1.JobInfoR\x04jobs\"\xc5\x03\n" +
@@ -2542,7 +2812,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\tJobRecord\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x16\n" +
 	"\x06ticket\x18\x02 \x01(\tR\x06ticket\x12-\n" +
-	"\afailure\x18\x03 \x01(\v2\x13.coterie.v1.FailureR\afailure\"\x80\x04\n" +
+	"\afailure\x18\x03 \x01(\v2\x13.coterie.v1.FailureR\afailure\"\x98\x04\n" +
 	"\bFitState\x12\x18\n" +
 	"\alargest\x18\x01 \x01(\x01R\alargest\x12\x1c\n" +
 	"\ttransform\x18\x02 \x01(\fR\ttransform\x12*\n" +
@@ -2559,7 +2829,8 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\bintegers\x18\f \x01(\bR\bintegers\x12,\n" +
 	"\x06others\x18\r \x03(\v2\x14.coterie.v1.RunStateR\x06others\x12\x12\n" +
 	"\x04over\x18\x0e \x03(\rR\x04over\x12\x19\n" +
-	"\bbest_run\x18\x0f \x01(\rR\abestRun\"\xa6\x01\n" +
+	"\bbest_run\x18\x0f \x01(\rR\abestRun\x12\x16\n" +
+	"\x06sample\x18\x10 \x01(\fR\x06sample\"\xa6\x01\n" +
 	"\bRunState\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\rR\x03run\x120\n" +
 	"\tcentroids\x18\x02 \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\x12\x12\n" +
@@ -2624,7 +2895,7 @@ func file_coterie_v1_jobs_proto_rawDescGZIP() []byte {
 	return file_coterie_v1_jobs_proto_rawDescData
 }
 
-var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_coterie_v1_jobs_proto_goTypes = []any{
 	(*SubmitPart)(nil),      // 0: coterie.v1.SubmitPart
 	(*SubmitHead)(nil),      // 1: coterie.v1.SubmitHead
@@ -2643,96 +2914,101 @@ var file_coterie_v1_jobs_proto_goTypes = []any{
 	(*IterationEvent)(nil),  // 14: coterie.v1.IterationEvent
 	(*RowsEvent)(nil),       // 15: coterie.v1.RowsEvent
 	(*JobResult)(nil),       // 16: coterie.v1.JobResult
-	(*ListRequest)(nil),     // 17: coterie.v1.ListRequest
-	(*ListReply)(nil),       // 18: coterie.v1.ListReply
-	(*JobInfo)(nil),         // 19: coterie.v1.JobInfo
-	(*JobRecord)(nil),       // 20: coterie.v1.JobRecord
-	(*FitState)(nil),        // 21: coterie.v1.FitState
-	(*RunState)(nil),        // 22: coterie.v1.RunState
-	(*ShowRequest)(nil),     // 23: coterie.v1.ShowRequest
-	(*ShowReply)(nil),       // 24: coterie.v1.ShowReply
-	(*CancelRequest)(nil),   // 25: coterie.v1.CancelRequest
-	(*CancelReply)(nil),     // 26: coterie.v1.CancelReply
-	(*ResumeRequest)(nil),   // 27: coterie.v1.ResumeRequest
-	(*ResumeReply)(nil),     // 28: coterie.v1.ResumeReply
-	(*StatusRequest)(nil),   // 29: coterie.v1.StatusRequest
-	(*StatusReply)(nil),     // 30: coterie.v1.StatusReply
-	(*WorkerInfo)(nil),      // 31: coterie.v1.WorkerInfo
-	(*Input)(nil),           // 32: coterie.v1.Input
-	(*Pin)(nil),             // 33: coterie.v1.Pin
-	(*Description)(nil),     // 34: coterie.v1.Description
-	(*Place)(nil),           // 35: coterie.v1.Place
-	(*Matrix)(nil),          // 36: coterie.v1.Matrix
-	(*Failure)(nil),         // 37: coterie.v1.Failure
-	(*Intake)(nil),          // 38: coterie.v1.Intake
-	(*BadRow)(nil),          // 39: coterie.v1.BadRow
-	(*Totals)(nil),          // 40: coterie.v1.Totals
-	(*Sums)(nil),            // 41: coterie.v1.Sums
-	(*DescribeRequest)(nil), // 42: coterie.v1.DescribeRequest
-	(*JobRef)(nil),          // 43: coterie.v1.JobRef
-	(*Chunk)(nil),           // 44: coterie.v1.Chunk
+	(*SweepResult)(nil),     // 17: coterie.v1.SweepResult
+	(*SweepCandidate)(nil),  // 18: coterie.v1.SweepCandidate
+	(*ListRequest)(nil),     // 19: coterie.v1.ListRequest
+	(*ListReply)(nil),       // 20: coterie.v1.ListReply
+	(*JobInfo)(nil),         // 21: coterie.v1.JobInfo
+	(*JobRecord)(nil),       // 22: coterie.v1.JobRecord
+	(*FitState)(nil),        // 23: coterie.v1.FitState
+	(*RunState)(nil),        // 24: coterie.v1.RunState
+	(*ShowRequest)(nil),     // 25: coterie.v1.ShowRequest
+	(*ShowReply)(nil),       // 26: coterie.v1.ShowReply
+	(*CancelRequest)(nil),   // 27: coterie.v1.CancelRequest
+	(*CancelReply)(nil),     // 28: coterie.v1.CancelReply
+	(*ResumeRequest)(nil),   // 29: coterie.v1.ResumeRequest
+	(*ResumeReply)(nil),     // 30: coterie.v1.ResumeReply
+	(*StatusRequest)(nil),   // 31: coterie.v1.StatusRequest
+	(*StatusReply)(nil),     // 32: coterie.v1.StatusReply
+	(*WorkerInfo)(nil),      // 33: coterie.v1.WorkerInfo
+	(*Input)(nil),           // 34: coterie.v1.Input
+	(*Pin)(nil),             // 35: coterie.v1.Pin
+	(*Description)(nil),     // 36: coterie.v1.Description
+	(*Place)(nil),           // 37: coterie.v1.Place
+	(*Matrix)(nil),          // 38: coterie.v1.Matrix
+	(*Failure)(nil),         // 39: coterie.v1.Failure
+	(*Intake)(nil),          // 40: coterie.v1.Intake
+	(*BadRow)(nil),          // 41: coterie.v1.BadRow
+	(*Totals)(nil),          // 42: coterie.v1.Totals
+	(*Sums)(nil),            // 43: coterie.v1.Sums
+	(*DescribeRequest)(nil), // 44: coterie.v1.DescribeRequest
+	(*JobRef)(nil),          // 45: coterie.v1.JobRef
+	(*Chunk)(nil),           // 46: coterie.v1.Chunk
 }
 var file_coterie_v1_jobs_proto_depIdxs = []int32{
 	1,  // 0: coterie.v1.SubmitPart.head:type_name -> coterie.v1.SubmitHead
 	4,  // 1: coterie.v1.JobSpec.data:type_name -> coterie.v1.DataSpec
-	32, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
+	34, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
 	5,  // 3: coterie.v1.JobSpec.fit:type_name -> coterie.v1.FitSpec
 	7,  // 4: coterie.v1.JobSpec.label:type_name -> coterie.v1.LabelSpec
 	8,  // 5: coterie.v1.JobSpec.labels:type_name -> coterie.v1.LabelOutput
-	33, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
-	34, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
+	35, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
+	36, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
 	6,  // 8: coterie.v1.FitSpec.start:type_name -> coterie.v1.Start
-	35, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
-	36, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
+	37, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
+	38, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
 	12, // 11: coterie.v1.JobEvent.state:type_name -> coterie.v1.JobState
 	13, // 12: coterie.v1.JobEvent.phase:type_name -> coterie.v1.PhaseEvent
 	14, // 13: coterie.v1.JobEvent.iteration:type_name -> coterie.v1.IterationEvent
 	15, // 14: coterie.v1.JobEvent.rows:type_name -> coterie.v1.RowsEvent
 	11, // 15: coterie.v1.JobEvent.done:type_name -> coterie.v1.JobDone
-	37, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
-	36, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
-	38, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
-	39, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
-	19, // 20: coterie.v1.ListReply.jobs:type_name -> coterie.v1.JobInfo
-	19, // 21: coterie.v1.JobRecord.info:type_name -> coterie.v1.JobInfo
-	37, // 22: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
-	40, // 23: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
-	38, // 24: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
-	39, // 25: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
-	36, // 26: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
-	41, // 27: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
-	16, // 28: coterie.v1.FitState.best:type_name -> coterie.v1.JobResult
-	22, // 29: coterie.v1.FitState.others:type_name -> coterie.v1.RunState
-	36, // 30: coterie.v1.RunState.centroids:type_name -> coterie.v1.Matrix
-	41, // 31: coterie.v1.RunState.sums:type_name -> coterie.v1.Sums
-	19, // 32: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
-	31, // 33: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
-	19, // 34: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
-	42, // 35: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
-	0,  // 36: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
-	9,  // 37: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
-	17, // 38: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
-	23, // 39: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
-	43, // 40: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
-	43, // 41: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
-	25, // 42: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
-	27, // 43: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
-	29, // 44: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
-	34, // 45: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
-	2,  // 46: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
-	10, // 47: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
-	18, // 48: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
-	24, // 49: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
-	44, // 50: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
-	44, // 51: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
-	26, // 52: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
-	28, // 53: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
-	30, // 54: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
-	45, // [45:55] is the sub-list for method output_type
-	35, // [35:45] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	39, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
+	38, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
+	40, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
+	41, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
+	17, // 20: coterie.v1.JobResult.sweep:type_name -> coterie.v1.SweepResult
+	18, // 21: coterie.v1.SweepResult.candidates:type_name -> coterie.v1.SweepCandidate
+	38, // 22: coterie.v1.SweepCandidate.centroids:type_name -> coterie.v1.Matrix
+	21, // 23: coterie.v1.ListReply.jobs:type_name -> coterie.v1.JobInfo
+	21, // 24: coterie.v1.JobRecord.info:type_name -> coterie.v1.JobInfo
+	39, // 25: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
+	42, // 26: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
+	40, // 27: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
+	41, // 28: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
+	38, // 29: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
+	43, // 30: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
+	16, // 31: coterie.v1.FitState.best:type_name -> coterie.v1.JobResult
+	24, // 32: coterie.v1.FitState.others:type_name -> coterie.v1.RunState
+	38, // 33: coterie.v1.RunState.centroids:type_name -> coterie.v1.Matrix
+	43, // 34: coterie.v1.RunState.sums:type_name -> coterie.v1.Sums
+	21, // 35: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
+	33, // 36: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
+	21, // 37: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
+	44, // 38: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
+	0,  // 39: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
+	9,  // 40: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
+	19, // 41: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
+	25, // 42: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
+	45, // 43: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
+	45, // 44: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
+	27, // 45: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
+	29, // 46: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
+	31, // 47: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
+	36, // 48: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
+	2,  // 49: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
+	10, // 50: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
+	20, // 51: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
+	26, // 52: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
+	46, // 53: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
+	46, // 54: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
+	28, // 55: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
+	30, // 56: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
+	32, // 57: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
+	48, // [48:58] is the sub-list for method output_type
+	38, // [38:48] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_coterie_v1_jobs_proto_init() }
@@ -2762,7 +3038,7 @@ func file_coterie_v1_jobs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_coterie_v1_jobs_proto_rawDesc), len(file_coterie_v1_jobs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

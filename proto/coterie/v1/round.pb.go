@@ -119,6 +119,7 @@ type TaskBody struct {
 	Algorithm     string                 `protobuf:"bytes,14,opt,name=algorithm,proto3" json:"algorithm,omitempty"` // how rows are assigned; empty: the worker chooses
 	Run           uint32                 `protobuf:"varint,15,opt,name=run,proto3" json:"run,omitempty"`            // whose state of earlier rounds is gone on with
 	Strands       []*Strand              `protobuf:"bytes,16,rep,name=strands,proto3" json:"strands,omitempty"`     // several runs' rounds over the same rows, in one pass
+	Spread        bool                   `protobuf:"varint,17,opt,name=spread,proto3" json:"spread,omitempty"`      // sum the distances themselves too, by cluster
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +266,13 @@ func (x *TaskBody) GetStrands() []*Strand {
 	return nil
 }
 
+func (x *TaskBody) GetSpread() bool {
+	if x != nil {
+		return x.Spread
+	}
+	return false
+}
+
 // Strand is one run's part of a task that serves several.
 type Strand struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -274,6 +282,7 @@ type Strand struct {
 	Seed          *SeedTask              `protobuf:"bytes,4,opt,name=seed,proto3" json:"seed,omitempty"`
 	Centroids     *Matrix                `protobuf:"bytes,5,opt,name=centroids,proto3" json:"centroids,omitempty"`
 	Since         uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"`
+	Spread        bool                   `protobuf:"varint,7,opt,name=spread,proto3" json:"spread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -348,6 +357,13 @@ func (x *Strand) GetSince() uint64 {
 		return x.Since
 	}
 	return 0
+}
+
+func (x *Strand) GetSpread() bool {
+	if x != nil {
+		return x.Spread
+	}
+	return false
 }
 
 type Input struct {
@@ -648,6 +664,8 @@ type Partial struct {
 	Dropped       int64                  `protobuf:"varint,16,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	Ids           []*IDSummary           `protobuf:"bytes,17,rep,name=ids,proto3" json:"ids,omitempty"`
 	Strands       []*Partial             `protobuf:"bytes,18,rep,name=strands,proto3" json:"strands,omitempty"` // answers to the strands of the task, in their order
+	Sample        []byte                 `protobuf:"bytes,19,opt,name=sample,proto3" json:"sample,omitempty"`   // float32 of the numeric columns of some Points, row by row
+	Spread        [][]byte               `protobuf:"bytes,20,rep,name=spread,proto3" json:"spread,omitempty"`   // by cluster: canonical exact.Bins
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -804,6 +822,20 @@ func (x *Partial) GetIds() []*IDSummary {
 func (x *Partial) GetStrands() []*Partial {
 	if x != nil {
 		return x.Strands
+	}
+	return nil
+}
+
+func (x *Partial) GetSample() []byte {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
+func (x *Partial) GetSpread() [][]byte {
+	if x != nil {
+		return x.Spread
 	}
 	return nil
 }
@@ -1747,7 +1779,7 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x04 \x03(\rR\n" +
 	"partitions\x12(\n" +
-	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\xf6\x03\n" +
+	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\x8e\x04\n" +
 	"\bTaskBody\x12'\n" +
 	"\x05input\x18\x01 \x01(\v2\x11.coterie.v1.InputR\x05input\x12\x16\n" +
 	"\x06search\x18\x02 \x01(\fR\x06search\x12\x1c\n" +
@@ -1765,14 +1797,16 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\x05since\x18\r \x01(\x04R\x05since\x12\x1c\n" +
 	"\talgorithm\x18\x0e \x01(\tR\talgorithm\x12\x10\n" +
 	"\x03run\x18\x0f \x01(\rR\x03run\x12,\n" +
-	"\astrands\x18\x10 \x03(\v2\x12.coterie.v1.StrandR\astrands\"\xae\x01\n" +
+	"\astrands\x18\x10 \x03(\v2\x12.coterie.v1.StrandR\astrands\x12\x16\n" +
+	"\x06spread\x18\x11 \x01(\bR\x06spread\"\xc6\x01\n" +
 	"\x06Strand\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03run\x18\x02 \x01(\rR\x03run\x12\f\n" +
 	"\x01k\x18\x03 \x01(\rR\x01k\x12(\n" +
 	"\x04seed\x18\x04 \x01(\v2\x14.coterie.v1.SeedTaskR\x04seed\x120\n" +
 	"\tcentroids\x18\x05 \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\x12\x14\n" +
-	"\x05since\x18\x06 \x01(\x04R\x05since\"~\n" +
+	"\x05since\x18\x06 \x01(\x04R\x05since\x12\x16\n" +
+	"\x06spread\x18\a \x01(\bR\x06spread\"~\n" +
 	"\x05Input\x12\x12\n" +
 	"\x04spec\x18\x01 \x01(\fR\x04spec\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
@@ -1801,7 +1835,7 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	" \x01(\bR\trecluster\x12\x16\n" +
 	"\x06masses\x18\v \x01(\fR\x06masses\x12\f\n" +
 	"\x01k\x18\f \x01(\rR\x01k\x12\x12\n" +
-	"\x04grid\x18\r \x03(\x11R\x04grid\"\x94\x05\n" +
+	"\x04grid\x18\r \x03(\x11R\x04grid\"\xc4\x05\n" +
 	"\aPartial\x12*\n" +
 	"\x05fault\x18\x01 \x01(\v2\x14.coterie.v1.RowFaultR\x05fault\x12*\n" +
 	"\x06intake\x18\x02 \x01(\v2\x12.coterie.v1.IntakeR\x06intake\x12$\n" +
@@ -1825,7 +1859,9 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\ainertia\x18\x0f \x01(\fR\ainertia\x12\x18\n" +
 	"\adropped\x18\x10 \x01(\x03R\adropped\x12'\n" +
 	"\x03ids\x18\x11 \x03(\v2\x15.coterie.v1.IDSummaryR\x03ids\x12-\n" +
-	"\astrands\x18\x12 \x03(\v2\x13.coterie.v1.PartialR\astrands\"x\n" +
+	"\astrands\x18\x12 \x03(\v2\x13.coterie.v1.PartialR\astrands\x12\x16\n" +
+	"\x06sample\x18\x13 \x01(\fR\x06sample\x12\x16\n" +
+	"\x06spread\x18\x14 \x03(\fR\x06spread\"x\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12'\n" +
 	"\x05place\x18\x02 \x01(\v2\x11.coterie.v1.PlaceR\x05place\x12\x18\n" +

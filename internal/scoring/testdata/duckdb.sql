@@ -1,0 +1,52 @@
+-- The segment of every row of a table, by the model with the digest
+-- a93bffe092816ab6846af8ae0aebe1e3a096cf23dc92f5d50513400b764f97fd.
+-- It computes in double precision where coterie assign rounds to single: rows that lie midway between two segments to
+-- the seventh digit may get the other one. Rows that coterie assign would refuse or drop have no segment.
+--   0 A SELECT 1; -- <&'" (s1)
+--   1 Segment 2 (s2)
+WITH input AS (
+  SELECT
+    "the ""id""" AS id,
+    CASE WHEN CAST("age ""in years""" AS DOUBLE PRECISION) IS NULL OR isnan(CAST("age ""in years""" AS DOUBLE PRECISION)) THEN 4.1e1 WHEN CAST("age ""in years""" AS DOUBLE PRECISION) BETWEEN (-3.1217485503159922e144) AND 3.1217485503159922e144 THEN CAST("age ""in years""" AS DOUBLE PRECISION) END AS x0,
+    CASE WHEN "age ""in years""" IS NULL OR isnan(CAST("age ""in years""" AS DOUBLE PRECISION)) THEN 1 ELSE 0 END AS m0,
+    CASE WHEN CAST("spend" AS DOUBLE PRECISION) IS NULL OR isnan(CAST("spend" AS DOUBLE PRECISION)) THEN 1.9e1 WHEN CAST("spend" AS DOUBLE PRECISION) > (-1e0) AND CAST("spend" AS DOUBLE PRECISION) <= 3.1217485503159922e144 THEN CAST("spend" AS DOUBLE PRECISION) END AS x1,
+    CASE WHEN "it's <education> & more" IS NULL OR CAST("it's <education> & more" AS VARCHAR) = '' THEN 2e0 WHEN CAST("it's <education> & more" AS VARCHAR) = 'school' THEN 0e0 WHEN CAST("it's <education> & more" AS VARCHAR) = 'it''s' THEN 1e0 WHEN CAST("it's <education> & more" AS VARCHAR) = 'doctor' THEN 2e0 END AS x2,
+    CAST("gender" AS VARCHAR) AS x3,
+    CAST("country" AS VARCHAR) AS x4
+  FROM "shop"."customers"
+),
+scaled AS (
+  SELECT
+    id,
+    (x0 - 4.01e1) / 1.23e1 AS c0,
+    ((LN(1 + x1) - (-3e0)) / 1.7e0) * 2e0 AS c1,
+    (x2 - 1e0) / 5e-1 AS c2,
+    CASE WHEN m0 = 1 THEN 1e0 ELSE 0e0 END AS c3,
+    CASE WHEN x3 IN ('f''"\') THEN 1e0 ELSE 0e0 END AS c4,
+    CASE WHEN x3 IN ('m') THEN 1e0 ELSE 0e0 END AS c5,
+    CASE WHEN x3 IS NULL THEN 1e0 ELSE 0e0 END AS c6,
+    CASE WHEN x4 IN ('FR') THEN 5e-1 ELSE 0e0 END AS c7,
+    CASE WHEN x4 IN ('missing') OR x4 IS NULL THEN 5e-1 ELSE 0e0 END AS c8,
+    CASE WHEN x4 IN ('other', 'ES', 'IT') THEN 5e-1 ELSE 0e0 END AS c9
+  FROM input
+),
+points AS (
+  SELECT id, CASE WHEN (c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9) IS NOT NULL THEN [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9]::DOUBLE[10] END AS point
+  FROM scaled
+),
+distances AS (
+  SELECT
+    id,
+    array_distance(point, [3.7944549322128296e-1, 7.473804950714111e-2, 2.000684142112732e-1, (-1.1253143787384032e0), (-4.0058834552764894e-1), (-3.0853772163391113e0), 1.9323302268981934e0, 1.7261314392089844e0, (-1.1707238107919693e-1), (-9.30331826210022e-1)]::DOUBLE[10]) AS d0,
+    array_distance(point, [(-4.75078821182251e-2), 2.2248300313949584e-1, (-1.8363052606582642e0), 7.259521245956421e-1, 8.806882977485657e-1, (-1.5022903680801392e0), 5.972577393054962e-1, 1.563193678855896e0, (-3.841235339641571e-1), (-2.9672959446907043e-1)]::DOUBLE[10]) AS d1
+  FROM points
+),
+nearest AS (
+  SELECT distances.*, LEAST(d0, d1) AS least
+  FROM distances
+)
+SELECT
+  id,
+  CASE least WHEN d0 THEN 0 WHEN d1 THEN 1 END AS segment,
+  least AS distance
+FROM nearest
