@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -147,12 +148,24 @@ func writeMonths(w io.Writer, o *pipeline.Months, width int) {
 		line("stayed", "%s of %s customers in both months", fmt.Sprintf("%.0f %%", 100**o.Agreement), grouped(*o.Shared))
 	}
 	if o.InertiaGrowth != nil {
-		line("inertia", "%+.1f %% a row", 100**o.InertiaGrowth)
+		line("inertia", "%s a row, in the old scaled space", growthWords(*o.InertiaGrowth))
 	}
 }
 
 // toldWay is how far a segment has moved when it is told.
 const toldWay = 0.25
+
+// growthWords says how much something has grown. What had nothing before has grown by the largest number.
+func growthWords(growth float64) string {
+	switch percent := 100 * growth; {
+	case growth == math.MaxFloat64:
+		return "something, where there was none,"
+	case math.Abs(percent) < 0.05:
+		return "the same"
+	default:
+		return fmt.Sprintf("%+.1f %%", percent)
+	}
+}
 
 // balance counts the segments that go on, are new and are gone.
 func balance(o *pipeline.Months) string {

@@ -321,6 +321,39 @@ func TestBadMonthsAreToldAsSuch(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotAskedForIsAsInTheModel has columns of every kind, and rules for them.
+func TestWhatIsNotAskedForIsAsInTheModel(t *testing.T) {
+	enter(t)
+	var b strings.Builder
+	b.WriteString("id,spend,visits,level,channel\n")
+	for i := range 200 {
+		visits := strconv.Itoa(i % 11)
+		if i%50 == 7 {
+			visits = ""
+		}
+		fmt.Fprintf(&b, "%d,%d,%s,%s,%s\n", i, 1+i%17*(i%5), visits, []string{"low", "mid", "high"}[i%3], []string{"web", "shop", "rare"}[min(i%7, 2)])
+	}
+	write(t, "june.csv", b.String())
+	rules := []string{"--features", "spend,visits,level", "--categorical", "channel", "--log1p", "spend", "--scale", "robust", "--missing", "indicator",
+		"--ordinal", "level=low<mid<high", "--feature-weight", "spend=2"}
+	fitDone(t, append([]string{"june.csv", "-k", "3", "-o", "june.json"}, rules...)...)
+	want := readModel(t, "june.json")
+	for _, more := range [][]string{nil, rules, {"--categorical", "channel"}, {"--keep-transforms"}, {"--keep-transforms", "--missing", "indicator", "--log1p", "spend"}} {
+		fitDone(t, append([]string{"june.csv", "--from", "june.json", "-o", "july.json"}, more...)...)
+		if diff := cmp.Diff(want.Transform, readModel(t, "july.json").Transform); diff != "" {
+			t.Errorf("%v: the transforms of the same rows differ (-june +july):\n%s", more, diff)
+		}
+	}
+	fitDone(t, "june.csv", "-k", "3", "-o", "june.json", "--metric", "cosine", "--features", "spend,visits", "--missing", "mean", "--scale", "none")
+	for _, more := range [][]string{nil, {"--keep-transforms"}} {
+		got := fitDone(t, append([]string{"june.csv", "--from", "june.json", "-o", "july.json", "--labels", "l.csv"}, more...)...)
+		if m := readModel(t, "july.json"); m.Metric != model.Cosine || len(got.Matched) != 3 || !(got.Matched[0].Distance >= 0 && got.Matched[0].Distance < 2) {
+			t.Errorf("%v: got %s and %+v", more, m.Metric, got.Matched)
+		}
+		assigned(t, "june.csv", "july.json", "l.csv")
+	}
+}
+
 func TestMonthsAreTheSameOnACluster(t *testing.T) {
 	inJune(t)
 	write(t, "july.csv", peopleOf(1, append(june(), group{60, 0, 7000, 90}, group{30, 30, 6000, 10})...))

@@ -96,3 +96,26 @@ func TestMonthsOfAPipeline(t *testing.T) {
 		t.Errorf("a dry run changed (-before +after):\n%s", diff)
 	}
 }
+
+func TestTheExampleOfAMonthRunsForSixMonths(t *testing.T) {
+	example := text(t, "../../docs/examples/month.yaml")
+	enterWith(t, map[string]string{"month.yaml": example})
+	if got := coterie("synth", "transactions", "-n", "100000", "-o", "tx.parquet"); got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	var ids []string
+	for _, month := range []string{"2025-05", "2025-06", "2025-07", "2025-08", "2025-09", "2025-10"} {
+		if got := coterie("run", "month.yaml", "--month", month, "--quiet"); got.code != 0 {
+			t.Fatalf("%s: got %+v", month, got)
+		}
+		m, err := model.ReadFile("segments/" + month + "/model.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, m.Segments[0].ID+m.Segments[1].ID+m.Segments[2].ID+m.Segments[3].ID)
+	}
+	want := []string{"s1s2s3s4", "s1s2s3s4", "s1s2s3s4", "s1s2s3s4", "s1s2s3s4", "s1s2s3s4"}
+	if diff := cmp.Diff(want, ids); diff != "" {
+		t.Errorf("the segments of customers who do as they did change their ids (-want +got):\n%s", diff)
+	}
+}

@@ -167,7 +167,8 @@ type labelIndex struct {
 	slots     []uint32 // 1 + a row, by hash; 0: free
 	integers  []int64  // the ids, where all of them are integers
 	seed      maphash.Seed
-	scratch   []byte
+	scratch   []byte // texts that are looked at, so that one goroutine at a time may ask
+	other     []byte
 }
 
 // indexed reads the rest of the labels. The error is Input for an id that is there twice, Failed where they do not fit into
@@ -256,13 +257,12 @@ func (x *labelIndex) ofInteger(id int64) (slot, found int) {
 
 func (x *labelIndex) ofText(id []byte) (slot, found int) {
 	mask := uint64(len(x.slots) - 1)
-	var other []byte
 	for at := maphash.Bytes(x.seed, id) & mask; ; at = (at + 1) & mask {
 		s := x.slots[at]
 		if s == 0 {
 			return int(at), -1
 		}
-		if other = x.ids.AppendTo(other[:0], int(s-1)); bytes.Equal(other, id) {
+		if x.other = x.ids.AppendTo(x.other[:0], int(s-1)); bytes.Equal(x.other, id) {
 			return 0, int(s - 1)
 		}
 	}

@@ -115,7 +115,11 @@ func (f *fit) breach(ctx context.Context, m *model.Model, g FitGate) (why, remed
 			return "", "", err
 		}
 		if x := *f.last.growth; x > g.Bound {
-			return fmt.Sprintf("a row's inertia is %s more than in %s", percent(x), f.last.file),
+			more := percent(x) + " more than"
+			if x == math.MaxFloat64 {
+				more = "above 0, as it was"
+			}
+			return fmt.Sprintf("a row's inertia is %s in %s", more, f.last.file),
 				"look at what has changed with coterie check --model " + f.last.file + ", or choose k anew with coterie sweep", nil
 		}
 	case gateAgreement:
@@ -166,7 +170,7 @@ func (f *fit) measureGrowth(ctx context.Context, m *model.Model) error {
 	case then > 0:
 		growth = now/then - 1
 	case now > 0:
-		growth = math.MaxFloat64 // from nothing
+		growth = math.MaxFloat64 // from nothing: beyond any bound
 	}
 	l.growth = &growth
 	return nil

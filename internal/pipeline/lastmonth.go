@@ -46,7 +46,7 @@ func readLast(r *FitRequest) (*lastMonth, error) {
 		r.Cosine = m.Metric == model.Cosine
 	}
 	last, given := &lastMonth{Model: m, file: r.From}, r.Data
-	if given.Features != nil || given.Categorical != nil {
+	if given.Features != nil {
 		if err := last.sameFeatures(slices.Concat(given.Features, given.Categorical)); err != nil {
 			return nil, err
 		}
@@ -73,8 +73,11 @@ func (l *lastMonth) newest(output string) error {
 
 // goesOn is the data as the fit of a model read it, but for what is given.
 func (d Data) goesOn(spec *feature.Spec) Data {
-	if d.Features == nil && d.Categorical == nil {
-		d.Features, d.Categorical = slices.Concat([]string{}, spec.Numeric), spec.Categorical
+	if d.Features == nil { // an empty list is none, nil any
+		d.Features = append([]string{}, spec.Numeric...)
+		if d.Categorical == nil {
+			d.Categorical = spec.Categorical
+		}
 	}
 	if d.Log1p == nil {
 		d.Log1p = spec.Log1p
