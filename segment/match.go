@@ -20,6 +20,9 @@ const (
 	mostly = 0.5
 	// leastKnown is the share of a segment's customers that the other month must know for shares of them to say anything.
 	leastKnown = 0.25
+	// stays is how far a centroid may have moved, as a part of the way to the nearest other old one, for the segment to be
+	// the same whoever is in it now.
+	stays = 0.25
 	// changedBy is how far a centroid has moved, as a part of the way to the nearest other old one, when a segment has
 	// changed so much that an automatic name may not fit it any more.
 	changedBy = 0.5
@@ -97,8 +100,11 @@ func (m *Matching) Died(k int) []int {
 // Match finds the segments that go on: as many as possible of the pairs that are allowed, and of these the best by an
 // optimal assignment; of equal ones always the same.
 //
-// Customers lead where both months' are known: the pairs that keep the most customers win. A pair that has less than a
-// quarter of the old segment's customers who are still there, and less than a quarter of the new segment's, is none.
+// A segment is what its customers do, not who they are: people pass through "new" and "lapsing" within weeks. So a pair of
+// centroids each of which is the other's nearest, and which have hardly moved, is a match.
+//
+// For the others customers lead where both months' are known: the pairs that keep the most customers win. A pair that has less
+// than a quarter of the old segment's customers who are still there, and less than a quarter of the new segment's, is none.
 //
 // Where there is no overlap, or for segments none of whose customers are in both months, centroids decide: the new ones
 // are led to the units of the input and into the scaled space of the old transform, and the sum of the squared distances
@@ -115,6 +121,7 @@ func Match(old, now *model.Model, o *Overlap) (*Matching, error) {
 		m.From[j] = -1
 	}
 	if m.ByCustomers {
+		m.thatStay(g)
 		m.byCustomers(o)
 		from, to := o.known()
 		m.byCentroids(g, func(i, j int) bool { return from[i] == 0 && to[j] == 0 })
@@ -127,7 +134,17 @@ func Match(old, now *model.Model, o *Overlap) (*Matching, error) {
 	return m, nil
 }
 
-// byCustomers matches the segments that share customers.
+// thatStay matches the segments whose centroids have hardly moved.
+func (m *Matching) thatStay(g *geometry) {
+	for j := range m.From {
+		i := g.nearestOld(j)
+		if i >= 0 && g.nearestNew(i) == j && math.Sqrt(g.squared[i][j]) <= stays*g.reach[i] && !math.IsInf(g.reach[i], 1) {
+			m.From[j] = i
+		}
+	}
+}
+
+// byCustomers matches those of the segments left that share customers.
 func (m *Matching) byCustomers(o *Overlap) {
 	from, to := o.known()
 	cost := make([][]float64, len(to))
@@ -137,12 +154,17 @@ func (m *Matching) byCustomers(o *Overlap) {
 		for i := range from {
 			n := float64(o.Matrix[i][j])
 			cost[j][i] = math.Inf(1)
-			if n > 0 && (n >= leastShared*float64(from[i]) || n >= leastShared*rows) {
+			free := m.From[j] < 0 && !slices.Contains(m.From, i)
+			if free && n > 0 && (n >= leastShared*float64(from[i]) || n >= leastShared*rows) {
 				cost[j][i] = -n
 			}
 		}
 	}
-	m.From = Assign(cost)
+	for j, i := range Assign(cost) {
+		if i >= 0 {
+			m.From[j] = i
+		}
+	}
 }
 
 // byCentroids matches those of the segments left that may be.

@@ -68,6 +68,7 @@ func TestSegmentsAreMatchedByTheirCentroids(t *testing.T) {
 
 func TestSegmentsAreMatchedByTheirCustomers(t *testing.T) {
 	old := placed(0, 1, []float64{0, 10, 20})
+	now := placed(0, 1, []float64{5, 15, 26}) // none has stayed
 	for _, c := range []struct {
 		name    string
 		overlap *Overlap
@@ -83,12 +84,35 @@ func TestSegmentsAreMatchedByTheirCustomers(t *testing.T) {
 		{"labels that say nothing of a segment leave it to the centroids", &Overlap{[][]int64{{90, 0, 0}, {0, 90, 0}, {0, 0, 0}}, []int64{0, 0, 100}, []int64{0, 0, 100}},
 			[]int{0, 1, 2}, nil, nil},
 	} {
-		g, err := Match(old, placed(0, 1, []float64{0, 10, 20}), c.overlap)
+		g, err := Match(old, now, c.overlap)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(&Matching{From: c.from, Splits: c.splits, Merges: c.merges}, &Matching{From: g.From, Splits: g.Splits, Merges: g.Merges}); diff != "" || !g.ByCustomers {
 			t.Errorf("%s: by customers: %v (-want +got):\n%s", c.name, g.ByCustomers, diff)
+		}
+	}
+}
+
+func TestSegmentsWhoseCentroidsStayAreTheSameWhoeverIsInThem(t *testing.T) {
+	old := placed(0, 1, []float64{0, 10, 20})
+	everybodyMoves := &Overlap{[][]int64{{1, 90, 0}, {0, 5, 80}, {70, 0, 9}}, []int64{9, 9, 9}, []int64{5, 5, 5}}
+	for _, c := range []struct {
+		name string
+		at   []float64
+		from []int
+	}{
+		{"as they were", []float64{0, 10, 20}, []int{0, 1, 2}},
+		{"moved by a quarter of the way", []float64{2.5, 12.5, 17.5}, []int{0, 1, 2}},
+		{"moved by more: customers lead", []float64{2.6, 12.6, 22.6}, []int{2, 0, 1}},
+		{"one has moved, and few of its customers with it", []float64{0, 15, 20}, []int{0, -1, 2}},
+	} {
+		g, err := Match(old, placed(0, 1, c.at), everybodyMoves)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(g.From, c.from) {
+			t.Errorf("%s: got %v, want %v", c.name, g.From, c.from)
 		}
 	}
 }
