@@ -370,7 +370,7 @@ func (b *box) draw(n, set int, o *Resampling) []float32 {
 	largest := math.Sqrt(math.MaxFloat32/float64(b.d)) / 4 // of a value whose squared distances do not overflow
 	for i := range n {
 		for t := range even {
-			u := exact.Unit(exact.Draw(o.Seed, purposeShapeless+1+uint32(set), uint32(t), uint64(i)))
+			u := float64(exact.Unit(exact.Draw(o.Seed, purposeShapeless+1+uint32(set), uint32(t), uint64(i))))
 			even[t] = (u - 0.5) * math.Sqrt(12)
 		}
 		for t := range row {

@@ -111,7 +111,7 @@ func AdjustedRand(a, b []uint16, ka, kb int) float64 {
 	if all == 0 {
 		return 1
 	}
-	expected, most := float64(pa*pb)/all, (pa+pb)/2
+	expected, most := float64(pa*pb)/all, float64((pa+pb)/2)
 	if most == expected {
 		return 1 // both have all rows in one cluster, or each in its own
 	}
