@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/monthly"
@@ -38,7 +39,7 @@ func newRunCommand(app *App) *cobra.Command {
 		Example: "  coterie run segments.yaml --month 2026-10\n" +
 			"  coterie run segments.yaml --month 2026-10 --dry-run",
 		Args: exactArgs("FILE.yaml"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), app, cmd.Root(), args[0]) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.month, "month", "", "the month to do: `YYYY-MM` (default: the last one that is over)")
@@ -58,7 +59,7 @@ type runDocument struct {
 	Outputs  []monthly.Output `json:"outputs"`
 }
 
-func (f *runFlags) run(ctx context.Context, app *App, path string) error {
+func (f *runFlags) run(ctx context.Context, app *App, root *cobra.Command, path string) error {
 	month := monthly.MonthBefore(time.Now())
 	if f.month != "" {
 		var err error
@@ -73,8 +74,8 @@ func (f *runFlags) run(ctx context.Context, app *App, path string) error {
 	if err != nil {
 		return err
 	}
-	program := commandProgram{app}
-	r := &monthly.Request{File: file, Month: month, Force: f.force, Version: version(), Arithmetic: kmeans.Arithmetic}
+	program := commandProgram{app, root}
+	r := &monthly.Request{File: file, Month: month, Force: f.force, Version: version(), Arithmetic: kmeans.Arithmetic, Settings: app.settings()}
 	if f.dryRun {
 		calls, err := monthly.Calls(ctx, r, program)
 		if err != nil {
@@ -82,7 +83,7 @@ func (f *runFlags) run(ctx context.Context, app *App, path string) error {
 		}
 		return app.answer(false, nil, func(w io.Writer) {
 			for _, c := range calls {
-				fmt.Fprintln(w, commandLine(c))
+				fmt.Fprintln(w, program.commandLine(c))
 			}
 		})
 	}
@@ -126,8 +127,32 @@ func writeRun(w io.Writer, o *monthly.Outcome) {
 	fmt.Fprintf(w, "folder  %s\n", o.Folder)
 }
 
+// settings are the variables of the environment that can change what a month comes to, sorted.
+func (app *App) settings() []string {
+	list := []string{}
+	for name, value := range app.env {
+		switch flag, ours := strings.CutPrefix(name, "COTERIE_"); {
+		case !ours || value == "":
+		case slices.Contains([]string{"THREADS", "WORKERS", "KERNEL", "QUIET", "PROGRESS", "CONFIG", "JSON", "MONTH", "FORCE", "DRY_RUN"}, flag):
+		default:
+			list = append(list, name+"="+value)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // commandProgram runs the commands of this program.
-type commandProgram struct{ app *App }
+type commandProgram struct {
+	app  *App
+	root *cobra.Command
+}
+
+// Knows implements monthly.Program.
+func (p commandProgram) Knows(command, flag string) bool {
+	cmd, _, err := p.root.Find([]string{command})
+	return err == nil && cmd.Flags().Lookup(flag) != nil
+}
 
 // Check implements monthly.Program.
 func (p commandProgram) Check(ctx context.Context, c *monthly.Call) error {
@@ -171,24 +196,32 @@ func (p commandProgram) arguments(c *monthly.Call) []string {
 }
 
 // commandLine is a call as it would be typed.
-func commandLine(c *monthly.Call) string {
+func (p commandProgram) commandLine(c *monthly.Call) string {
 	words := []string{"coterie", c.Command}
 	for _, a := range c.Args {
 		if a != "--json" {
 			words = append(words, quoted(a))
 		}
 	}
-	if c.Flags != nil {
-		for i := 0; i+1 < len(c.Flags.Content); i += 2 {
-			key, value := c.Flags.Content[i], c.Flags.Content[i+1]
-			text := value.Value
-			for j, item := range value.Content {
-				if j > 0 {
-					text += ","
-				}
-				text += item.Value
+	own := make(map[string]bool)
+	for _, n := range []*yaml.Node{c.Flags, c.Shared} {
+		if n == nil {
+			continue
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i].Value, n.Content[i+1]
+			if own[key] || n == c.Shared && !p.Knows(c.Command, key) {
+				continue
 			}
-			words = append(words, "--"+key.Value+"="+quoted(text))
+			own[key] = true
+			items := []string{value.Value}
+			if value.Kind == yaml.SequenceNode {
+				items = nil
+				for _, item := range value.Content {
+					items = append(items, item.Value)
+				}
+			}
+			words = append(words, "--"+key+"="+quoted(strings.Join(items, ",")))
 		}
 	}
 	return strings.Join(words, " ")

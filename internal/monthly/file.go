@@ -27,7 +27,7 @@ type File struct {
 	folder string // that relative paths in it are relative to
 	output string // the folder of the months
 	data   []string
-	// transactions are the input of rfm; nil: there is no rfm, and data are the customers.
+	// transactions are the input of rfm, as they are written; nil: there is no rfm, and data are the customers.
 	transactions []string
 	customers    *yaml.Node // flags for every step that reads customers; nil: none
 	sections     map[string][]*section
@@ -140,6 +140,9 @@ func (f *File) take(key, value *yaml.Node) error {
 		if value.Kind != yaml.ScalarNode || value.Value == "" {
 			return f.wrong(value, "output must be the name of a folder")
 		}
+		if strings.Contains(value.Value, "{") {
+			return f.wrong(value, "output is the folder of all months: %q names one of them", value.Value).Do("leave the month out of it")
+		}
 		f.output = f.path(value.Value)
 		return nil
 	case key.Value == "export" && value.Kind == yaml.SequenceNode:
@@ -213,7 +216,7 @@ func (f *File) inputs(flags *yaml.Node, name string) ([]string, *yaml.Node, erro
 			if item.Kind != yaml.ScalarNode || item.Value == "" {
 				return nil, nil, f.wrong(item, "%s must be the name of a file, folder or glob, or a list of them", name)
 			}
-			list = append(list, f.path(item.Value))
+			list = append(list, item.Value)
 		}
 	}
 	return list, &rest, nil

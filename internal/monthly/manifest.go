@@ -18,6 +18,7 @@ import (
 	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/store"
+	"github.com/coterie-project/coterie/model"
 )
 
 // Manifest says what a month's folder holds and what it was made of.
@@ -28,6 +29,7 @@ type Manifest struct {
 	Last    string   `json:"last"` // the month that it goes on from; "": it is the first
 	Key     string   `json:"key"`  // of everything that the month depends on: equal keys, equal months
 	Coterie string   `json:"coterie"`
+	Model   string   `json:"model"` // the digest of the model, which renaming segments leaves as it is
 	Inputs  []Input  `json:"inputs"`
 	Steps   []Done   `json:"steps"`
 	Outputs []Output `json:"outputs"`
@@ -78,15 +80,34 @@ func readManifest(folder string) *Manifest {
 	return m
 }
 
-// intact says whether the outputs are there with the sizes that they were written with.
-func (m *Manifest) intact(folder string) bool {
+// damaged names an output that is gone, or no longer what was written; "": all are well. Segments of the model may have been
+// renamed.
+func (m *Manifest) damaged(folder string) string {
 	for _, o := range m.Outputs {
-		info, err := os.Stat(filepath.Join(folder, filepath.FromSlash(o.Name)))
-		if err != nil || info.Size() != o.Bytes {
-			return false
+		path := filepath.Join(folder, filepath.FromSlash(o.Name))
+		if o.Name == modelFile && m.Model != "" {
+			if is, err := model.ReadFile(path); err != nil || is.Digest() != m.Model {
+				return o.Name
+			}
+			continue
+		}
+		if is, err := outputOf(path, o.Name); err != nil || is != o {
+			return o.Name
 		}
 	}
-	return true
+	return ""
+}
+
+// outputOf describes a file.
+func outputOf(path, name string) (Output, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Output{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return Output{name, n, hex.EncodeToString(h.Sum(nil))}, err
 }
 
 // inputsOf describes the files that data names.
@@ -106,12 +127,45 @@ func inputsOf(data []string) ([]Input, error) {
 	return list, nil
 }
 
-// keyOf is a digest of all that a month depends on: what is to be done, with which arithmetic, on which files, and what it
-// goes on from. calls must be those of a folder of a fixed name.
-func keyOf(calls []*Call, inputs []Input, arithmetic, last string) (string, error) {
+// filesOf are the files that flags of the file name: their values that are files.
+func filesOf(calls []*Call) []Input {
+	var list []Input
+	var look func(n *yaml.Node)
+	look = func(n *yaml.Node) {
+		if n == nil {
+			return
+		}
+		if n.Kind == yaml.ScalarNode && filepath.Ext(n.Value) != "" {
+			if info, err := os.Stat(n.Value); err == nil && info.Mode().IsRegular() {
+				list = append(list, Input{n.Value, info.Size(), info.ModTime().UnixNano()})
+			}
+		}
+		for _, c := range n.Content {
+			look(c)
+		}
+	}
+	for _, c := range calls {
+		look(c.Flags)
+		look(c.Shared)
+	}
+	return list
+}
+
+// keyOf is a digest of all that a month depends on: what is to be done, with which arithmetic and settings, on which files, and
+// what it goes on from. calls must have the names of the file, and files count by where they lie from it.
+func keyOf(calls []*Call, r *Request, files []Input, last string) (string, error) {
 	h := sha256.New()
 	encoder := json.NewEncoder(h)
-	for _, part := range []any{manifestVersion, arithmetic, last, inputs} {
+	seen := make([]Input, len(files))
+	for i, f := range files {
+		seen[i] = f
+		a, errA := filepath.Abs(f.Path)
+		b, errB := filepath.Abs(r.File.folder)
+		if rel, err := filepath.Rel(b, a); errA == nil && errB == nil && err == nil {
+			seen[i].Path = filepath.ToSlash(rel)
+		}
+	}
+	for _, part := range []any{manifestVersion, r.Arithmetic, r.Settings, last, seen} {
 		if err := encoder.Encode(part); err != nil {
 			return "", err
 		}
@@ -141,18 +195,12 @@ func outputsOf(folder string) ([]Output, error) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		h := sha256.New()
-		n, err := io.Copy(h, f)
-		if err != nil {
-			return err
-		}
 		name, err := filepath.Rel(folder, path)
-		list = append(list, Output{filepath.ToSlash(name), n, hex.EncodeToString(h.Sum(nil))})
+		if err != nil {
+			return err
+		}
+		o, err := outputOf(path, filepath.ToSlash(name))
+		list = append(list, o)
 		return err
 	})
 	slices.SortFunc(list, func(a, b Output) int { return strings.Compare(a.Name, b.Name) })
@@ -189,9 +237,15 @@ func lastBefore(output string, m Month) (folder string, manifest *Manifest, err 
 			continue
 		}
 		folder := filepath.Join(output, e.Name())
-		if manifest := readManifest(folder); manifest != nil && manifest.intact(folder) {
-			return folder, manifest, nil
+		manifest := readManifest(folder)
+		if manifest == nil {
+			continue // it is not ours
 		}
+		if name := manifest.damaged(folder); name != "" {
+			return "", nil, fault.Inputf(fault.In(filepath.Join(folder, name)), "is not what was written when %s was made", month).
+				Do("make that month again with --month %s --force", month)
+		}
+		return folder, manifest, nil
 	}
 	return "", nil, nil
 }

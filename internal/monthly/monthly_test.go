@@ -29,6 +29,8 @@ func (p *pretender) Check(_ context.Context, c *Call) error {
 	return nil
 }
 
+func (p *pretender) Knows(_, flag string) bool { return flag == "threads" || flag == "output" }
+
 func (p *pretender) Do(_ context.Context, c *Call) ([]byte, error) {
 	p.did = append(p.did, c.Command)
 	if c.Command == p.fail {
@@ -93,7 +95,7 @@ func listing(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
 	err := filepath.WalkDir("months", func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == ".lock" {
 			return err
 		}
 		data, err := os.ReadFile(path)
@@ -132,16 +134,17 @@ func TestAMonthIsDoneStepByStepAndGoesOnFromTheOneBefore(t *testing.T) {
 	if !strings.Contains(files["months/2026-02/best-02.csv"], "export ") || strings.Contains(files["months/2026-02/manifest.json"], "unfinished") {
 		t.Errorf("the folder is %v", files)
 	}
-	if m := readManifest("months/2026-02"); m == nil || m.Last != "2026-01" || len(m.Outputs) != 10 || !m.intact("months/2026-02") {
+	if m := readManifest("months/2026-02"); m == nil || m.Last != "2026-01" || len(m.Outputs) != 10 || m.damaged("months/2026-02") != "" {
 		t.Errorf("the manifest is %+v", m)
 	}
 }
 
 func TestAMonthThatIsUpToDateIsLeftAlone(t *testing.T) {
 	f := world(t, example)
+	var settings []string
 	run := func() *Outcome {
 		t.Helper()
-		o, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-01"), Arithmetic: "2"}, &pretender{})
+		o, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-01"), Arithmetic: "2", Settings: settings}, &pretender{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,6 +158,16 @@ func TestAMonthThatIsUpToDateIsLeftAlone(t *testing.T) {
 	if diff := cmp.Diff(before, listing(t)); diff != "" {
 		t.Errorf("the same again changed (-before +after):\n%s", diff)
 	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err = ReadFile(filepath.Join(here, "p.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if o := run(); !o.UpToDate {
+		t.Error("the same by another name of the file was done again")
+	}
 	for _, c := range []struct {
 		name   string
 		change func()
@@ -167,7 +180,8 @@ func TestAMonthThatIsUpToDateIsLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"a damaged manifest", func() { os.WriteFile("months/2026-01/manifest.json", []byte(`{"format":`), 0o666) }},
+		{"a result that was written to", func() { os.WriteFile("months/2026-01/report.html", []byte("as long as"), 0o666) }},
+		{"another setting", func() { settings = []string{"COTERIE_RUNS=3"} }},
 	} {
 		c.change()
 		if run().UpToDate {
@@ -232,6 +246,79 @@ func TestWhatAKilledRunLeftIsPutRight(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotAMonthOfOursIsNotReplaced(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lay  func() error
+		want string
+	}{
+		{"a file", func() error { return os.WriteFile("months/2026-01", nil, 0o666) }, "is in the place of the month"},
+		{"a folder without a manifest", func() error { return os.MkdirAll("months/2026-01/notes", 0o777) }, "has no manifest.json"},
+		{"a damaged manifest", func() error {
+			return errors.Join(os.Mkdir("months/2026-01", 0o777), os.WriteFile("months/2026-01/manifest.json", []byte(`{"format":`), 0o666))
+		}, "has no manifest.json"},
+		{"somebody's file in the month", func() error {
+			_, err := Run(t.Context(), &Request{File: world(t, example), Month: month(t, "2026-01")}, &pretender{})
+			return errors.Join(err, os.WriteFile("months/2026-01/mine.txt", nil, 0o666))
+		}, "mine.txt: is not one of the month's results"},
+	} {
+		f := world(t, example)
+		if err := errors.Join(os.MkdirAll("months", 0o777), c.lay()); err != nil {
+			t.Fatal(err)
+		}
+		before := listing(t)
+		_, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-01"), Force: true}, &pretender{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+		if diff := cmp.Diff(before, listing(t)); diff != "" {
+			t.Errorf("%s: changed (-before +after):\n%s", c.name, diff)
+		}
+	}
+	f := world(t, strings.Replace(example, "tx-{month}.csv", "months/{month}/tx.csv", 1))
+	if err := errors.Join(os.MkdirAll("months/2026-01", 0o777), os.WriteFile("months/2026-01/tx.csv", nil, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	os.Rename("months/2026-01", "months/in")
+	f.transactions = []string{"months/in/tx.csv"}
+	if _, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-01")}, &pretender{}); !strings.Contains(fmt.Sprint(err), "lies among the months") {
+		t.Errorf("input among the months: got %v", err)
+	}
+}
+
+func TestAMonthIsNotBuiltOnADamagedOne(t *testing.T) {
+	f := world(t, example)
+	if _, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-01")}, &pretender{}); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile("months/2026-01/labels.parquet", []byte("others"), 0o666)
+	if _, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-02")}, &pretender{}); err == nil || fault.Code(err) != int(fault.Input) ||
+		!strings.Contains(err.Error(), "--month 2026-01 --force") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheFirstMonthHasNoGatesAgainstTheLast(t *testing.T) {
+	f := world(t, strings.Replace(example, "clusters: 4", "gate: ['min-size=1%,min-agreement=0.8', max-inertia-growth=10%]", 1))
+	for last, want := range map[string]string{"": "min-size=1%", "x": "min-size=1%,min-agreement=0.8 max-inertia-growth=10%"} {
+		calls, err := f.calls(month(t, "2026-01"), "d", last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range calls {
+			if c.Command == "fit" {
+				for _, item := range c.Flags.Content[1].Content {
+					got = append(got, item.Value)
+				}
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("after %q: got the gates %q, want %q", last, got, want)
+		}
+	}
+}
+
 func TestTwoRunsDoNotMeet(t *testing.T) {
 	f := world(t, example)
 	os.Mkdir("months", 0o777)
@@ -257,6 +344,7 @@ func TestWrongFilesAreRefusedWithTheirLine(t *testing.T) {
 		{"a list", "- a\n", "must be a mapping"},
 		{"an unknown key", good + "migrat:\n", `line 6: unknown key "migrat" (did you mean "migrate"?)`},
 		{"a key twice", good + "fit:\n", "line 6"},
+		{"an output that names the month", "output: o/{month}\nfit:\n", "folder of all months"},
 		{"no output", "fit:\ncustomers: {data: c.csv}\n", "has no output"},
 		{"no fit", "output: o\ncustomers: {data: c.csv}\n", "has no fit"},
 		{"no data", "output: o\nfit:\n", "neither rfm"},
@@ -273,6 +361,8 @@ func TestWrongFilesAreRefusedWithTheirLine(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, text, want string }{
+		{"an export over another result", good + "export: {output: profile.json}\n", "another result"},
+		{"two exports of one name", good + "export: [{output: a.csv}, {output: a.csv}]\n", "another result"},
 		{"an unknown placeholder", good + "export: {output: 'a-{moon}.csv'}\n", "{moon}"},
 		{"an output elsewhere", good + "export: {output: ../a.csv}\n", "not the name of a file"},
 		{"an export without output", good + "export: {segment: 3}\n", "not the name of a file"},
@@ -295,10 +385,12 @@ func TestWrongFilesAreRefusedWithTheirLine(t *testing.T) {
 }
 
 func TestNothingIsDoneBeforeAllFlagsAreKnown(t *testing.T) {
-	f := world(t, strings.Replace(example, "segment: 1", "wrong: 1", 1))
-	p := &pretender{}
-	if _, err := Run(t.Context(), &Request{File: f, Month: month(t, "2026-01")}, p); err == nil || len(p.did) > 0 {
-		t.Errorf("got %v after %v", err, p.did)
+	for _, text := range []string{strings.Replace(example, "segment: 1", "wrong: 1", 1), example + "customers: {featuers: [a]}\n", example + "customers: {output: a}\n"} {
+		p := &pretender{}
+		_, err := Run(t.Context(), &Request{File: world(t, text), Month: month(t, "2026-01")}, p)
+		if fault.Code(err) != int(fault.Usage) || len(p.did) > 0 {
+			t.Errorf("got %v after %v", err, p.did)
+		}
 	}
 }
 

@@ -30,7 +30,19 @@ const (
 	modelFile     = "model.json"
 	labelsFile    = "labels.parquet"
 	manifestFile  = "manifest.json"
+	checkFile     = "check.json"
+	reportFile    = "report.html"
+	profileFile   = "profile.json"
+	flowsFile     = "migration.html"
+	movesFile     = "migration.json"
+	moversFile    = "movers.parquet"
 )
+
+// ownFiles are the names that exports must not take.
+var ownFiles = []string{customersFile, modelFile, labelsFile, manifestFile, checkFile, reportFile, profileFile, flowsFile, movesFile, moversFile}
+
+// pathFlags are flags whose values are files, which lie where the pipeline file does.
+var pathFlags = []string{"init", "from", "from-labels", "data", "bad-rows-out"}
 
 // planner makes the calls of a month.
 type planner struct {
@@ -38,12 +50,22 @@ type planner struct {
 	month Month
 	dir   string // where results go
 	last  string // the folder of the last month; "": there is none
+	// plain leaves names as they are in the file: a month depends on what is written there, not on where the process runs.
+	plain bool
+	taken map[string]bool // names of results
 	calls []*Call
 }
 
 // calls are the commands of a month, in order. dir is where results go, last the folder of the month before, or "".
 func (f *File) calls(m Month, dir, last string) ([]*Call, error) {
-	p := &planner{file: f, month: m, dir: dir, last: last}
+	return (&planner{file: f, month: m, dir: dir, last: last}).plan()
+}
+
+func (p *planner) plan() ([]*Call, error) {
+	p.taken = make(map[string]bool)
+	for _, name := range ownFiles {
+		p.taken[name] = true
+	}
 	for _, step := range []func() error{p.rfm, p.check, p.fit, p.assign, p.profile, p.migrate, p.exports} {
 		if err := step(); err != nil {
 			return nil, err
@@ -89,13 +111,31 @@ func (p *planner) filled(n *yaml.Node) (*yaml.Node, error) {
 			return nil, err
 		}
 	}
-	if c.Kind == yaml.ScalarNode {
+	switch c.Kind {
+	case yaml.ScalarNode:
 		var err error
 		if c.Value, err = p.month.fill(c.Value); err != nil {
 			return nil, p.file.wrong(n, "%v", err)
 		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(c.Content); i += 2 {
+			if slices.Contains(pathFlags, c.Content[i].Value) {
+				p.place(c.Content[i+1])
+			}
+		}
 	}
 	return &c, nil
+}
+
+// place makes the names of files in a flag's value ones that the process can use. What has no extension is a word, such as a
+// way to seed.
+func (p *planner) place(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && filepath.Ext(n.Value) != "" && !p.plain {
+		n.Value = p.file.path(n.Value)
+	}
+	for _, c := range n.Content {
+		p.place(c)
+	}
 }
 
 // given are the inputs of the month.
@@ -105,6 +145,9 @@ func (p *planner) given(names []string) ([]string, error) {
 		var err error
 		if list[i], err = p.month.fill(name); err != nil {
 			return nil, p.file.wrong(&yaml.Node{}, "%v", err)
+		}
+		if !p.plain {
+			list[i] = p.file.path(list[i])
 		}
 	}
 	return list, nil
@@ -176,7 +219,7 @@ func (p *planner) check() error {
 	if p.last != "" {
 		model = filepath.Join(p.last, modelFile)
 	}
-	return p.add(s, inputs, "check.json", [2]string{"model", model})
+	return p.add(s, inputs, checkFile, [2]string{"model", model})
 }
 
 // fit goes on from last month, unless the file says from: none.
@@ -192,6 +235,8 @@ func (p *planner) fit() error {
 		s = s.without("from")
 		if p.last != "" && from != "none" {
 			flags = append(flags, [2]string{"from", filepath.Join(p.last, modelFile)}, [2]string{"from-labels", filepath.Join(p.last, labelsFile)})
+		} else {
+			s = s.withoutGates("max-inertia-growth", "min-agreement") // there is nothing to hold it against
 		}
 	}
 	return p.add(s, inputs, "", flags...)
@@ -208,6 +253,38 @@ func (s *section) without(flag string) *section {
 		if s.flags.Content[i].Value != flag {
 			flags.Content = append(flags.Content, s.flags.Content[i:i+2]...)
 		}
+	}
+	c.flags = &flags
+	return &c
+}
+
+// withoutGates is a section less some of its gates.
+func (s *section) withoutGates(names ...string) *section {
+	if s.flags == nil {
+		return s
+	}
+	c, flags := *s, *s.flags
+	flags.Content = nil
+	for i := 0; i+1 < len(s.flags.Content); i += 2 {
+		key, value := s.flags.Content[i], s.flags.Content[i+1]
+		if key.Value == "gate" {
+			var kept []*yaml.Node
+			for _, item := range append([]*yaml.Node{value}, value.Content...) {
+				for _, gate := range strings.Split(item.Value, ",") {
+					name, _, _ := strings.Cut(strings.TrimSpace(gate), "=")
+					if item.Kind == yaml.ScalarNode && !slices.Contains(names, name) {
+						one := *item
+						one.Value = gate
+						kept = append(kept, &one)
+					}
+				}
+			}
+			if kept == nil {
+				continue
+			}
+			value = &yaml.Node{Kind: yaml.SequenceNode, Line: value.Line, Content: kept}
+		}
+		flags.Content = append(flags.Content, key, value)
 	}
 	c.flags = &flags
 	return &c
@@ -235,7 +312,7 @@ func (p *planner) profile() error {
 	if err != nil {
 		return err
 	}
-	return p.add(s, inputs, "profile.json", [2]string{"model", p.at(modelFile)}, [2]string{"output", p.at("report.html")})
+	return p.add(s, inputs, profileFile, [2]string{"model", p.at(modelFile)}, [2]string{"output", p.at(reportFile)})
 }
 
 // migrate needs a month to come from. It writes the page, and the movers as a table.
@@ -244,7 +321,7 @@ func (p *planner) migrate() error {
 	if s == nil || p.last == "" {
 		return nil
 	}
-	for _, out := range []struct{ name, result string }{{"migration.html", "migration.json"}, {"movers.parquet", ""}} {
+	for _, out := range []struct{ name, result string }{{flowsFile, movesFile}, {moversFile, ""}} {
 		err := p.add(s, nil, out.result, [2]string{"from", filepath.Join(p.last, labelsFile)}, [2]string{"to", p.at(labelsFile)},
 			[2]string{"from-model", filepath.Join(p.last, modelFile)}, [2]string{"to-model", p.at(modelFile)}, [2]string{"output", p.at(out.name)})
 		if err != nil {
@@ -266,6 +343,10 @@ func (p *planner) exports() error {
 		if err != nil {
 			return p.file.wrong(&yaml.Node{Line: s.line}, "%v", err)
 		}
+		if p.taken[filled] {
+			return p.file.wrong(&yaml.Node{Line: s.line}, "export: output is %q, which is the name of another result", filled).Do("choose another name")
+		}
+		p.taken[filled] = true
 		flags := [][2]string{{"model", p.at(modelFile)}, {"output", p.at(filled)}}
 		if s.has("as") == "" {
 			inputs, err := p.customers()
