@@ -140,7 +140,7 @@ func TestWhatIsNotBuiltYetIsUnknown(t *testing.T) {
 		}
 	}
 	// What stands behind a flag is a command's own: each has it here, or has it not at all.
-	built := map[string][]string{"cluster": {"fit", "assign", "sweep", "plan", "status"}, "detach": {"fit", "assign"}, "min-workers": {"fit", "assign", "sweep"},
+	built := map[string][]string{"cluster": {"fit", "assign", "sweep", "plan", "status"}, "detach": {"fit", "assign", "sweep"}, "min-workers": {"fit", "assign", "sweep"},
 		"worker-wait": {"fit", "assign", "sweep"}, "memory": {"coordinator", "worker"}, "spill": {"worker"}, "insecure": {"fit", "assign", "sweep", "coordinator", "worker", "serve"},
 		"tls-cert": {"fit", "assign", "sweep", "plan", "status", "coordinator", "worker", "serve"}, "gate": {"check", "fit"}, "from": {"migrate", "fit"},
 		"from-labels": {"fit", "export"}, "keep-transforms": {"fit"}, "report": {"fit"}}

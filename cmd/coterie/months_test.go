@@ -272,6 +272,8 @@ func TestBadMonthsAreToldAsSuch(t *testing.T) {
 	write(t, "six.csv", "id,segment,distance\n1000,5,1\n")
 	write(t, "noid.csv", "spend,visits\n1,2\n3,4\n5,6\n7,9\n8,8\n")
 	write(t, "torn.json", text(t, "june.json")[:300])
+	write(t, "ladder.csv", "id,size,spend\n1,s,1\n2,m,2\n3,l,9\n4,l,8\n")
+	fitDone(t, "ladder.csv", "-k", "2", "--ordinal", "size=s<m<l", "-o", "ladder.json")
 	ok := []string{"fit", "july.csv", "--from", "june.json", "-o", "new.json"}
 	for _, c := range []struct {
 		args []string
@@ -283,6 +285,8 @@ func TestBadMonthsAreToldAsSuch(t *testing.T) {
 		{with(ok, "--features", "spend"), fault.Input, "june.json: was fitted on other features: spend, visits; here they are spend"},
 		{with(ok, "--features", "spend", "--log1p", "spend"), fault.Input, "other features"},
 		{[]string{"fit", "renamed.csv", "--from", "june.json", "-o", "new.json"}, fault.Input, `renamed.csv: the model june.json needs the column "visits"`},
+		{[]string{"fit", "ladder.csv", "--from", "ladder.json", "--ordinal", "size=l<m<s", "-o", "new.json"}, fault.Input,
+			"ladder.json: was fitted with size in the order s < m < l, and here it is l < m < s"},
 		{[]string{"fit", "july.csv", "--from", "torn.json", "-o", "new.json"}, fault.Input, "torn.json: the model is truncated"},
 		{[]string{"fit", "july.csv", "--from", "none.json", "-o", "new.json"}, fault.Input, "none.json"},
 		{with(ok, "--from-labels", "none.csv"), fault.Input, "none.csv"},

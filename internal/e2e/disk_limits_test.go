@@ -22,7 +22,7 @@ type disk struct {
 }
 
 // diskBytes has room for the job's specification and three checkpoints of bulkyRuns, of which two are kept.
-const diskBytes = 2 << 20
+const diskBytes = 4 << 20
 
 func newDisk(t *testing.T) *disk {
 	t.Helper()
@@ -93,7 +93,7 @@ func (d *disk) lead(before *daemon) *daemon {
 		"--listen", rpc, "--gossip", gossip, "--http", "127.0.0.1:0")
 }
 
-// bulkyRuns is a fit with checkpoints of 200 to 600 KiB, one at the end of each phase of its many short runs.
+// bulkyRuns is a fit with checkpoints of 700 to 1,100 KiB, of which 512 are a sample of the rows, one at the end of each phase of its many short runs.
 func bulkyRuns(runs string) []string {
 	return []string{"synth://uniform?rows=17000&seed=3&d=200", "-k", "200", "--init", "random", "--tol", "0", "--max-iter", "3", "--runs", runs}
 }

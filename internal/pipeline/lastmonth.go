@@ -126,6 +126,14 @@ func (l *lastMonth) fits(in *wire.Input, keep bool) error {
 	if err := l.sameFeatures(slices.Concat(in.Spec.Numeric, in.Spec.Categorical)); err != nil {
 		return err
 	}
+	for _, was := range l.Transform.Spec().Orders {
+		for _, is := range in.Spec.Orders {
+			if was.Column == is.Column && !slices.Equal(was.Levels, is.Levels) {
+				return fault.Inputf(fault.In(l.file), "was fitted with %s in the order %s, and here it is %s", was.Column, strings.Join(was.Levels, " < "), strings.Join(is.Levels, " < ")).
+					Do("leave out --ordinal, which then is as it was, or fit without --from")
+			}
+		}
+	}
 	if keep && !l.Transform.Spec().Equal(in.Spec) {
 		return fault.Usagef("--keep-transforms: --feature-weight or --ordinal asks for other transforms than %s has", l.file).
 			Do("leave them out, or --keep-transforms")

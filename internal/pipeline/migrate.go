@@ -171,7 +171,7 @@ func (m *migration) openValues(ctx context.Context) error {
 			}
 		}
 		if value = segment.DefaultValue(numeric); value == "" {
-			return fault.Inputf(fault.In(path), "no column is called monetary").Do("name the column with the value of a customer with --value; there are %s", shorten(numeric))
+			return fault.Inputf(fault.In(path), "no column of numbers is called monetary").Do("name the column with the value of a customer with --value; there are %s", shorten(numeric))
 		}
 	}
 	if err := mustHave(schema, path, id, value); err != nil {
