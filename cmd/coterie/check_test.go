@@ -98,3 +98,26 @@ func TestGatesThatMakeNoSenseAreNamed(t *testing.T) {
 	}
 	runBad(t, cases)
 }
+
+func TestCheckRefusesOtherFeaturesThanItsModelHas(t *testing.T) {
+	enterWith(t, map[string]string{"a.csv": "id,x,y\n1,1,5\n2,2,6\n3,3,9\n4,9,8\n"})
+	if got := coterie("fit", "a.csv", "-k", "2", "-o", "m.json", "--features", "x,y", "--log1p", "y"); got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	for _, c := range []struct {
+		flags []string
+		code  int
+	}{
+		{nil, 0},
+		{[]string{"--features", "x,y", "--log1p", "y"}, 0},
+		{[]string{"--features", "x"}, 2},
+		{[]string{"--log1p", "x"}, 2},
+		{[]string{"--feature-weight", "x=2"}, 2},
+		{[]string{"--categorical", "x"}, 2},
+	} {
+		got := coterie(append([]string{"check", "a.csv", "--model", "m.json"}, c.flags...)...)
+		if got.code != c.code || c.code != 0 && !strings.Contains(got.stderr, c.flags[0]+": is other than in m.json") {
+			t.Errorf("%v: got %+v, want exit %d", c.flags, got, c.code)
+		}
+	}
+}

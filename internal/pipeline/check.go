@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/model"
 )
@@ -90,6 +93,9 @@ func Check(ctx context.Context, r *CheckRequest) (*CheckOutcome, error) {
 	}
 	data := r.Data
 	if m != nil {
+		if err := agrees(&data, m.Transform.Spec(), r.Model); err != nil {
+			return nil, err
+		}
 		data = data.forModel(m)
 	}
 	source, err := openData(ctx, &data, &r.Engine)
@@ -102,6 +108,32 @@ func Check(ctx context.Context, r *CheckRequest) (*CheckOutcome, error) {
 		return nil, explain(err, source)
 	}
 	return outcome, outcome.hold(r.Gates, firstName(source))
+}
+
+// agrees refuses columns and transforms that are given beside a model which has others: those of the model would be taken.
+func agrees(given *Data, spec *feature.Spec, file string) error {
+	only := func(s feature.Spec) *feature.Spec { return &s }
+	for _, c := range []struct {
+		flag   string
+		differ bool
+	}{
+		{"--features", given.Features != nil && !slices.Equal(given.Features, spec.Numeric)},
+		{"--categorical", given.Categorical != nil && !slices.Equal(given.Categorical, spec.Categorical)},
+		{"--log1p", given.Log1p != nil && !only(feature.Spec{Log1p: given.Log1p}).Equal(only(feature.Spec{Log1p: spec.Log1p}))},
+		{"--feature-weight", given.Weights != nil && !sameWeights(given.Weights, spec.Weights)},
+		{"--fold-levels", given.Fold != nil},
+	} {
+		if c.differ {
+			return fault.Usagef("%s: is other than in %s, whose features and transforms count", c.flag, file).Do("leave out %s, or --model", c.flag)
+		}
+	}
+	return nil
+}
+
+// sameWeights compares weights in any order.
+func sameWeights(a, b []feature.Weight) bool {
+	byColumn := func(x, y feature.Weight) int { return strings.Compare(x.Column, y.Column) }
+	return slices.Equal(slices.SortedFunc(slices.Values(a), byColumn), slices.SortedFunc(slices.Values(b), byColumn))
 }
 
 func check(ctx context.Context, r *CheckRequest, m *model.Model, source dataset.Source) (*CheckOutcome, error) {
