@@ -95,7 +95,11 @@ func (w *town) computeOne(task *wire.Task, id int) *wire.Partial {
 		points := w.points[id]
 		acc := kmeans.NewAccumulator(task.Centroids.K, 2, false)
 		p.Sums, p.Inertia = kmeans.NewSums(task.Centroids.K, 2, false), new(exact.Bins)
-		kmeans.NewAssigner(task.Centroids).Score(points, 0, points.Rows(), make([]uint16, points.Rows()), true, acc, p.Inertia, new(kmeans.Scratch))
+		labels := make([]uint16, points.Rows())
+		kmeans.NewAssigner(task.Centroids).Score(points, 0, points.Rows(), labels, true, acc, p.Inertia, new(kmeans.Scratch))
+		if task.Spread {
+			p.Spread = spreadOf(points, task.Centroids, labels)
+		}
 		p.Moved = acc.Drain(p.Sums)
 	default:
 		w.t.Fatalf("unexpected task %s", task.Kind)

@@ -272,7 +272,8 @@ func (s *Server) Show(_ context.Context, req *pb.ShowRequest) (*pb.ShowReply, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil && len(r.spec.Fit.Sweep) == 0}, nil
+	sweep := len(r.spec.GetFit().GetSweep()) > 0
+	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil && !sweep, Sweep: sweep}, nil
 }
 
 // Cancel implements Jobs.

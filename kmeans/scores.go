@@ -138,7 +138,9 @@ type Silhouette struct {
 // every row counts once, whatever it weighs.
 //
 // Of a sample, rows are compared with those of the sample, and the clusters weigh as they do in the whole (stratified
-// afterwards): the error is that of the clusters' means; a cluster that the sample lacks is left out.
+// afterwards); a cluster that the sample lacks is left out. The error is by the jackknife that leaves out one group of rows
+// at a time, of sampleGroups, also of those that others are compared with (J. Shao, D. Tu, "The Jackknife and Bootstrap",
+// 1995).
 //
 // It takes n² distances, which are made row by row and shared by the labellings: memory is that of n numbers for each of
 // them. They are added as integers, so that the bits depend neither on threads nor on what else is measured. The error is
@@ -151,13 +153,18 @@ func Silhouettes(ctx context.Context, p *Points, of []Labelling, threads int) ([
 	}
 	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range max(1, threads) {
+	walkers := make([]*walker, max(1, threads))
+	for t := range walkers {
 		wait.Go(func() {
-			w := c.walker()
+			w := c.walker(ordered)
+			walkers[t] = w
 			for i := int(next.Add(1)) - 1; i < p.n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				w.distances(p, i)
-				for _, m := range ordered {
+				for n, m := range ordered {
 					m.values[i] = m.silhouette(i, w)
+					if m.Sizes != nil {
+						m.leaveOut(i, w, w.left[n])
+					}
 				}
 			}
 		})
@@ -167,29 +174,48 @@ func Silhouettes(ctx context.Context, p *Points, of []Labelling, threads int) ([
 		return nil, err
 	}
 	out := make([]Silhouette, len(of))
-	for i, m := range ordered {
-		out[i] = m.mean()
+	for n, m := range ordered {
+		left := make([]int64, len(walkers[0].left[n]))
+		for _, w := range walkers {
+			for at, v := range w.left[n] {
+				left[at] += v
+			}
+		}
+		out[n] = m.mean(left)
 	}
 	return out, nil
 }
 
 // cells are rows brought together that all labellings treat alike. There are far fewer of them than rows: clusters of many k
 // are much the same ones cut further. So distances are added up by cell, once, and then the cells by cluster.
+// Those of a sample are cut by group too.
 type cells struct {
 	points *Points // by cell
 	rows   []int   // of the caller's Points, in that order
 	first  []int   // where each cell begins; one more
 	unit   float64 // distances times it are integers, whose sums are less than 2^63
 	most   int     // clusters of a labelling
+	groups int     // 1 where no labelling is of a sample
 }
+
+// sampleGroups is how many groups of rows a sample has for its error, which they tell to about a sixth.
+const sampleGroups = 20
+
+// group is the group of row i of a sample.
+func (c *cells) group(i int) int { return i % c.groups }
 
 // distanceBits is how many bits the longest distance has as an integer: MaxPoints of them fit 63 bits.
 const distanceBits = 39
 
 func newCells(p *Points, of []Labelling) *cells {
-	c := &cells{rows: make([]int, p.n), unit: math.Ldexp(1, distanceBits-p.span2())}
+	c := &cells{rows: make([]int, p.n), unit: math.Ldexp(1, distanceBits-p.span2()), groups: 1}
 	for i := range c.rows {
 		c.rows[i] = i
+	}
+	for l := range of {
+		if c.most = max(c.most, of[l].K); of[l].Sizes != nil {
+			c.groups = sampleGroups
+		}
 	}
 	compare := func(a, b int) int {
 		for l := range of {
@@ -197,7 +223,7 @@ func newCells(p *Points, of []Labelling) *cells {
 				return int(x) - int(y)
 			}
 		}
-		return 0
+		return c.group(a) - c.group(b)
 	}
 	slices.SortStableFunc(c.rows, compare)
 	for n, i := range c.rows {
@@ -206,9 +232,6 @@ func newCells(p *Points, of []Labelling) *cells {
 		}
 	}
 	c.first = append(c.first, p.n)
-	for l := range of {
-		c.most = max(c.most, of[l].K)
-	}
 	var err error
 	if c.points, err = p.subset(c.rows); err != nil {
 		panic("kmeans: rows of Points do not fit Points: " + err.Error()) // there are as many of them
@@ -241,13 +264,23 @@ type walker struct {
 	*cells
 	row      []float32
 	squared  []float32
-	sums     []int64 // Σ distance by cell
-	clusters []int64 // room for those of a labelling
+	sums     []int64   // Σ distance by cell
+	clusters []int64   // room for those of a labelling
+	parts    []int64   // room for those of each group
+	sizes    []int     // room for the sizes without a group
+	left     [][]int64 // by labelling of a sample: what leaveOut adds up
 }
 
-func (c *cells) walker() *walker {
-	return &walker{cells: c, row: make([]float32, c.points.d), squared: make([]float32, len(c.points.blocks)/c.points.d),
-		sums: make([]int64, len(c.first)-1), clusters: make([]int64, c.most)}
+func (c *cells) walker(of []*members) *walker {
+	w := &walker{cells: c, row: make([]float32, c.points.d), squared: make([]float32, len(c.points.blocks)/c.points.d),
+		sums: make([]int64, len(c.first)-1), clusters: make([]int64, c.most), parts: make([]int64, c.most*c.groups),
+		sizes: make([]int, c.most), left: make([][]int64, len(of))}
+	for n, m := range of {
+		if m.Sizes != nil {
+			w.left[n] = make([]int64, m.K*c.groups)
+		}
+	}
+	return w
 }
 
 // distances adds up the distances from row i of p.
@@ -266,35 +299,57 @@ func (w *walker) distances(p *Points, i int) {
 // members are the clusters of a labelling, and the rows' silhouettes.
 type members struct {
 	*Labelling
-	sizes  []int    // rows by cluster
-	cells  []uint16 // by cell: its cluster
-	values []float64
+	sizes   []int    // rows by cluster
+	grouped []int    // of a sample: rows by group and cluster
+	cells   []uint16 // by cell: its cluster
+	places  []int32  // of a sample, by cell: where it is in grouped
+	values  []float64
 }
 
 func newMembers(l *Labelling, c *cells) *members {
-	m := &members{Labelling: l, sizes: make([]int, l.K), cells: make([]uint16, len(c.first)-1), values: make([]float64, len(l.Labels))}
-	for _, j := range l.Labels {
+	m := &members{Labelling: l, sizes: make([]int, l.K), grouped: make([]int, c.groups*l.K), cells: make([]uint16, len(c.first)-1),
+		places: make([]int32, len(c.first)-1), values: make([]float64, len(l.Labels))}
+	for i, j := range l.Labels {
 		m.sizes[j]++
+		m.grouped[c.group(i)*l.K+int(j)]++
 	}
 	for n := range m.cells {
-		m.cells[n] = l.Labels[c.rows[c.first[n]]]
+		i := c.rows[c.first[n]]
+		m.cells[n], m.places[n] = l.Labels[i], int32(c.group(i)*l.K)+int32(l.Labels[i])
 	}
 	return m
 }
 
 // silhouette is that of row i, whose distances are added up.
 func (m *members) silhouette(i int, w *walker) float64 {
-	own := int(m.Labels[i])
-	if m.sizes[own] < 2 {
-		return 0
-	}
 	sums := w.clusters[:m.K]
 	clear(sums)
-	for n, j := range m.cells {
-		sums[j] += w.sums[n]
+	if m.Sizes == nil {
+		for n, j := range m.cells {
+			sums[j] += w.sums[n]
+		}
+		return silhouetteOf(int(m.Labels[i]), sums, m.sizes)
 	}
-	a, b := float64(sums[own])/float64(m.sizes[own]-1), math.Inf(1)
-	for j, n := range m.sizes {
+	parts := w.parts[:len(m.grouped)]
+	clear(parts)
+	for n, at := range m.places {
+		parts[at] += w.sums[n]
+	}
+	for first := 0; first < len(parts); first += m.K {
+		for j, v := range parts[first : first+m.K] {
+			sums[j] += v
+		}
+	}
+	return silhouetteOf(int(m.Labels[i]), sums, m.sizes)
+}
+
+// silhouetteOf is that of a row of a cluster, of the sums of its distances to the rows of each cluster.
+func silhouetteOf(own int, sums []int64, sizes []int) float64 {
+	if sizes[own] < 2 {
+		return 0
+	}
+	a, b := float64(sums[own])/float64(sizes[own]-1), math.Inf(1)
+	for j, n := range sizes {
 		if n > 0 && j != own {
 			b = min(b, float64(sums[j])/float64(n))
 		}
@@ -305,56 +360,93 @@ func (m *members) silhouette(i int, w *walker) float64 {
 	return 0
 }
 
-// mean brings the rows' silhouettes together.
-func (m *members) mean() Silhouette {
+// leftUnit makes integers of silhouettes, whose sums over rows then do not depend on the order.
+const leftUnit = 1 << 36
+
+// leaveOut adds up, by group and cluster, the silhouettes that row i has without each of the groups but its own. It comes
+// after silhouette, whose sums it starts from.
+func (m *members) leaveOut(i int, w *walker, left []int64) {
+	parts := w.parts[:len(m.grouped)]
+	sums, sizes, own := w.clusters[:m.K], w.sizes[:m.K], int(m.Labels[i])
+	for g := range w.groups {
+		if g == w.group(i) {
+			continue
+		}
+		part, grouped := parts[g*m.K:][:m.K], m.grouped[g*m.K:][:m.K]
+		for j := range sums {
+			sums[j] -= part[j]
+			sizes[j] = m.sizes[j] - grouped[j]
+		}
+		left[g*m.K+own] += int64(silhouetteOf(own, sums, sizes) * leftUnit)
+		for j := range sums {
+			sums[j] += part[j]
+		}
+	}
+}
+
+// mean brings the rows' silhouettes together. left is what leaveOut has added up, of a sample.
+func (m *members) mean(left []int64) Silhouette {
+	sums := make([]float64, m.K)
+	for i, j := range m.Labels {
+		sums[j] += m.values[i]
+	}
 	if m.Sizes == nil {
 		sum := 0.0
-		for _, v := range m.values {
+		for _, v := range sums {
 			sum += v
 		}
 		return Silhouette{Mean: sum / float64(max(1, len(m.values)))}
 	}
-	whole := 0.0
-	for j, n := range m.Sizes {
-		if m.sizes[j] > 0 {
-			whole += float64(n)
+	out := Silhouette{Mean: m.weighted(sums, m.sizes)}
+	var without []float64
+	for first := 0; first < len(left); first += m.K {
+		rest, drawn := make([]int, m.K), 0
+		for j, n := range m.grouped[first : first+m.K] {
+			sums[j], rest[j] = float64(left[first+j])/leftUnit, m.sizes[j]-n
+			drawn += n
+		}
+		if drawn > 0 {
+			without = append(without, m.weighted(sums, rest))
 		}
 	}
-	means, variances := m.moments()
-	var out Silhouette
-	squares := 0.0
-	for j, n := range m.Sizes {
-		drawn := float64(m.sizes[j])
-		if drawn == 0 {
-			continue
-		}
-		share := float64(n) / whole
-		out.Mean += float64(share * means[j])
-		left := max(0, 1-drawn/float64(n)) // of rows that the sample does not know
-		squares += float64(float64(share*share) * float64(float64(variances[j]/drawn)*left))
-	}
-	out.Error = math.Sqrt(squares)
+	out.Error = m.jackknife(without)
 	return out
 }
 
-// moments are the means and the variances of the clusters' silhouettes; one row says nothing of the variance, and the widest
-// that there can be is taken.
-func (m *members) moments() (means, variances []float64) {
-	means, variances = make([]float64, m.K), make([]float64, m.K)
-	for i, j := range m.Labels {
-		means[j] += m.values[i]
-	}
-	for j, n := range m.sizes {
-		means[j] /= float64(max(1, n))
-	}
-	for i, j := range m.Labels {
-		off := m.values[i] - means[j]
-		variances[j] += float64(off * off)
-	}
-	for j, n := range m.sizes {
-		if variances[j] /= float64(max(1, n-1)); n < 2 {
-			variances[j] = 1
+// weighted is the mean of the clusters' means, which are sums over so many rows, by the clusters' shares of the whole.
+func (m *members) weighted(sums []float64, rows []int) float64 {
+	whole, mean := 0.0, 0.0
+	for j, n := range m.Sizes {
+		if rows[j] > 0 {
+			whole += float64(n)
 		}
 	}
-	return means, variances
+	for j, n := range m.Sizes {
+		if rows[j] > 0 && whole > 0 {
+			mean += float64(float64(n) / whole * float64(sums[j]/float64(rows[j])))
+		}
+	}
+	return mean
+}
+
+// jackknife is the standard error of the mean of which these are without a group each. The rows that were drawn are not drawn
+// again: of most of the whole, less is left to chance.
+func (m *members) jackknife(without []float64) float64 {
+	groups := float64(len(without))
+	if groups < 2 {
+		return 1 // so few rows say nothing
+	}
+	mean, squares, whole := 0.0, 0.0, 0.0
+	for _, v := range without {
+		mean += v / groups
+	}
+	for _, v := range without {
+		off := v - mean
+		squares += float64(off * off)
+	}
+	for _, n := range m.Sizes {
+		whole += float64(n)
+	}
+	left := max(0, 1-float64(len(m.Labels))/max(1, whole))
+	return math.Sqrt(float64(squares*left) * float64((groups-1)/groups))
 }

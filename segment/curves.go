@@ -208,7 +208,7 @@ func (s *Sweep) aloud(m *measure) string {
 		text += ", " + say(last)
 	}
 	if best >= 0 && best != first && best != last {
-		text += "; recommended, " + say(best)
+		text += "; " + s.mark() + ", " + say(best)
 	}
 	return text + ". The table has every figure."
 }

@@ -45,12 +45,20 @@ func (s *Sweep) Recommend() {
 			rounded(LeastStability, 1), first.K, rounded(first.Silhouette, 2))}
 	case !s.outstanding(best):
 		s.Recommended = Recommendation{K: best.K, Unclear: true, Because: fmt.Sprintf(
-			"no k stands out: k = %d has the highest silhouette, %s, and data without any segments would have %s; choose the number that you can act on",
-			best.K, rounded(best.Silhouette, 2), rounded(best.Shapeless, 2))}
+			"no k stands out: k = %d has the highest silhouette, %s, and data without any segments would have %s%s; choose the number that you can act on",
+			best.K, rounded(best.Silhouette, 2), rounded(best.Shapeless, 2), s.chance(best))}
 	default:
-		s.Recommended = Recommendation{K: best.K, Because: fmt.Sprintf("k = %d has the highest silhouette, %s%s", best.K,
-			rounded(best.Silhouette, 2), s.vetoed(first, best))}
+		s.Recommended = Recommendation{K: best.K, Because: fmt.Sprintf("k = %d has the highest silhouette, %s%s%s", best.K,
+			rounded(best.Silhouette, 2), s.vetoed(first, best), s.further(best))}
 	}
+}
+
+// further ends the sentence where the curve may go on to rise beyond what was looked at.
+func (s *Sweep) further(best *Candidate) string {
+	if n := len(s.Candidates); n < 3 || best != &s.Candidates[n-1] {
+		return ""
+	}
+	return "; it is the largest k that was looked at, and more may be better still"
 }
 
 // vetoed ends the sentence on the k that is chosen: how stable it is, and which k with a higher silhouette is not.
@@ -62,10 +70,20 @@ func (s *Sweep) vetoed(first, best *Candidate) string {
 		rounded(best.Stability, 2), first.K, rounded(first.Silhouette, 2), rounded(first.Stability, 2))
 }
 
+// chance says why a silhouette that is above that of rows without segments does not stand out.
+func (s *Sweep) chance(c *Candidate) string {
+	if c.Silhouette-c.Shapeless < standsOut {
+		return ""
+	}
+	return fmt.Sprintf(", which %d rows can be above by chance", s.looked())
+}
+
+// looked is how many rows a silhouette is of.
+func (s *Sweep) looked() int64 { return min(max(s.Sampled, 1), max(s.Rows, 1)) }
+
 // outstanding says whether a silhouette is one that rows without segments do not have.
 func (s *Sweep) outstanding(c *Candidate) bool {
-	rows := min(max(s.Sampled, 1), max(s.Rows, 1))
-	return c.Silhouette-c.Shapeless >= standsOut+standsOutFew/math.Sqrt(float64(rows))
+	return c.Silhouette-c.Shapeless >= standsOut+standsOutFew/math.Sqrt(float64(s.looked()))
 }
 
 // rounded is a figure with so many digits behind the point.

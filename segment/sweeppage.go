@@ -27,19 +27,21 @@ type sweepView struct {
 	Rows     []candidateView
 	Omitted  string
 	Sampled  bool
+	Mark     string // what the marked k is
 }
 
 // candidateView is one row of the table.
 type candidateView struct {
 	K                                                       int
 	Chosen                                                  bool
+	Mark                                                    string
 	Silhouette, Error, Stability, Inertia, Calinski, Davies string
 	Smallest, SmallestShare                                 string
 }
 
 func (s *Sweep) view() *sweepView {
 	v := &sweepView{Title: "How many segments?", Verdict: "No clear number of segments", Because: sentence(s.Recommended.Because),
-		Features: clip(strings.Join(s.Features, ", ")), Curves: s.curves(), Sampled: s.sampled()}
+		Features: clip(strings.Join(s.Features, ", ")), Curves: s.curves(), Sampled: s.sampled(), Mark: s.mark()}
 	if k := s.Recommended.K; k > 0 && !s.Recommended.Unclear {
 		v.Verdict = fmt.Sprintf("%s segments", count(int64(k)))
 		if k == 1 {
@@ -60,9 +62,17 @@ func (s *Sweep) view() *sweepView {
 	return v
 }
 
+// mark is what the marked k is: no more than the best there is, where none stands out.
+func (s *Sweep) mark() string {
+	if s.Recommended.Unclear {
+		return "the best there is"
+	}
+	return "recommended"
+}
+
 // candidateView is one candidate as text; figures that one segment cannot have are dashes.
 func (s *Sweep) candidateView(c *Candidate) candidateView {
-	v := candidateView{K: c.K, Chosen: c.K == s.Recommended.K, Inertia: precise(c.Inertia), Smallest: count(c.Smallest),
+	v := candidateView{K: c.K, Chosen: c.K == s.Recommended.K, Mark: s.mark(), Inertia: precise(c.Inertia), Smallest: count(c.Smallest),
 		Silhouette: "–", Stability: "–", Calinski: "–", Davies: "–", SmallestShare: percent(math.NaN())}
 	if s.Rows > 0 {
 		v.SmallestShare = percent(float64(c.Smallest) / float64(s.Rows))

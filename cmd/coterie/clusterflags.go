@@ -93,14 +93,9 @@ const defaultWorkerWait = 5 * time.Minute
 
 // bind adds the flags.
 func (j *jobFlags) bind(cmd *cobra.Command) {
-	j.bindAttached(cmd)
-	cmd.Flags().BoolVar(&j.detach, "detach", false, "with --cluster: print the job's id and return")
-}
-
-// bindAttached adds the flags to a command whose result is shown where it runs.
-func (j *jobFlags) bindAttached(cmd *cobra.Command) {
 	j.clusterFlags.bind(cmd, "run on the cluster of the coordinator at `HOST:PORT` instead of in this process; the bits are the same")
 	flags := cmd.Flags()
+	flags.BoolVar(&j.detach, "detach", false, "with --cluster: print the job's id and return")
 	flags.Var(newWhole(&j.minWorkers, 1, 1, 1<<20), "min-workers", "with --cluster: wait for `N` workers")
 	flags.Var(newSpan(&j.workerWait, defaultWorkerWait), "worker-wait", "with --cluster: how `LONG` to wait for them (exit code 5 after that)")
 	flags.BoolVar(&j.insecure, "insecure", false, "with --cluster: let workers read local files and hand labels in beyond loopback without TLS")

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
+	"github.com/coterie-project/coterie/segment"
 )
 
 // jobDocument is a job in --json.
@@ -33,6 +35,9 @@ type jobDocument struct {
 	Ended      string  `json:"ended,omitempty"`
 	Digest     string  `json:"digest,omitempty"` // of a fit that is done, where the job is shown
 	Model      string  `json:"model,omitempty"`
+
+	Sweep  *segment.Sweep `json:"sweep,omitempty"` // of a sweep that is done, where the job is shown
+	Output string         `json:"output,omitempty"`
 }
 
 func jobDocuments(list []*pb.JobInfo) []jobDocument {
@@ -173,19 +178,19 @@ func newJobsShowCommand(app *App) *cobra.Command {
 	f := &jobsShowFlags{}
 	cmd := &cobra.Command{
 		Use:     "show JOB --cluster HOST:PORT",
-		Short:   "Show a job, and write the model of a fit that is done",
+		Short:   "Show a job, and write what a fit or a sweep that is done has found",
 		Example: "  coterie jobs show job-kuopx4kocfbs4 --cluster 127.0.0.1:7600 -o model.json",
 		Args:    exactArgs("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("output") {
-				if err := checkOutput("-o", f.output, ".json"); err != nil {
+				if err := checkOutput("-o", f.output, pipeline.SweepFormats...); err != nil {
 					return err
 				}
 			}
 			return f.ask(cmd.Context(), func(ctx context.Context, jobs pb.JobsClient) error { return f.show(ctx, app, jobs, args[0]) })
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "where the model of a fit goes: `FILE`.json")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "where the model of a fit goes: `FILE`.json; or of a sweep: .html, .json or .csv")
 	f.bindRequired(cmd)
 	addJSON(cmd, &f.json)
 	cmd.ValidArgsFunction = f.completeJobs(app, func(*pb.JobInfo) bool { return true })
@@ -200,7 +205,14 @@ func (f *jobsShowFlags) show(ctx context.Context, app *App, jobs pb.JobsClient, 
 	doc := jobDocumentOf(reply.Info)
 	table := ""
 	switch {
+	case reply.Info.State == "done" && reply.Sweep:
+		return f.showSweep(ctx, app, jobs, reply)
 	case reply.Info.State == "done" && reply.Fit:
+		if f.output != "" {
+			if err := checkOutput("-o", f.output, ".json"); err != nil {
+				return err
+			}
+		}
 		spec, err := pipeline.FetchSpec(ctx, jobs, id)
 		if err != nil {
 			return err
@@ -233,16 +245,55 @@ func (f *jobsShowFlags) show(ctx context.Context, app *App, jobs pb.JobsClient, 
 	})
 }
 
+// showSweep shows a sweep that is done.
+func (f *jobsShowFlags) showSweep(ctx context.Context, app *App, jobs pb.JobsClient, reply *pb.ShowReply) error {
+	doc := jobDocumentOf(reply.Info)
+	spec, err := pipeline.FetchSpec(ctx, jobs, reply.Info.Id)
+	if err != nil {
+		return err
+	}
+	result, err := pipeline.FetchResult(ctx, jobs, reply.Info.Id)
+	if err != nil {
+		return err
+	}
+	if doc.Sweep, err = pipeline.SweepOfJob(spec, result); err != nil {
+		return err
+	}
+	if f.output != "" {
+		if err := checkStdout(f.json, f.output); err != nil {
+			return err
+		}
+		if f.output == stdio {
+			return app.sweepTable(doc.Sweep)
+		}
+		if err := pipeline.WriteSweep(f.output, doc.Sweep); err != nil {
+			return err
+		}
+		doc.Output = f.output
+	}
+	return app.answer(f.json, doc, func(w io.Writer) {
+		writeJob(w, reply.Info, "", time.Now())
+		fmt.Fprintln(w)
+		writeSweep(w, doc.Sweep, app.width())
+		if doc.Output != "" {
+			fmt.Fprintf(w, "output  %s\n", doc.Output)
+		}
+	})
+}
+
 // noModel says why a job has no model to be written.
 func noModel(reply *pb.ShowReply, address string) error {
-	j := reply.Info
+	j, noun := reply.Info, "model"
+	if reply.Sweep {
+		noun = "result"
+	}
 	switch {
-	case !reply.Fit:
+	case !reply.Fit && !reply.Sweep:
 		return fault.Failedf(nil, "-o: job %s is %q, which makes no model", j.Id, j.Name).Do("leave -o out; its labels lie where it was told to write them")
 	case j.State == "failed" || j.State == "cancelled":
-		return fault.Failedf(nil, "-o: job %s has no model: it is %s: %s", j.Id, j.State, cmp.Or(j.Reason, "no reason is known")).
+		return fault.Failedf(nil, "-o: job %s has no %s: it is %s: %s", j.Id, noun, j.State, cmp.Or(j.Reason, "no reason is known")).
 			Do("coterie jobs resume %s --cluster %s lets it go on", j.Id, address)
 	}
-	return fault.Failedf(nil, "-o: job %s has no model yet: it is %s", j.Id, j.State).
+	return fault.Failedf(nil, "-o: job %s has no %s yet: it is %s", j.Id, noun, j.State).
 		Do("coterie jobs show %s --cluster %s says how far it is; ask again once it is done", j.Id, address)
 }

@@ -127,6 +127,8 @@ func jobNext(reply *pb.ShowReply, address string) string {
 	switch {
 	case j.State == "failed" || j.State == "cancelled":
 		return fmt.Sprintf("coterie jobs resume %s --cluster %s goes on from the last checkpoint", j.Id, address)
+	case j.State == "done" && reply.Sweep:
+		return fmt.Sprintf("coterie jobs show %s --cluster %s shows what it found; -o FILE.html makes a page", j.Id, address)
 	case j.State == "done" && reply.Fit:
 		return fmt.Sprintf("coterie jobs show %s --cluster %s -o model.json writes the model", j.Id, address)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/coterie-project/coterie/coordinator"
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/segment"
@@ -66,7 +67,7 @@ func newSweepCommand(app *App) *cobra.Command {
 	f.bindMethod(flags)
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
-	f.job.bindAttached(cmd)
+	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	return cmd
 }
@@ -92,10 +93,14 @@ func (f *sweepFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	if err := f.check(args); err != nil {
 		return err
 	}
+	output := f.output
+	if output == stdio {
+		output = ""
+	}
 	reporter := app.reporter()
 	r := &pipeline.SweepRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Ks: f.ks, Init: f.init,
 		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
-		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Output: f.output}
+		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Output: output}
 	if err := f.job.apply(&r.Engine); err != nil {
 		reporter.Close()
 		return err
@@ -105,19 +110,42 @@ func (f *sweepFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.job.detaches() {
+		return app.detached(f.json, outcome.Job, f.job.address, "")
+	}
 	app.tellLeftOut(&outcome.Intake)
 	if f.output == stdio {
-		return nil // the table is there
+		return app.sweepTable(&outcome.Sweep)
 	}
 	doc := sweepDocument{Sweep: outcome.Sweep, Seconds: outcome.Seconds, Output: f.output, Left: leftOutOf(&outcome.Intake)}
-	return app.answer(f.json, doc, func(w io.Writer) { f.write(w, outcome, fitOf(cmd, args, outcome.Recommended.K), app.width()) })
+	return app.answer(f.json, doc, func(w io.Writer) {
+		fmt.Fprintf(w, "%s rows × %d columns, %s of k, %.2f s\n", grouped(outcome.Rows), outcome.Columns,
+			counted(int64(len(outcome.Candidates)), "value", "values"), outcome.Seconds)
+		writeSweep(w, &outcome.Sweep, app.width())
+		if f.output != "" {
+			fmt.Fprintf(w, "output  %s\n", f.output)
+		}
+		fmt.Fprintf(w, "next    %s\n", fitOf(cmd, args, outcome.Recommended.K))
+	})
+}
+
+// sweepTable writes a sweep as CSV to standard output.
+func (app *App) sweepTable(s *segment.Sweep) error {
+	if err := pipeline.WriteSweepTable(app.Stdout, s); err != nil {
+		return fault.Failedf(err, "standard output")
+	}
+	return nil
 }
 
 func (f *sweepFlags) check(args []string) error {
 	if err := f.data.check(); err != nil {
 		return err
 	}
-	if f.output != "" {
+	switch {
+	case f.output != "" && f.job.detaches():
+		return fault.Usagef("--detach: -o %s would be written by this process, which does not stay", quoted(f.output)).
+			Do("leave -o out; coterie jobs show JOB --cluster %s -o %s writes it once the job is done", f.job.address, quoted(f.output))
+	case f.output != "":
 		if err := checkOutput("-o", f.output, pipeline.SweepFormats...); err != nil {
 			return err
 		}
@@ -130,9 +158,8 @@ func (f *sweepFlags) check(args []string) error {
 	return checkStdout(f.json, f.output, f.data.badRowsOut)
 }
 
-// write says in words what was found.
-func (f *sweepFlags) write(w io.Writer, o *pipeline.SweepOutcome, next string, width int) {
-	fmt.Fprintf(w, "%s rows × %d columns, %s of k, %.2f s\n", grouped(o.Rows), o.Columns, counted(int64(len(o.Candidates)), "value", "values"), o.Seconds)
+// writeSweep writes a line for every k, and what is recommended.
+func writeSweep(w io.Writer, o *segment.Sweep, width int) {
 	sampled := o.Sampled < o.Rows
 	head := []string{"", ">k", ">silhouette"}
 	if sampled {
@@ -149,17 +176,22 @@ func (f *sweepFlags) write(w io.Writer, o *pipeline.SweepOutcome, next string, w
 			row = append(row, score(c.K, c.SilhouetteError, 'f', 4))
 		}
 		table.add(append(row, score(c.K, c.Stability, 'f', 2), score(c.K, c.CalinskiHarabasz, 'g', 6), score(c.K, c.DaviesBouldin, 'f', 4),
-			strconv.FormatFloat(c.Inertia, 'g', 6, 64), grouped(c.Smallest), strconv.FormatFloat(100*float64(c.Smallest)/float64(o.Rows), 'g', 2, 64)+" %")...)
+			strconv.FormatFloat(c.Inertia, 'g', 6, 64), grouped(c.Smallest), share(c.Smallest, o.Rows))...)
 	}
 	table.write(w, width)
 	if sampled {
 		fmt.Fprintf(w, "silhouettes are from a sample of %s rows\n", grouped(o.Sampled))
 	}
 	fmt.Fprintf(w, "%s\n", o.Recommended.Because)
-	if f.output != "" {
-		fmt.Fprintf(w, "output  %s\n", f.output)
+}
+
+// share is a part of all rows in percent, with a digit more where it is small.
+func share(part, all int64) string {
+	percent := 100 * float64(part) / float64(max(all, 1))
+	if percent < 9.95 {
+		return strconv.FormatFloat(percent, 'f', 1, 64) + " %"
 	}
-	fmt.Fprintf(w, "next    %s\n", next)
+	return strconv.FormatFloat(percent, 'f', 0, 64) + " %"
 }
 
 // score is a figure that says nothing of one segment.
@@ -219,7 +251,7 @@ func (c *candidates) Set(value string) error {
 		}{{from, &low}, {to, &high}} {
 			if err := newWhole(end.into, 0, 1, coordinator.MaxSweepK).Set(end.text); err != nil {
 				if _, isNumber := strconv.ParseFloat(end.text, 64); isNumber == nil {
-					return refuse("is not a list of numbers of segments: each %v", err)
+					return refuse("is no list of numbers of segments: %q %v", end.text, err)
 				}
 				return refuse("is not a range of k such as 2..15, or a list such as 3,5..8")
 			}

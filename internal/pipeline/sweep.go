@@ -13,12 +13,14 @@ import (
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/embedded"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/store"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
+	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 	"github.com/coterie-project/coterie/segment"
 	"github.com/coterie-project/coterie/worker"
 )
@@ -44,6 +46,7 @@ type SweepOutcome struct {
 	Centroids []*kmeans.Centroids // by candidate: of the best run
 	Intake    wire.Intake
 	Seconds   float64
+	Job       string // its id on a cluster; of a detached one nothing else is known yet
 }
 
 // Sweep reads the data once, fits every k, scores them and writes the output: all of it, or nothing.
@@ -64,6 +67,7 @@ type sweep struct {
 	site     *site
 	source   dataset.Source
 	watch    *stopwatch
+	job      string // the id on a cluster
 	input    *wire.Input
 	manifest *partition.Manifest
 }
@@ -88,7 +92,11 @@ func (s *sweep) run(ctx context.Context) (*SweepOutcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcome := s.outcome(result)
+	if result == nil {
+		return &SweepOutcome{Job: s.job}, nil
+	}
+	outcome := sweepOutcome(result, s.input.Spec)
+	outcome.Job = s.job
 	if err := s.write(outcome, result.Bad); err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func (s *sweep) run(ctx context.Context) (*SweepOutcome, error) {
 	return outcome, nil
 }
 
-// found runs the job, here or on a cluster.
+// found runs the job, here or on a cluster. A detached job gives nothing.
 func (s *sweep) found(ctx context.Context, o *coordinator.FitOptions) (*coordinator.SweepResult, error) {
 	e := &s.request.Engine
 	if e.Cluster != nil {
@@ -121,28 +129,47 @@ func (s *sweep) onCluster(ctx context.Context, o *coordinator.FitOptions) (*coor
 		return nil, err
 	}
 	spec.Fit = coordinator.FitSpec(o, nil)
-	_, result, err := s.site.run(ctx, spec, nil, s.watch)
+	id, result, err := s.site.run(ctx, spec, nil, s.watch)
+	s.job = id
 	var stopped *fault.Error
 	if errors.As(err, &stopped) && stopped.Kind == fault.Interrupted && stopped.Problem == "interrupted" {
 		stopped.Remedy = "run it again: a sweep is shown where it is asked for, and begins anew"
 	}
-	if err != nil {
+	if err != nil || result == nil {
 		return nil, err
 	}
 	return coordinator.SweepResultOf(result)
 }
 
-// outcome is the result in the terms of the data, with the recommendation.
-func (s *sweep) outcome(result *coordinator.SweepResult) *SweepOutcome {
+// sweepOutcome is a result in the terms of the data, with the recommendation.
+func sweepOutcome(result *coordinator.SweepResult, spec *feature.Spec) *SweepOutcome {
 	o := &SweepOutcome{Intake: result.Intake}
 	o.Rows, o.Columns, o.Sampled = result.Rows, result.Columns, result.Sampled
-	o.Features = append(append([]string{}, s.input.Spec.Numeric...), s.input.Spec.Categorical...)
+	o.Features = append(append([]string{}, spec.Numeric...), spec.Categorical...)
 	for _, c := range result.Candidates {
 		o.Candidates = append(o.Candidates, c.Candidate)
 		o.Centroids = append(o.Centroids, c.Centroids)
 	}
 	o.Recommend()
 	return o
+}
+
+// SweepOfJob is what a sweep that ran on a cluster has found, from what the coordinator keeps of it.
+func SweepOfJob(spec *pb.JobSpec, result *pb.JobResult) (*segment.Sweep, error) {
+	r, err := coordinator.SweepResultOf(result)
+	if err != nil {
+		return nil, err
+	}
+	in, err := wire.DecodeInput(spec.Input)
+	if err != nil {
+		return nil, err
+	}
+	return &sweepOutcome(r, in.Spec).Sweep, nil
+}
+
+// WriteSweep writes a sweep in the format that the path's extension names (SweepFormats), whole or not at all.
+func WriteSweep(path string, s *segment.Sweep) error {
+	return store.WriteFile(path, func(w io.Writer) error { return writeSweep(w, path, s) })
 }
 
 // write writes the output and the rows in quarantine, under temporary names first.
@@ -186,6 +213,11 @@ func writeSweep(w io.Writer, path string, s *segment.Sweep) error {
 		_, err = w.Write(append(data, '\n'))
 		return err
 	}
+	return WriteSweepTable(w, s)
+}
+
+// WriteSweepTable writes the candidates of a sweep as CSV.
+func WriteSweepTable(w io.Writer, s *segment.Sweep) error {
 	table := csv.NewWriter(w)
 	table.Write([]string{"k", "inertia", "silhouette", "silhouette_error", "calinski_harabasz", "davies_bouldin", "stability", "smallest", "recommended"})
 	for _, c := range s.Candidates {

@@ -82,7 +82,7 @@ func compareMerged(t tester, r round, packing Packing, order []int) {
 
 // encodedAlone are the parts that compare by their canonical bytes only.
 func encodedAlone(p cmp.Path) bool {
-	return slices.Contains([]string{".Fault", ".Statistics", ".Counts", ".Directions", ".Totals", ".Distinct", ".Seed", ".Farthest", ".Inertia"},
+	return slices.Contains([]string{".Fault", ".Statistics", ".Counts", ".Directions", ".Totals", ".Distinct", ".Seed", ".Farthest", ".Inertia", ".Spread"},
 		p.Last().String())
 }
 

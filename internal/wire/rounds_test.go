@@ -176,6 +176,10 @@ func (w *world) rounds() []round {
 			p.Inertia = new(exact.Bins)
 			p.Sums = w.assign(i, p.Inertia)
 		}),
+		w.each("score with distances", &Task{Kind: Score, Centroids: w.centroids, Spread: true, Reload: w.load}, func(i int, p *Partial) {
+			p.Inertia, p.Spread = new(exact.Bins), spreadOf(w.centroids.K, i)
+			p.Sums = w.assign(i, p.Inertia)
+		}),
 		w.each("farthest", &Task{Kind: Farthest, Centroids: w.centroids, K: 5, Reload: w.load}, func(i int, p *Partial) {
 			p.Farthest = kmeans.NewFarthest(5)
 			kmeans.NewAssigner(w.centroids).Farthest(w.points[i], 0, testRows, p.Farthest, new(kmeans.Scratch))
@@ -201,11 +205,11 @@ func (w *world) together() round {
 	task := &Task{Kind: Together, Reload: w.load, Strands: []*Task{
 		{Kind: Iterate, Run: 1, Centroids: w.centroids, Since: 9},
 		{Kind: Seed, Run: 2, Seed: seed},
-		{Kind: Score, Run: 4, Centroids: few},
+		{Kind: Score, Run: 4, Centroids: few, Spread: true},
 		{Kind: Farthest, Run: 5, Centroids: w.centroids, K: 5},
 	}}
 	return w.each("together", task, func(i int, p *Partial) {
-		iterated, scored, seeded, far := new(Partial), &Partial{Inertia: new(exact.Bins)}, new(Partial), &Partial{Farthest: kmeans.NewFarthest(5)}
+		iterated, scored, seeded, far := new(Partial), &Partial{Inertia: new(exact.Bins), Spread: spreadOf(2, i)}, new(Partial), &Partial{Farthest: kmeans.NewFarthest(5)}
 		iterated.Sums, iterated.Moved, iterated.Fresh = w.assign(i, nil), int64(i), i == 2
 		iterated.Intake.Kept = testRows
 		all := w.centroids
@@ -217,6 +221,15 @@ func (w *world) together() round {
 		kmeans.NewAssigner(w.centroids).Farthest(w.points[i], 0, testRows, far.Farthest, new(kmeans.Scratch))
 		p.Strands = []*Partial{iterated, seeded, scored, far}
 	})
+}
+
+// spreadOf are some distances by cluster.
+func spreadOf(k, part int) []exact.Bins {
+	spread := make([]exact.Bins, k)
+	for j := range spread {
+		spread[j].Add(float32(1+j) / float32(3+part))
+	}
+	return spread
 }
 
 func (w *world) quantiles() round {

@@ -2201,7 +2201,8 @@ func (x *ShowRequest) GetJob() string {
 type ShowReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Info          *JobInfo               `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
-	Fit           bool                   `protobuf:"varint,2,opt,name=fit,proto3" json:"fit,omitempty"` // a fit, whose result makes a model
+	Fit           bool                   `protobuf:"varint,2,opt,name=fit,proto3" json:"fit,omitempty"`     // a fit, whose result makes a model
+	Sweep         bool                   `protobuf:"varint,3,opt,name=sweep,proto3" json:"sweep,omitempty"` // a sweep, whose result is a SweepResult
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2246,6 +2247,13 @@ func (x *ShowReply) GetInfo() *JobInfo {
 func (x *ShowReply) GetFit() bool {
 	if x != nil {
 		return x.Fit
+	}
+	return false
+}
+
+func (x *ShowReply) GetSweep() bool {
+	if x != nil {
+		return x.Sweep
 	}
 	return false
 }
@@ -2838,10 +2846,11 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\tconverged\x18\x04 \x01(\bR\tconverged\x12$\n" +
 	"\x04sums\x18\x05 \x01(\v2\x10.coterie.v1.SumsR\x04sums\"\x1f\n" +
 	"\vShowRequest\x12\x10\n" +
-	"\x03job\x18\x01 \x01(\tR\x03job\"F\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"\\\n" +
 	"\tShowReply\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x10\n" +
-	"\x03fit\x18\x02 \x01(\bR\x03fit\"!\n" +
+	"\x03fit\x18\x02 \x01(\bR\x03fit\x12\x14\n" +
+	"\x05sweep\x18\x03 \x01(\bR\x05sweep\"!\n" +
 	"\rCancelRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\"\r\n" +
 	"\vCancelReply\"!\n" +
