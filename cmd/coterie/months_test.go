@@ -159,8 +159,9 @@ func TestSplitsAndMergesAreTold(t *testing.T) {
 // segments change places.
 func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
 	enter(t)
-	write(t, "old.csv", "id,spend\n0,-2\n1,-2\n2,8\n3,8\n4,4\n5,100\n6,100\n") // the means are 0, 8 and 100, and 4 is between two
-	write(t, "start.csv", "spend\n0\n8\n100\n")
+	write(t, "old.csv", "id,spend\n0,1\n1,1\n2,11\n3,11\n4,7\n5,103\n6,103\n")  // the means are 3, 11 and 103, and 7 is between two
+	write(t, "now.csv", "id,spend\n0,-2\n1,-2\n2,8\n3,8\n4,4\n5,100\n6,100\n") // the first two have moved too far to be the same for certain
+	write(t, "start.csv", "spend\n3\n11\n103\n")
 	fitDone(t, "old.csv", "-k", "3", "-o", "old.json", "--labels", "old-labels.csv", "--init", "start.csv", "--scale", "none", "--tol", "0")
 	if got := readModel(t, "old.json").Counts; !slices.Equal(got, []int64{3, 2, 2}) {
 		t.Fatalf("got the counts %v: no row is in between", got)
@@ -175,12 +176,12 @@ func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
 	}
 	write(t, "swapped.csv", swapped)
 	for _, more := range [][]string{nil, {"--labels", "l.csv"}, {"--labels", "l.csv", "--workers", "3"}} {
-		got := fitDone(t, append([]string{"old.csv", "--from", "old.json", "--from-labels", "swapped.csv", "-o", "new.json", "--tol", "0"}, more...)...)
+		got := fitDone(t, append([]string{"now.csv", "--from", "old.json", "--from-labels", "swapped.csv", "-o", "new.json", "--tol", "0"}, more...)...)
 		if m := readModel(t, "new.json"); !slices.Equal(m.Counts, []int64{3, 2, 2}) || m.CentroidInput(0)[0] != 8 || got.MatchedBy != "customers" {
 			t.Errorf("%v: got the counts %v and %v first, want 3, 2, 2 and 8: the row in between is now of 8", more, m.Counts, m.CentroidInput(0))
 		}
 		if more != nil {
-			assigned(t, "old.csv", "new.json", "l.csv")
+			assigned(t, "now.csv", "new.json", "l.csv")
 		}
 	}
 }
