@@ -159,7 +159,7 @@ func TestSplitsAndMergesAreTold(t *testing.T) {
 // segments change places.
 func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
 	enter(t)
-	write(t, "old.csv", "id,spend\n0,1\n1,1\n2,11\n3,11\n4,7\n5,103\n6,103\n")  // the means are 3, 11 and 103, and 7 is between two
+	write(t, "old.csv", "id,spend\n0,1\n1,1\n2,11\n3,11\n4,7\n5,103\n6,103\n") // the means are 3, 11 and 103, and 7 is between two
 	write(t, "now.csv", "id,spend\n0,-2\n1,-2\n2,8\n3,8\n4,4\n5,100\n6,100\n") // the first two have moved too far to be the same for certain
 	write(t, "start.csv", "spend\n3\n11\n103\n")
 	fitDone(t, "old.csv", "-k", "3", "-o", "old.json", "--labels", "old-labels.csv", "--init", "start.csv", "--scale", "none", "--tol", "0")
