@@ -14,6 +14,20 @@ type Pinned interface {
 	Pins() []Pin
 }
 
+// Tagged is a Source whose file may say something about the whole table.
+type Tagged interface {
+	// Tag is what the file says under a key; "": nothing.
+	Tag(key string) string
+}
+
+// TagOf is what a Source says under a key; "" where it says nothing, or has no place for it.
+func TagOf(s Source, key string) string {
+	if t, ok := s.(Tagged); ok {
+		return t.Tag(key)
+	}
+	return ""
+}
+
 // PinsOf are the pins of a Source; none if it reads no files.
 func PinsOf(s Source) []Pin {
 	if p, ok := s.(Pinned); ok {

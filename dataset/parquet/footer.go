@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -66,6 +67,34 @@ type footer struct {
 	schema []element
 	rows   int64
 	groups []group
+	tags   map[string]string // those of ours
+}
+
+// Tags of ours begin with tagPrefix; a footer of other programs has others, some of them large, which nobody asks for.
+const (
+	tagPrefix = "coterie."
+	maxTags   = 16
+)
+
+// tag reads a pair of a key and a value.
+func (r *thriftReader) tag(f *footer) {
+	var name, value []byte
+	r.structure(func(id int16, typ byte) {
+		switch key(id, typ) {
+		case 1<<4 | binField:
+			name = r.binary()
+		case 2<<4 | binField:
+			value = r.binary()
+		default:
+			r.skip(typ)
+		}
+	})
+	if strings.HasPrefix(string(name), tagPrefix) && len(f.tags) < maxTags {
+		if f.tags == nil {
+			f.tags = make(map[string]string)
+		}
+		f.tags[string(name)] = string(value)
+	}
 }
 
 // key pairs a field's number with the type that belongs to it, so that a field of another type is skipped.
@@ -94,6 +123,8 @@ func parseFooter(data []byte) (*footer, error) {
 			f.rows = r.varint()
 		case 4<<4 | listField:
 			r.list(thriftStruct, func() { f.groups = append(f.groups, r.group()) })
+		case 5<<4 | listField:
+			r.list(thriftStruct, func() { r.tag(f) })
 		case 8<<4 | structField:
 			encrypted = true
 			r.skip(typ)

@@ -133,6 +133,9 @@ func (s *source) Schema() *dataset.Schema { return &s.tree.schema }
 // Rows is the number of rows in the file.
 func (s *source) Rows() int64 { return s.footer.rows }
 
+// Tag implements dataset.Tagged.
+func (s *source) Tag(key string) string { return s.footer.tags[key] }
+
 // Cuts are the first rows of the row groups. Inside a group a start costs reading the headers of the pages before.
 func (s *source) Cuts() []int64 {
 	if len(s.footer.groups) == 0 {

@@ -19,6 +19,7 @@ const (
 type footer struct {
 	rows   int64
 	groups []format.RowGroup
+	tags   []format.KeyValue
 }
 
 // add books a row group whose chunks begin at the offsets.
@@ -74,6 +75,9 @@ func physical(t Type) format.Type {
 // encode is the end of the file: metadata, its length, magic.
 func (f *footer) encode(columns []Column) ([]byte, error) {
 	meta := format.FileMetaData{Version: 2, NumRows: f.rows, RowGroups: f.groups, CreatedBy: createdBy}
+	if len(f.tags) > 0 {
+		meta.KeyValueMetadata = f.tags
+	}
 	if meta.RowGroups == nil {
 		meta.RowGroups = []format.RowGroup{}
 	}

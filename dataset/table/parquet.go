@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/parquet-go/parquet-go/format"
+
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/store"
 )
@@ -267,6 +269,10 @@ func (w *parquetWriter) append(b []byte) error {
 	n, err := w.file.Write(b)
 	w.offset += int64(n)
 	return err
+}
+
+func (w *parquetWriter) tag(key, value string) {
+	w.footer.tags = append(w.footer.tags, format.KeyValue{Key: key, Value: value})
 }
 
 func (w *parquetWriter) Commit() error {

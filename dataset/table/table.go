@@ -59,6 +59,13 @@ type Writer interface {
 	Abort() error
 }
 
+// Tag says something about the whole table, where its format has a place for that: Parquet has. It comes before Commit.
+func Tag(w Writer, key, value string) {
+	if t, ok := w.(interface{ tag(key, value string) }); ok {
+		t.tag(key, value)
+	}
+}
+
 // Options are the writer's few knobs. The zero value is right for nearly everyone.
 type Options struct {
 	// Rows is the number of rows to come if it is known, else 0. An .npy file has it at its start: without it the

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,7 +104,8 @@ func TestAWorkerOfAnotherVersionIsRefusedAndBothAreNamed(t *testing.T) {
 	}
 	before := metric(t, head, "workers_refused_version")
 	err := greet(t, head.rpc, &pb.Hello{Protocol: wire.Protocol + 1, Version: "v9.9.9", Arithmetic: kmeans.Arithmetic, Name: "later", Boot: "b", Address: "127.0.0.1:1"})
-	if s := status.Convert(err); s.Code() != codes.FailedPrecondition || !strings.Contains(s.Message(), "v9.9.9 (protocol 2)") || !strings.Contains(s.Message(), "(protocol 1)") {
+	theirs, ours := fmt.Sprintf("v9.9.9 (protocol %d)", wire.Protocol+1), fmt.Sprintf("(protocol %d)", wire.Protocol)
+	if s := status.Convert(err); s.Code() != codes.FailedPrecondition || !strings.Contains(s.Message(), theirs) || !strings.Contains(s.Message(), ours) {
 		t.Errorf("got %v, want a refusal that names both protocols", err)
 	}
 	if n := metric(t, head, "workers_refused_version"); n <= before {

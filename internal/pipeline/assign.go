@@ -79,7 +79,7 @@ func assign(ctx context.Context, r *AssignRequest, m *model.Model, site *site) (
 		outcome.Rows += n
 	}
 	if !site.writesParts(r.Output) {
-		if err := labels.Commit(outcome.Rows); err != nil {
+		if err := labels.Commit(outcome.Rows, m); err != nil {
 			return nil, err
 		}
 	}

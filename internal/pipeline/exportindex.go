@@ -48,6 +48,10 @@ func openLabels(ctx context.Context, path string, stdin io.Reader, of *model.Mod
 	if of != nil {
 		l.segments, l.whose = of.K, whose
 	}
+	if err := ofThisModel(source, path, of, whose); err != nil {
+		source.Close()
+		return nil, err
+	}
 	segment, distance := 1, 2
 	schema := source.Schema()
 	if !isMatrix(source) {

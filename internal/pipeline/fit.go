@@ -350,7 +350,7 @@ func (f *fit) commit(m *model.Model, report []byte, bad []wire.BadRow) error {
 		}
 	}
 	if r.Labels != "" && !f.site.writesParts(r.Labels) {
-		if err := f.labels.Commit(m.Rows); err != nil {
+		if err := f.labels.Commit(m.Rows, m); err != nil {
 			return err
 		}
 	}

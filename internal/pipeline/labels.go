@@ -4,8 +4,10 @@ import (
 	"context"
 	"sync"
 
+	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/table"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/model"
 	"github.com/coterie-project/coterie/worker"
 )
 
@@ -76,9 +78,21 @@ func (f *labelFile) create(integers bool) error {
 	return err
 }
 
-// Commit makes the file appear, if it has as many rows as the job has labelled: on a cluster they have come over a network,
-// from workers that also do the counting. Without rows it has the header alone.
-func (f *labelFile) Commit(rows int64) error {
+// modelTag is what labels say of their model, where their format has a place for it: its digest.
+const modelTag = "coterie.model"
+
+// ofThisModel holds that labels are not of another model than m, where they say whose they are.
+func ofThisModel(labels dataset.Source, path string, m *model.Model, whose string) error {
+	if tag := dataset.TagOf(labels, modelTag); m != nil && tag != "" && tag != m.Digest() {
+		return fault.Inputf(fault.In(path), "these labels are of another model than %s: its digest is %.12s…, theirs %.12s…", whose, m.Digest(), tag).
+			Do("give the model that they were written with")
+	}
+	return nil
+}
+
+// Commit makes the file appear, with the model that the labels are of (nil: it is not said), if it has as many rows as the job has labelled: on a
+// cluster they have come over a network, from workers that also do the counting. Without rows it has the header alone.
+func (f *labelFile) Commit(rows int64, m *model.Model) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.writer == nil && f.err == nil {
@@ -89,6 +103,9 @@ func (f *labelFile) Commit(rows int64) error {
 	}
 	if f.err != nil {
 		return f.err
+	}
+	if m != nil {
+		table.Tag(f.writer, modelTag, m.Digest())
 	}
 	return f.writer.Commit()
 }

@@ -17,7 +17,7 @@ func TestLabelsThatLackRowsDoNotAppear(t *testing.T) {
 	if err := f.Put(t.Context(), part); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Commit(3); err == nil || !strings.Contains(err.Error(), "2 rows have come where 3") {
+	if err := f.Commit(3, nil); err == nil || !strings.Contains(err.Error(), "2 rows have come where 3") {
 		t.Errorf("got %v, want a word of the row that is missing", err)
 	}
 	f.Abort()

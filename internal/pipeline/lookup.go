@@ -122,6 +122,9 @@ func lookupIDs(ctx context.Context, m *model.Model, r *LookupRequest) ([]Found, 
 		return nil, err
 	}
 	defer source.Close()
+	if err := ofThisModel(source, path, m, r.Model); err != nil {
+		return nil, err
+	}
 	schema := source.Schema()
 	if err := mustHave(schema, path, "id", "segment", "distance"); err != nil {
 		return nil, err

@@ -129,6 +129,9 @@ func (m *migration) openLabels(ctx context.Context, l *moves.Labels, path string
 
 // findLabels finds the columns of labels. of is the model that they are of, and whose its file; nil: it is not known.
 func findLabels(l *moves.Labels, path string, of *model.Model, whose string) error {
+	if err := ofThisModel(l.Source, path, of, whose); err != nil {
+		return err
+	}
 	if of != nil {
 		l.Segments, l.Whose = of.K, whose
 	}
