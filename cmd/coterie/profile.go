@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	"github.com/coterie-project/coterie/internal/store"
 	"github.com/coterie-project/coterie/segment"
@@ -22,6 +23,8 @@ type profileFlags struct {
 	output  string
 	value   string
 	withIDs bool
+	sweep   string
+	moves   string
 	threads int64
 	json    bool
 }
@@ -43,6 +46,8 @@ func newProfileCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.model, "model", "", "the model: `FILE`.json")
 	flags.StringVarP(&f.output, "output", "o", "", "where the profile goes: `FILE`.html, a page to show, or .json")
 	flags.StringVar(&f.value, "value", "", "the column `COL` that says what a customer is worth (default monetary)")
+	flags.StringVar(&f.sweep, "sweep", "", "show on the page how k was chosen: the `FILE`.json of sweep -o")
+	flags.StringVar(&f.moves, "moves", "", "show on the page where the customers came from: the `FILE`.json that migrate --json printed")
 	flags.BoolVar(&f.withIDs, "with-ids", false, "name the customers nearest to each segment's centre")
 	f.data.bindRows(cmd)
 	bindThreads(cmd, &f.threads)
@@ -58,7 +63,7 @@ func (f *profileFlags) run(ctx context.Context, app *App, args []string) error {
 	reporter := app.reporter()
 	engine := engineFlags{threads: f.threads}
 	r := &pipeline.ProfileRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), Model: f.model, Value: f.value,
-		WithIDs: f.withIDs, Version: version()}
+		WithIDs: f.withIDs, Sweep: f.sweep, Moves: f.moves, Version: version()}
 	if strings.HasSuffix(strings.ToLower(f.output), ".html") {
 		r.Page = f.output
 	}
@@ -99,6 +104,11 @@ func (f *profileFlags) check(args []string) error {
 	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--bad-rows-out", f.data.badRowsOut}} {
 		if err := checkNotInput(out.flag, out.path, append(args, f.model)...); err != nil {
 			return err
+		}
+	}
+	for _, part := range []struct{ flag, path string }{{"--sweep", f.sweep}, {"--moves", f.moves}} {
+		if part.path != "" && !strings.HasSuffix(strings.ToLower(f.output), ".html") {
+			return fault.Usagef("%s: %q is for the page", part.flag, part.path).Do("add -o report.html")
 		}
 	}
 	return checkStdout(f.json, f.output, f.data.badRowsOut)

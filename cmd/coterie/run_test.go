@@ -57,6 +57,9 @@ func TestMonthsOfAPipeline(t *testing.T) {
 	if len(july.Parents) != 2 || july.Parents[0].Digest != june.Digest() {
 		t.Errorf("the parents are %+v, want the model of the month before, with digest %s, first", july.Parents, june.Digest())
 	}
+	if page := text(t, "months/2025-08/report.html"); !strings.Contains(page, "<svg") || !strings.Contains(page, `class="plot sankey`) {
+		t.Error("the report does not show where the customers came from")
+	}
 	if head, _, _ := strings.Cut(text(t, "months/2025-08/best-08.csv"), "\n"); head != "id,segment,name,distance,recency_days,frequency,monetary" {
 		t.Errorf("the list begins with %q", head)
 	}

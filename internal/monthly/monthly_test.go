@@ -116,7 +116,7 @@ func TestAMonthIsDoneStepByStepAndGoesOnFromTheOneBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []string{"rfm", "check", "fit", "assign", "profile", "export", "rfm", "check", "fit", "assign", "profile", "migrate", "migrate", "export"}
+	want := []string{"rfm", "check", "fit", "assign", "profile", "export", "rfm", "check", "fit", "assign", "migrate", "migrate", "profile", "export"}
 	if diff := cmp.Diff(want, p.did); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}

@@ -66,7 +66,7 @@ func (p *planner) plan() ([]*Call, error) {
 	for _, name := range ownFiles {
 		p.taken[name] = true
 	}
-	for _, step := range []func() error{p.rfm, p.check, p.fit, p.assign, p.profile, p.migrate, p.exports} {
+	for _, step := range []func() error{p.rfm, p.check, p.fit, p.assign, p.migrate, p.profile, p.exports} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -312,7 +312,11 @@ func (p *planner) profile() error {
 	if err != nil {
 		return err
 	}
-	return p.add(s, inputs, profileFile, [2]string{"model", p.at(modelFile)}, [2]string{"output", p.at(reportFile)})
+	flags := [][2]string{{"model", p.at(modelFile)}, {"output", p.at(reportFile)}}
+	if p.only("migrate") != nil && p.last != "" {
+		flags = append(flags, [2]string{"moves", p.at(movesFile)}) // the page shows where the customers came from
+	}
+	return p.add(s, inputs, profileFile, flags...)
 }
 
 // migrate needs a month to come from. It writes the page, and the movers as a table.

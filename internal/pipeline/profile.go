@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ type ProfileRequest struct {
 	Value   string // the column that says what a customer is worth; "": one called monetary, if there is one
 	WithIDs bool   // name the customers nearest to each segment's centre
 	Page    string // where the HTML page goes; "": nowhere
+	Sweep   string // the JSON file of a sweep, for the page; "": none
+	Moves   string // the JSON document of migrate, for the page; "": none
 	Version string // of the program, for the page
 }
 
@@ -38,6 +41,14 @@ type ProfileOutcome struct {
 // the page, where one is asked for, or nothing.
 func Profile(ctx context.Context, r *ProfileRequest) (*ProfileOutcome, error) {
 	m, err := model.ReadFile(r.Model)
+	if err != nil {
+		return nil, err
+	}
+	sweep, err := readDocument(r.Sweep, "sweep", "coterie sweep -o FILE.json writes it", segment.ReadSweep)
+	if err != nil {
+		return nil, err
+	}
+	moves, err := readDocument(r.Moves, "migration", "coterie migrate --json prints it", segment.ReadMigration)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +76,29 @@ func Profile(ctx context.Context, r *ProfileRequest) (*ProfileOutcome, error) {
 	}
 	if r.Page != "" {
 		page := p.page(summary, r.Version)
+		page.Sweep, page.Flows = sweep, moves
 		if err := store.WriteFile(r.Page, func(w io.Writer) error { return page.Render(w) }); err != nil {
 			return nil, err
 		}
 	}
 	return &ProfileOutcome{Model: m, Summary: summary, Intake: p.whole.Intake}, nil
+}
+
+// readDocument reads a file for the page; nil where none is named.
+func readDocument[T any](path, what, origin string, read func(io.Reader) (*T, error)) (*T, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be read", Err: err}
+	}
+	defer f.Close()
+	document, err := read(f)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "is not the document of a " + what, Err: err, Remedy: origin}
+	}
+	return document, nil
 }
 
 // newProfiling finds the columns.
