@@ -81,6 +81,13 @@ func TestSegmentsAreMatchedByTheirCustomers(t *testing.T) {
 		{"a few strays are no match", &Overlap{[][]int64{{90, 0, 0}, {0, 90, 0}, {45, 45, 3}}, []int64{0, 0, 300}, []int64{0, 0, 0}}, []int{0, 1, -1}, nil, nil},
 		{"a split", &Overlap{[][]int64{{60, 0, 40}, {0, 90, 0}, {0, 80, 0}}, []int64{10, 0, 10}, []int64{0, 0, 0}}, []int{0, 1, -1},
 			[]Split{{0, []int{0, 2}}}, []Merge{{[]int{1, 2}, 1}}},
+		{"a quarter of the old segment that is still there is a match", &Overlap{[][]int64{{90, 0, 0}, {0, 90, 0}, {30, 30, 20}}, []int64{0, 0, 300}, []int64{0, 0, 0}},
+			[]int{0, 1, 2}, nil, nil},
+		{"so is a quarter of the new one", &Overlap{[][]int64{{90, 0, 0}, {0, 90, 0}, {45, 45, 3}}, []int64{0, 0, 9}, []int64{0, 0, 0}}, []int{0, 1, 2}, nil, nil},
+		{"of a new segment that few were known in before nothing is a part", &Overlap{[][]int64{{60, 0, 19}, {0, 90, 0}, {0, 0, 0}}, []int64{0, 0, 60}, []int64{0, 0, 90}},
+			[]int{0, 1, -1}, nil, nil},
+		{"from a quarter on it is", &Overlap{[][]int64{{60, 0, 19}, {0, 90, 0}, {0, 0, 0}}, []int64{0, 0, 57}, []int64{0, 0, 90}},
+			[]int{0, 1, -1}, []Split{{0, []int{0, 2}}}, nil},
 		{"labels that say nothing of a segment leave it to the centroids", &Overlap{[][]int64{{90, 0, 0}, {0, 90, 0}, {0, 0, 0}}, []int64{0, 0, 100}, []int64{0, 0, 100}},
 			[]int{0, 1, 2}, nil, nil},
 	} {
@@ -113,6 +120,31 @@ func TestSegmentsWhoseCentroidsStayAreTheSameWhoeverIsInThem(t *testing.T) {
 		}
 		if !slices.Equal(g.From, c.from) {
 			t.Errorf("%s: got %v, want %v", c.name, g.From, c.from)
+		}
+	}
+}
+
+func TestDistancesUnderCosineAreOneMinusTheCosine(t *testing.T) {
+	month := func(points ...float32) *model.Model {
+		c := feature.NumericColumn{Spread: 1, Grid: feature.Grid{Exponent: -30}}
+		x, y := c, c
+		x.Name, y.Name = "x", "y"
+		k := len(points) / 2
+		return &model.Model{K: k, Metric: model.Cosine, Rows: int64(k), Counts: slices.Repeat([]int64{1}, k), Centroids: points,
+			Segments: model.NewSegments(k), Transform: &feature.Transform{Scale: feature.None, Missing: feature.Fail, Normalize: true,
+				Numeric: []feature.NumericColumn{x, y}}}
+	}
+	g, err := Match(month(1, 0, 0, 1), month(0.8, 0.6, 0, 1), nil)
+	if err != nil || !slices.Equal(g.From, []int{0, 1}) || math.Abs(g.Distance[0]-0.2) > 1e-7 || g.Distance[1] != 0 {
+		t.Errorf("got %+v, %v, want 1 - 0.8 and 0", g, err)
+	}
+}
+
+func TestASegmentHasChangedBeyondHalfTheWayToItsNeighbour(t *testing.T) {
+	for x, want := range map[float64]bool{10: false, 15: false, 15.5: true} {
+		g, err := Match(placed(0, 1, []float64{0, 10, 30}), placed(0, 1, []float64{0, x, 30}), nil)
+		if err != nil || g.From[1] != 1 || g.Changed(1) != want {
+			t.Errorf("from 10 to %v, with 0 beside it: got %+v, %v, want it changed: %v", x, g, err, want)
 		}
 	}
 }

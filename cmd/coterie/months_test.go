@@ -155,10 +155,10 @@ func TestSplitsAndMergesAreTold(t *testing.T) {
 	}
 }
 
-// TestLabelsAreThoseOfTheOrderThatIsWritten has a row that lies between two centroids and belongs to the lower index, when
-// segments change places.
-func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
-	enter(t)
+// tradedPlaces writes two months, old.json, and swapped.csv, by which the customers of the first two segments have changed
+// places, so that these follow them. One of the seven rows lies between their centroids, and belongs to the lower index.
+func tradedPlaces(t *testing.T) {
+	t.Helper()
 	write(t, "old.csv", "id,spend\n0,1\n1,1\n2,11\n3,11\n4,7\n5,103\n6,103\n") // the means are 3, 11 and 103, and 7 is between two
 	write(t, "now.csv", "id,spend\n0,-2\n1,-2\n2,8\n3,8\n4,4\n5,100\n6,100\n") // the first two have moved too far to be the same for certain
 	write(t, "start.csv", "spend\n3\n11\n103\n")
@@ -166,7 +166,6 @@ func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
 	if got := readModel(t, "old.json").Counts; !slices.Equal(got, []int64{3, 2, 2}) {
 		t.Fatalf("got the counts %v: no row is in between", got)
 	}
-	// By these labels the customers of 0 and 1 have changed places, and the segments follow them.
 	swapped := ""
 	for _, r := range records(t, "old-labels.csv") {
 		if n, err := strconv.Atoi(r[1]); err == nil && n < 2 {
@@ -175,14 +174,36 @@ func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
 		swapped += strings.Join(r, ",") + "\n"
 	}
 	write(t, "swapped.csv", swapped)
+}
+
+func TestLabelsAreThoseOfTheOrderThatIsWritten(t *testing.T) {
+	enter(t)
+	tradedPlaces(t)
+	base := []string{"now.csv", "--from", "old.json", "--from-labels", "swapped.csv", "-o", "new.json", "--tol", "0"}
 	for _, more := range [][]string{nil, {"--labels", "l.csv"}, {"--labels", "l.csv", "--workers", "3"}} {
-		got := fitDone(t, append([]string{"now.csv", "--from", "old.json", "--from-labels", "swapped.csv", "-o", "new.json", "--tol", "0"}, more...)...)
+		got := fitDone(t, with(base, more...)...)
 		if m := readModel(t, "new.json"); !slices.Equal(m.Counts, []int64{3, 2, 2}) || m.CentroidInput(0)[0] != 8 || got.MatchedBy != "customers" {
 			t.Errorf("%v: got the counts %v and %v first, want 3, 2, 2 and 8: the row in between is now of 8", more, m.Counts, m.CentroidInput(0))
+		}
+		// What is told of the customers is true of these labels: the one in between is not where he was.
+		var shared []int64
+		for _, s := range got.Matched {
+			shared = append(shared, *s.Shared)
+		}
+		if *got.Agreement != 6.0/7 || !slices.Equal(shared, []int64{2, 2, 2}) {
+			t.Errorf("%v: got an agreement of %v and %v shared, want 6/7 and 2 each", more, *got.Agreement, shared)
 		}
 		if more != nil {
 			assigned(t, "now.csv", "new.json", "l.csv")
 		}
+	}
+	before := listing(t)
+	got := coterie(append([]string{"fit", "--quiet", "--labels", "l.csv", "--gate", "min-agreement=0.9"}, base...)...)
+	if got.code != int(fault.Gate) || !strings.Contains(got.stderr, "of 7 customers in both months 85.7 %") {
+		t.Errorf("got %+v, want exit code 4 by the labels that would be written", got)
+	}
+	if diff := cmp.Diff(before, listing(t)); diff != "" {
+		t.Errorf("something was written (-before +after):\n%s", diff)
 	}
 }
 
@@ -218,7 +239,7 @@ func TestGatesKeepWhatIsThere(t *testing.T) {
 		{"min-size=0.1%,max-inertia-growth=100000%,min-agreement=0.1", nil},
 		{"min-size=30%", []string{"gate min-size=30%: segment", "has 4 rows of 407 (1.0 %)"}},
 		{"max-inertia-growth=10%", []string{"gate max-inertia-growth=10%: a row's inertia is", "more than in june.json"}},
-		{"min-agreement=0.99", []string{"gate min-agreement=0.99: of 403 customers in both months 60 %"}},
+		{"min-agreement=0.99", []string{"gate min-agreement=0.99: of 403 customers in both months 60.3 %"}},
 		{"min-agreement=99%,min-size=30%", []string{"gate min-agreement=99%", "gate min-size=30%"}},
 	} {
 		for _, more := range [][]string{nil, {"--scale", "standard"}} {
@@ -397,6 +418,21 @@ func TestMonthsAreTheSameOnACluster(t *testing.T) {
 		t.Fatalf("got the parts %v, %v", parts, err)
 	}
 	assigned(t, "july.csv", "july.json", parts[0])
+	// They are those of the order that is written, also where segments have changed places; and so are the gates.
+	tradedPlaces(t)
+	args = []string{"fit", absolute("now.csv"), "--from", "old.json", "--from-labels", "swapped.csv", "-o", "new.json", "--tol", "0",
+		"--labels", absolute("traded.csv") + "/", "--json", "--quiet", "--cluster", c.rpc}
+	if got := coterie(with(args, "--gate", "min-agreement=0.9")...); got.code != int(fault.Gate) {
+		t.Errorf("got %+v, want exit code 4", got)
+	}
+	if found, _ := filepath.Glob("traded*"); len(found) > 0 {
+		t.Errorf("labels were written in spite of a gate: %v", found)
+	}
+	decoded(t, coterie(with(args, "--gate", "min-agreement=0.8")...))
+	if parts, err = filepath.Glob("traded.csv/*.csv"); err != nil || len(parts) != 1 {
+		t.Fatalf("got the parts %v, %v", parts, err)
+	}
+	assigned(t, "now.csv", "new.json", parts[0])
 	// What a coordinator keeps of a job has the ids, too.
 	jobs := asked(t, c.rpc, "jobs", "list")["jobs"].([]any)
 	for _, j := range jobs {

@@ -77,7 +77,7 @@ func (r *FitRequest) checkGates() error {
 	return nil
 }
 
-// hold is an error of kind Gate that names every gate that fails; nil if none does. The counts are those of the fit.
+// hold is an error of kind Gate that names every gate that fails; nil if none does.
 func (f *fit) hold(ctx context.Context, m *model.Model) error {
 	var failed, remedies []string
 	for _, g := range f.request.Gates {
@@ -107,7 +107,7 @@ func (f *fit) breach(ctx context.Context, m *model.Model, g FitGate) (why, remed
 			}
 		}
 		if n := m.Counts[at]; float64(n) < g.Bound*float64(m.Rows) {
-			return fmt.Sprintf("segment %d has %s of %s (%s)", at, counted(n, "row", "rows"), progress.Count(m.Rows), percent(float64(n)/float64(m.Rows))),
+			return fmt.Sprintf("segment %d has %s of %s (%s)", at, counted(n, "row", "rows"), progress.Count(m.Rows), beyond(float64(n)/float64(m.Rows), g.Bound)),
 				"fit with a smaller -k, or look for outliers with coterie check", nil
 		}
 	case gateGrowth:
@@ -115,7 +115,7 @@ func (f *fit) breach(ctx context.Context, m *model.Model, g FitGate) (why, remed
 			return "", "", err
 		}
 		if x := *f.last.growth; x > g.Bound {
-			more := percent(x) + " more than"
+			more := beyond(x, g.Bound) + " more than"
 			if x == math.MaxFloat64 {
 				more = "above 0, as it was"
 			}
@@ -124,11 +124,25 @@ func (f *fit) breach(ctx context.Context, m *model.Model, g FitGate) (why, remed
 		}
 	case gateAgreement:
 		if n, share, ok := f.last.agreement(); !ok || share < g.Bound {
-			return fmt.Sprintf("of %s customers in both months %s are in the segment that goes on from theirs", progress.Count(n), percent(share)),
+			return fmt.Sprintf("of %s customers in both months %s are in the segment that goes on from theirs", progress.Count(n), beyond(share, g.Bound)),
 				"look at what has changed with coterie check --model " + f.last.file + ", or try another --seed, or --keep-transforms", nil
 		}
 	}
 	return "", "", nil
+}
+
+// beyond is a share in percent, with as many digits as it takes to tell it from the bound that it is beyond, and from nothing.
+func beyond(share, bound float64) string {
+	const most = 6 // digits; what they do not tell apart is a matter of rounding
+	if share >= 1e6 {
+		return strconv.FormatFloat(100*share, 'g', most, 64) + " %"
+	}
+	for digits := 1; ; digits++ {
+		written := func(x float64) string { return strconv.FormatFloat(100*x, 'f', digits, 64) }
+		if s := written(share); digits == most || s != written(bound) && (share == 0 || s != written(0)) {
+			return s + " %"
+		}
+	}
 }
 
 // measureGrowth compares the inertia of a row with that of the old model, in the scaled space of that one. Unless the

@@ -82,18 +82,17 @@ func (f *fit) settle(ctx context.Context, result *coordinator.FitResult) (*model
 		}
 		order = f.last.matched.Order(f.last.K)
 		f.last.matched = f.last.matched.Reorder(order)
-		if f.last.overlap != nil {
-			f.last.overlap = reordered(f.last.overlap, order)
-		}
 	}
-	moved := !slices.Equal(order, identity(m.K))
-	if moved {
+	if !slices.Equal(order, identity(m.K)) {
 		arrange(m, order)
+		if err := f.labelAnew(ctx, m); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := f.hold(ctx, m); err != nil {
 		return nil, nil, err
 	}
-	if err := f.labelAgain(ctx, m, moved); err != nil {
+	if err := f.handOver(ctx, m); err != nil {
 		return nil, nil, err
 	}
 	if f.last == nil {
@@ -120,21 +119,6 @@ func arrange(m *model.Model, order []int) {
 		centroids, counts = append(centroids, m.Centroid(j)...), append(counts, m.Counts[j])
 	}
 	m.Centroids, m.Counts = centroids, counts
-}
-
-func reordered(o *segment.Overlap, order []int) *segment.Overlap {
-	r := &segment.Overlap{Left: o.Left}
-	for _, j := range order {
-		r.Arrived = append(r.Arrived, o.Arrived[j])
-	}
-	for _, row := range o.Matrix {
-		var now []int64
-		for _, j := range order {
-			now = append(now, row[j])
-		}
-		r.Matrix = append(r.Matrix, now)
-	}
-	return r
 }
 
 // match finds the segments that go on.

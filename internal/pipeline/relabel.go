@@ -35,28 +35,52 @@ const stdout = "-"
 // settles says whether something is to be settled between the fit and its labels.
 func (f *fit) settles() bool { return f.last != nil || len(f.request.Gates) > 0 }
 
-// labelAgain writes the labels that the fit's own round has not, and counts rows anew where segments have other indices than
-// in the fit: a row that is as far from two centroids belongs to the lower index. Only then are rows read once more.
-func (f *fit) labelAgain(ctx context.Context, m *model.Model, moved bool) error {
-	labels := f.request.Labels
-	if later := f.settles() && f.site.writesParts(labels); !moved && !later {
-		if f.stash != nil && labels != "" {
-			return f.stash.replay(ctx, f.labels)
-		}
-		return nil
-	}
+// labelAnew labels all rows with the segments of a model that have other indices than in the fit: a row that is as far from
+// two centroids belongs to the lower index. Its counts, and the customers of both months, are from then on those of the labels
+// that are written, so that gates hold what is written to their bounds.
+func (f *fit) labelAnew(ctx context.Context, m *model.Model) error {
 	var sink worker.LabelSink = noLabels{}
-	if labels != "" {
+	path := ""
+	switch labels := f.request.Labels; {
+	case f.stash != nil:
+		f.stash = &labelStash{file: f.stash.file}
+		sink, path = f.stash, stdout
+	case labels != "" && !f.site.writesParts(labels):
 		f.labels.Abort()
 		f.labels = newLabelFile(labels, f.input.ID != "", false)
-		sink = f.labels
+		sink, path = f.labels, labels
 	}
-	result, err := f.labelJob(ctx, "label", f.input, m.Transform, &kmeans.Centroids{K: m.K, D: m.Width(), Values: m.Centroids}, labels, sink)
+	result, err := f.labelJob(ctx, "label", f.input, m.Transform, centroidsOf(m), path, sink)
 	if err != nil {
 		return err
 	}
 	m.Counts, m.Inertia = result.Counts, result.Inertia
+	if f.stash != nil {
+		if err := f.stash.close(m.Rows); err != nil {
+			return err
+		}
+	}
+	if f.old != nil {
+		return f.join(ctx, m)
+	}
 	return nil
+}
+
+// handOver brings the labels to their file, where they are not there yet. Parts, which appear at once, are written only now.
+func (f *fit) handOver(ctx context.Context, m *model.Model) error {
+	labels := f.request.Labels
+	if f.settles() && f.site.writesParts(labels) {
+		_, err := f.labelJob(ctx, "label", f.input, m.Transform, centroidsOf(m), labels, f.labels)
+		return err
+	}
+	if f.stash != nil && labels != "" {
+		return f.stash.replay(ctx, f.labels)
+	}
+	return nil
+}
+
+func centroidsOf(m *model.Model) *kmeans.Centroids {
+	return &kmeans.Centroids{K: m.K, D: m.Width(), Values: m.Centroids}
 }
 
 // labelJob labels all rows with centroids, here or on the cluster.
