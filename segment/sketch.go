@@ -1,6 +1,11 @@
 package segment
 
-import "math"
+import (
+	"math"
+	"unsafe"
+
+	"github.com/coterie-project/coterie/internal/exact"
+)
 
 // The buckets of a sketch: every octave of magnitude is cut into 2^bucketBits buckets of equal width, which are told by the
 // first bucketBits bits of a float64's fraction. A bucket's relative width, 2^-bucketBits, bounds the error of a quantile.
@@ -43,6 +48,12 @@ type sketch struct {
 type side struct {
 	low   int
 	pages []*[pageBuckets]int64
+}
+
+// ProfileBytes is the most memory that a Profile of k segments with quartiles takes: exact sums, and buckets.
+func ProfileBytes(k, numeric int) int64 {
+	cells := int64(min(k*numeric, maxProfileSums))
+	return cells*int64(unsafe.Sizeof(exact.Moments{})) + 8*maxSketchWords
 }
 
 func newSketches(n int) *sketches { return &sketches{each: make([]sketch, n), most: maxSketchWords} }

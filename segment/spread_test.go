@@ -1,8 +1,10 @@
 package segment
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -257,4 +259,34 @@ func BenchmarkSketch(b *testing.B) {
 		c.add(0, values)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/800, "ns/value")
+}
+
+func TestAProfileTakesNoMoreMemoryThanItTells(t *testing.T) {
+	const k, columns, rows = 3, 4, 30000
+	labels, b := make([]int32, rows), &feature.Batch{Rows: rows, Numeric: make([][]float64, columns)}
+	names := make([]string, columns)
+	for j := range names {
+		names[j] = fmt.Sprint("x", j)
+	}
+	for i := range rows {
+		labels[i] = int32(i % k)
+		for j := range b.Numeric {
+			b.Numeric[j] = append(b.Numeric[j], math.Ldexp(float64(1+i%997), i*(j+1)%1800-900)) // over all decades, so that every page is used
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	p := NewProfile(k, names, nil)
+	p.KeepSpreads()
+	if err := p.Add(labels, b); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	took := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	if most := ProfileBytes(k, columns); took > most || took < 1<<20 {
+		t.Errorf("it takes %d bytes, and was told to take %d at most", took, most)
+	}
+	runtime.KeepAlive(p)
 }

@@ -71,12 +71,7 @@ func (w *weights) Append(part string) error {
 // Replace sets the whole list.
 func (w *weights) Replace(list []string) error {
 	*w.to = nil
-	for _, part := range list {
-		if err := w.Append(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return appendAll(list, w.Append)
 }
 
 // GetSlice is the list as Append takes it.
@@ -185,12 +180,7 @@ func (o *orders) Append(part string) error {
 // Replace sets the whole list.
 func (o *orders) Replace(list []string) error {
 	*o.to = nil
-	for _, part := range list {
-		if err := o.Append(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return appendAll(list, o.Append)
 }
 
 // GetSlice is the list as Append takes it.

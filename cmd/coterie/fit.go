@@ -19,22 +19,16 @@ import (
 
 // fitFlags are those of coterie fit beside the data's.
 type fitFlags struct {
-	data      dataFlags
-	engine    engineFlags
-	job       jobFlags
-	k         int64
-	init      string
-	runs      int64
-	maxIter   int64
-	tolerance float64
-	seed      int64
-	metric    string
-	algorithm string
-	labels    string
-	report    string
-	output    string
-	json      bool
-	months    monthFlags
+	data   dataFlags
+	engine engineFlags
+	job    jobFlags
+	k      int64
+	method methodFlags
+	labels string
+	report string
+	output string
+	json   bool
+	months monthFlags
 }
 
 // fitDocument is what fit --json prints.
@@ -72,16 +66,9 @@ func newFitCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.VarP(newWhole(&f.k, 0, 1, math.MaxInt32), "clusters", "k", "how many segments to find (with --from as many as that model has)")
 	flags.StringVarP(&f.output, "output", "o", "", "where the model goes: `FILE`.json")
-	flags.StringVar(&f.init, "init", string(kmeans.InitParallel),
+	flags.StringVar(&f.method.init, "init", string(kmeans.InitParallel),
 		"how to start: k-means-parallel, k-means++, random, or a `FILE` with k rows of centroids in the units of the input")
-	flags.Var(newWhole(&f.runs, 1, 1, 10000), "runs", "`R` starts; the lowest inertia wins")
-	flags.Var(newWhole(&f.maxIter, 300, 1, math.MaxInt32), "max-iter", "at most `N` centroid updates a run")
-	flags.Var(newReal(&f.tolerance, 1e-4, 0), "tol",
-		"stop when the squared movement of all centroids is at most `T` × the mean variance; 0: when nothing changes")
-	flags.Var(newWhole(&f.seed, 0, 0, math.MaxInt64), "seed", "`S`, which all randomness is keyed by")
-	flags.Var(newChoice(&f.metric, "euclidean", "euclidean", "cosine"), "metric", "how to measure distance")
-	flags.Var(newChoice(&f.algorithm, string(kmeans.Auto), kmeans.Algorithms()...), "algorithm",
-		"how to compute; all give the same bits, and auto takes what the last passes show to be the fastest")
+	f.method.bind(flags, "`R` starts; the lowest inertia wins")
 	flags.StringVar(&f.labels, "labels", "", "also write each row's segment: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy")
 	flags.StringVar(&f.report, "report", "", "also write a page about the segments, to show: `FILE`.html; not with --cluster")
 	f.months.bind(cmd)
@@ -101,14 +88,14 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 		return err
 	}
 	for _, out := range []struct{ flag, path string }{{"-o", f.output}, {"--labels", f.labels}, {"--report", f.report}, {"--bad-rows-out", f.data.badRowsOut}} {
-		if err := checkNotInput(out.flag, out.path, append(args, f.init, f.months.from, f.months.labels)...); err != nil {
+		if err := checkNotInput(out.flag, out.path, append(args, f.method.init, f.months.from, f.months.labels)...); err != nil {
 			return err
 		}
 	}
 	reporter := app.reporter()
-	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.init,
-		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
-		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Model: f.output, Labels: f.labels,
+	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.method.init,
+		Runs: int(f.method.runs), MaxIter: int(f.method.maxIter), Tolerance: f.method.tolerance, Seed: uint64(f.method.seed),
+		Cosine: f.method.metric == "cosine", Algorithm: f.method.algorithm, Model: f.output, Labels: f.labels,
 		Report: f.report, Version: version()}
 	if err := errors.Join(f.months.apply(cmd, r), f.job.apply(&r.Engine)); err != nil {
 		reporter.Close()
@@ -159,16 +146,16 @@ func (f *fitFlags) check(cmd *cobra.Command) error {
 	if err := checkStdout(f.json, f.output, f.labels, f.report, f.data.badRowsOut); err != nil {
 		return err
 	}
-	switch kmeans.Init(f.init) {
+	switch kmeans.Init(f.method.init) {
 	case kmeans.InitParallel, kmeans.InitPlusPlus, kmeans.InitRandom:
 		return nil
 	}
-	_, err := os.Stat(f.init)
+	_, err := os.Stat(f.method.init)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(f.init) != "":
-		return fault.Inputf(fault.In(f.init), "does not exist").Do("check the path of --init")
+	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(f.method.init) != "":
+		return fault.Inputf(fault.In(f.method.init), "does not exist").Do("check the path of --init")
 	case err != nil:
-		return fault.Usagef("--init: %q is neither k-means-parallel, k-means++ or random, nor a file", f.init)
+		return fault.Usagef("--init: %q is neither k-means-parallel, k-means++ or random, nor a file", f.method.init)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
+	"github.com/coterie-project/coterie/model"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 	"github.com/coterie-project/coterie/segment"
 )
@@ -227,7 +228,7 @@ func (f *jobsShowFlags) show(ctx context.Context, app *App, jobs pb.JobsClient, 
 		}
 		doc.Digest, table = m.Digest(), pipeline.ModelTable(m, app.width())
 		if f.output != "" {
-			if err := pipeline.WriteModel(f.output, m); err != nil {
+			if err := model.WriteFile(f.output, m); err != nil {
 				return err
 			}
 			doc.Model = f.output

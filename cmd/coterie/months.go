@@ -69,8 +69,8 @@ func (m *monthFlags) check(cmd *cobra.Command, f *fitFlags) error {
 		return fault.Usagef("--from-labels: %q without --from", m.labels).Do("name the model that they are of with --from")
 	case m.from == "" && m.keep:
 		return fault.Usagef("--keep-transforms without --from").Do("name the model whose transforms to keep with --from")
-	case m.from != "" && !isSeeding(f.init):
-		return fault.Usagef("--init: %q with --from, which gives the centroids to start from", f.init).Do("leave one of them out")
+	case m.from != "" && !isSeeding(f.method.init):
+		return fault.Usagef("--init: %q with --from, which gives the centroids to start from", f.method.init).Do("leave one of them out")
 	case m.from != "" && f.job.detaches():
 		return fault.Usagef("--detach with --from: segments are matched by this process, once the fit has ended").Do("leave out --detach")
 	case len(m.gates) > 0 && f.job.detaches():

@@ -79,6 +79,7 @@ func writePlan(w io.Writer, p *pipeline.PlanOutcome) {
 	fmt.Fprintf(w, "partitions             %d\n", p.Partitions)
 	fmt.Fprintf(w, "workers                %d × %s\n", p.Workers, threadsOf(p))
 	fmt.Fprintf(w, "memory per worker      %s\n", inBytes(p.MemoryPerWorker))
+	fmt.Fprintf(w, "memory to profile      at most %s\n", inBytes(p.ProfileMemory))
 	fmt.Fprintf(w, "memory to migrate      %s, for two such months\n", inBytes(p.MigrateMemory))
 	fmt.Fprintf(w, "network per iteration  %s\n", inBytes(p.NetworkPerIteration))
 	read := fmt.Sprintf("read %.3g", p.Expected.Read)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,19 +19,13 @@ import (
 
 // sweepFlags are those of coterie sweep beside the data's: those of a fit, as far as they say how to fit.
 type sweepFlags struct {
-	data      dataFlags
-	engine    engineFlags
-	job       jobFlags
-	ks        []int
-	init      string
-	runs      int64
-	maxIter   int64
-	tolerance float64
-	seed      int64
-	metric    string
-	algorithm string
-	output    string
-	json      bool
+	data   dataFlags
+	engine engineFlags
+	job    jobFlags
+	ks     []int
+	method methodFlags
+	output string
+	json   bool
 }
 
 // sweepDocument is what sweep --json prints.
@@ -64,26 +57,14 @@ func newSweepCommand(app *App) *cobra.Command {
 	flags.VarP(&candidates{to: &f.ks}, "clusters", "k", "the numbers of segments to compare: `2..15`, or a list such as 3,5..8")
 	require(cmd, "clusters")
 	flags.StringVarP(&f.output, "output", "o", "", "also write a page, a document or a table: `FILE`.html, .json or .csv")
-	f.bindMethod(flags)
+	flags.Var(newChoice(&f.method.init, string(kmeans.InitParallel), string(kmeans.InitParallel), string(kmeans.InitPlusPlus), string(kmeans.InitRandom)),
+		"init", "how to start")
+	f.method.bind(flags, "`R` starts for each k; the lowest inertia wins")
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
 	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	return cmd
-}
-
-// bindMethod adds the flags that say how each k is fitted.
-func (f *sweepFlags) bindMethod(flags *pflag.FlagSet) {
-	flags.Var(newChoice(&f.init, string(kmeans.InitParallel), string(kmeans.InitParallel), string(kmeans.InitPlusPlus), string(kmeans.InitRandom)),
-		"init", "how to start")
-	flags.Var(newWhole(&f.runs, 1, 1, 10000), "runs", "`R` starts for each k; the lowest inertia wins")
-	flags.Var(newWhole(&f.maxIter, 300, 1, math.MaxInt32), "max-iter", "at most `N` centroid updates a run")
-	flags.Var(newReal(&f.tolerance, 1e-4, 0), "tol",
-		"stop when the squared movement of all centroids is at most `T` × the mean variance; 0: when nothing changes")
-	flags.Var(newWhole(&f.seed, 0, 0, math.MaxInt64), "seed", "`S`, which all randomness is keyed by")
-	flags.Var(newChoice(&f.metric, "euclidean", "euclidean", "cosine"), "metric", "how to measure distance")
-	flags.Var(newChoice(&f.algorithm, string(kmeans.Auto), kmeans.Algorithms()...), "algorithm",
-		"how to compute; all give the same bits, and auto takes what the last passes show to be the fastest")
 }
 
 func (f *sweepFlags) run(cmd *cobra.Command, app *App, args []string) error {
@@ -98,9 +79,9 @@ func (f *sweepFlags) run(cmd *cobra.Command, app *App, args []string) error {
 		output = ""
 	}
 	reporter := app.reporter()
-	r := &pipeline.SweepRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Ks: f.ks, Init: f.init,
-		Runs: int(f.runs), MaxIter: int(f.maxIter), Tolerance: f.tolerance, Seed: uint64(f.seed),
-		Cosine: f.metric == "cosine", Algorithm: f.algorithm, Output: output}
+	r := &pipeline.SweepRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Ks: f.ks, Init: f.method.init,
+		Runs: int(f.method.runs), MaxIter: int(f.method.maxIter), Tolerance: f.method.tolerance, Seed: uint64(f.method.seed),
+		Cosine: f.method.metric == "cosine", Algorithm: f.method.algorithm, Output: output}
 	if err := f.job.apply(&r.Engine); err != nil {
 		reporter.Close()
 		return err

@@ -180,8 +180,13 @@ func (n *names) Append(name string) error {
 // Replace sets the whole list.
 func (n *names) Replace(list []string) error {
 	*n.to = nil
-	for _, name := range list {
-		if err := n.Append(name); err != nil {
+	return appendAll(list, n.Append)
+}
+
+// appendAll gives a list to a flag, one by one.
+func appendAll(list []string, add func(string) error) error {
+	for _, part := range list {
+		if err := add(part); err != nil {
 			return err
 		}
 	}

@@ -330,14 +330,7 @@ func (y *year) settleModel() error {
 	for i, name := range m.Origin.Sources {
 		m.Origin.Sources[i] = strings.ReplaceAll(name, y.staging, y.folder)
 	}
-	data, err := m.Encode()
-	if err != nil {
-		return err
-	}
-	return store.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return model.WriteFile(path, m)
 }
 
 // explain says which step failed and that the months are as they were; the kind of the error, and so the exit code, stays.

@@ -3,8 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"math"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/coterie-project/coterie/internal/fault"
@@ -30,30 +28,23 @@ var CheckGates = []struct{ Name, Means string }{
 // ParseCheckGate reads NAME=BOUND. Shares are given as 5% or 0.05. The error says what is wrong with the text, worded to
 // follow it.
 func ParseCheckGate(text string) (CheckGate, error) {
-	name, bound, found := strings.Cut(text, "=")
-	g := CheckGate{Name: strings.TrimSpace(name), Text: text}
 	var known []string
 	for _, gate := range CheckGates {
 		known = append(known, gate.Name)
 	}
+	b, err := parseGate(text, known)
+	g := CheckGate{Name: b.name, Text: text, Bound: b.x}
 	share := g.Name == "bad-rows" || g.Name == "missing" || g.Name == "unseen"
-	if !slices.Contains(known, g.Name) {
-		return g, fmt.Errorf("has the unknown gate %q: there are %s", g.Name, strings.Join(known, ", "))
-	}
-	number, inPercent := strings.CutSuffix(strings.TrimSpace(bound), "%")
-	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if inPercent {
-		x /= 100
-	}
 	switch {
-	case !found || err != nil || math.IsNaN(x) || x < 0 || inPercent && !share || strings.ContainsAny(number, "xX_"):
+	case err != nil:
+		return g, err
+	case !b.number || b.percent && !share:
 		return g, fmt.Errorf("needs a number as a bound, such as %s=%s", g.Name, map[bool]string{true: "5%", false: "0.25"}[share])
-	case share && x > 1:
+	case share && b.x > 1:
 		return g, fmt.Errorf("needs a share of at most 100%%, such as %s=5%%", g.Name)
-	case (g.Name == "rows" || g.Name == "findings") && x != math.Trunc(x):
+	case (g.Name == "rows" || g.Name == "findings") && b.x != math.Trunc(b.x):
 		return g, fmt.Errorf("needs a whole number, such as %s=0", g.Name)
 	}
-	g.Bound = x
 	return g, nil
 }
 

@@ -2,11 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"io"
 	"path/filepath"
 
 	"github.com/coterie-project/coterie/coordinator"
-	"github.com/coterie-project/coterie/internal/store"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/model"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -66,16 +64,4 @@ func goesOn(m *model.Model, data []byte, file string) error {
 	l.carry(m)
 	m.SetParent(old, filepath.Base(file))
 	return nil
-}
-
-// WriteModel writes a model file, whole or not at all.
-func WriteModel(path string, m *model.Model) error {
-	data, err := m.Encode()
-	if err != nil {
-		return err
-	}
-	return store.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
 }

@@ -165,19 +165,7 @@ func (l *lister) start(rows int) {
 
 // walkData lists from the data and the labels.
 func (l *lister) walkData(ctx context.Context) error {
-	reader, err := l.data.Read(ctx, 0, l.data.Rows(), l.fields)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for {
-		block, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := readAll(ctx, l.data, l.fields, func(block *dataset.Block) error {
 		if len(block.Bad) > 0 { // its cells are blank, whoever it is
 			return fault.Inputf(block.Bad[0].Place, "%s", block.Bad[0].Reason).Do("correct the row")
 		}
@@ -189,6 +177,10 @@ func (l *lister) walkData(ctx context.Context) error {
 			return err
 		}
 		l.r.Engine.Reporter.Add(int64(block.Rows))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	l.joined.WithoutRow = l.labels.source.Rows() - l.joined.Both
 	return nil

@@ -40,27 +40,20 @@ var FitGates = []struct{ Name, Means string }{
 // ParseFitGate reads NAME=BOUND. Bounds are given as 5% or 0.05. The error says what is wrong with the text, worded to follow
 // it.
 func ParseFitGate(text string) (FitGate, error) {
-	name, bound, found := strings.Cut(text, "=")
-	g := FitGate{Name: strings.TrimSpace(name), Text: text}
 	var known []string
 	for _, gate := range FitGates {
 		known = append(known, gate.Name)
 	}
-	if !slices.Contains(known, g.Name) {
-		return g, fmt.Errorf("has the unknown gate %q: there are %s", g.Name, strings.Join(known, ", "))
-	}
-	number, inPercent := strings.CutSuffix(strings.TrimSpace(bound), "%")
-	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if inPercent {
-		x /= 100
-	}
+	b, err := parseGate(text, known)
+	g := FitGate{Name: b.name, Text: text, Bound: b.x}
 	switch {
-	case !found || err != nil || math.IsNaN(x) || math.IsInf(x, 0) || x < 0 || strings.ContainsAny(number, "xX_"):
+	case err != nil:
+		return g, err
+	case !b.number:
 		return g, fmt.Errorf("needs a share as a bound, such as %s=10%%", g.Name)
-	case g.Name != gateGrowth && x > 1:
+	case g.Name != gateGrowth && b.x > 1:
 		return g, fmt.Errorf("needs a share of at most 100%%, such as %s=1%%", g.Name)
 	}
-	g.Bound = x
 	return g, nil
 }
 

@@ -151,20 +151,8 @@ func lookupIDs(ctx context.Context, m *model.Model, r *LookupRequest) ([]Found, 
 }
 
 func scanLabels(ctx context.Context, m *model.Model, source dataset.Source, fields []dataset.Field, wanted map[string]*Found) error {
-	reader, err := source.Read(ctx, 0, source.Rows(), fields)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
 	var id []byte
-	for {
-		block, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return readAll(ctx, source, fields, func(block *dataset.Block) error {
 		if len(block.Bad) > 0 { // its cells are blank: the id looked for may be one of them
 			bad := block.Bad[0]
 			return fault.Inputf(bad.Place, "%s", bad.Reason).Do("give the labels as assign wrote them")
@@ -186,7 +174,8 @@ func scanLabels(ctx context.Context, m *model.Model, source dataset.Source, fiel
 			}
 			wanted[string(id)] = one
 		}
-	}
+		return nil
+	})
 }
 
 func appendID(dst []byte, v *dataset.Vector, i int) []byte {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"io"
 	"strconv"
 
 	"github.com/coterie-project/coterie/dataset"
@@ -80,23 +79,7 @@ func (p *picker) pick(ctx context.Context) error {
 	if p.in.ID != "" {
 		fields = append(fields, dataset.Field{Column: schema.Index(p.in.ID), As: dataset.AsID})
 	}
-	reader, err := p.source.Read(ctx, 0, p.source.Rows(), fields)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for {
-		block, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(ctx.Err(), p.block(block)); err != nil {
-			return err
-		}
-	}
+	return readAll(ctx, p.source, fields, p.block)
 }
 
 // block takes what is asked for out of a block. A row that cannot be read hides its id, which may be one of them.

@@ -53,6 +53,11 @@ func eachPartition(ctx context.Context, m *partition.Manifest, threads int, do f
 	return failed
 }
 
+// readAll visits the blocks of all rows in order.
+func readAll(ctx context.Context, s dataset.Source, fields []dataset.Field, visit func(*dataset.Block) error) error {
+	return readRows(ctx, s, partition.Partition{Rows: s.Rows()}, fields, visit)
+}
+
 // readRows visits the blocks of a partition in order.
 func readRows(ctx context.Context, s dataset.Source, p partition.Partition, fields []dataset.Field, visit func(*dataset.Block) error) error {
 	reader, err := s.Read(ctx, p.First, p.Rows, fields)

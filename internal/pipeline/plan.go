@@ -32,6 +32,7 @@ type PlanOutcome struct {
 	Partitions              int         `json:"partitions"`
 	MemoryPerWorker         int64       `json:"memory_per_worker"`           // bytes
 	NetworkPerIteration     int64       `json:"network_per_iteration"`       // bytes through the coordinator on a cluster
+	ProfileMemory           int64       `json:"profile_memory"`              // bytes that profile takes at most, on as many threads
 	MigrateMemory           int64       `json:"migrate_memory"`              // bytes that migrate takes for two months of such data, ids being integers
 	ResidentPointsPerWorker int64       `json:"points_per_worker"`           // bytes of the float32 matrix
 	Expected                PlanSeconds `json:"expected_seconds"`            // of the whole fit
@@ -96,7 +97,8 @@ func plan(ctx context.Context, r *PlanRequest, source dataset.Source) (*PlanOutc
 	}
 	p := &PlanOutcome{Rows: source.Rows(), Columns: width, Bytes: source.Bytes(), K: r.K, Workers: r.Workers,
 		Threads: r.Engine.threads(), Partitions: len(manifest.Partitions), AssumedIterations: assumedIterations,
-		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K), MigrateMemory: monthsBytes(source.Rows())}
+		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K), MigrateMemory: monthsBytes(source.Rows()),
+		ProfileMemory: profileBytes(source.Rows(), r.K, in, r.Engine.threads())}
 	share := (p.Rows + int64(r.Workers) - 1) / int64(r.Workers)
 	share = max(share, manifest.Partitions[0].Rows) // a partition is not divided
 	share = min(share, p.Rows)

@@ -77,7 +77,8 @@ func planFor(ctx context.Context, r *PlanRequest, s *site, workers []partition.W
 	}
 	p := &PlanOutcome{Rows: s.source.Rows(), Columns: width, Bytes: s.source.Bytes(), K: r.K, Workers: len(workers),
 		Partitions: len(manifest.Partitions), AssumedIterations: assumedIterations,
-		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K), MigrateMemory: monthsBytes(s.source.Rows())}
+		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K), MigrateMemory: monthsBytes(s.source.Rows()),
+		ProfileMemory: profileBytes(s.source.Rows(), r.K, in, r.Engine.threads())}
 	return p, p.place(manifest, workers, coordinator.RowBytes(width, in, kmeans.Auto.TrackBytes(r.K, width)))
 }
 

@@ -101,6 +101,16 @@ func (p *profiling) gather(idle <-chan *profileScan) error {
 	return nil
 }
 
+// profileBytes is the most memory that profile takes for a table: what each thread has measured, what they come to together,
+// and the ids.
+func profileBytes(rows int64, k int, in *wire.Input, threads int) int64 {
+	bytes := int64(threads+1)*segment.ProfileBytes(k, len(in.Spec.Numeric)+1) + workerOverhead
+	if in.ID != "" {
+		bytes += rows * 16
+	}
+	return bytes
+}
+
 // dropDuplicates finds the rows that are left out for their ids.
 func (p *profiling) dropDuplicates(ctx context.Context, threads int) error {
 	p.engine.Reporter.Phase("ids", p.source.Rows())
