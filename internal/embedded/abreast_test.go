@@ -14,6 +14,9 @@ func TestRunsAbreastGiveTheBitsOfRunsInTurn(t *testing.T) {
 	s := lognormal(6000)
 	for _, algorithm := range kmeans.Algorithms() {
 		for runs := 1; runs <= 5; runs++ {
+			if testing.Short() && runs != 4 {
+				continue
+			}
 			o := coordinator.FitOptions{K: 5 + 3*runs, Init: kmeans.InitRandom, Runs: runs, Seed: uint64(runs), Tolerance: 1e-3,
 				Algorithm: kmeans.Algorithm(algorithm), Abreast: 1}
 			if runs == 4 {

@@ -100,7 +100,7 @@ func TestEveryPolicyGivesTheSameBitsHoweverTheWorkIsDivided(t *testing.T) {
 			o := coordinator.FitOptions{Input: in, K: 7, Init: kmeans.InitParallel, Runs: 2, MaxIterations: 30, Seed: 8}
 			s.block = 500
 			want := run(t, s, evenly(s.Rows(), 1), 1, 1, o)
-			for i, tier := range kmeans.Tiers() {
+			for i, tier := range tiers() {
 				if err := kmeans.UseTier(tier); err != nil {
 					t.Fatal(err)
 				}
