@@ -6,13 +6,13 @@ FUZZTIME  ?= 30s
 # The packages where goroutines meet: the race detector runs over these.
 RACE      ?= ./coordinator/... ./worker/... ./internal/embedded/... ./internal/pipeline/... \
              ./internal/progress/... ./internal/remote/... ./internal/checkpoint/... ./internal/secure/... \
-             ./internal/cluster/... ./internal/serve/... ./dataset/... ./cmd/coterie/...
+             ./internal/cluster/... ./internal/serve/... ./internal/live/... ./dataset/... ./cmd/coterie/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint generate proto cluster bench fuzz ci clean
+.PHONY: help build test race lint generate proto cluster tools e2e release deploy-check deploy-image e2e-kube bench fuzz ci clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/coterie, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/coterie
@@ -37,6 +37,28 @@ proto: ## make the code of the cluster's messages anew; refuses what would break
 cluster: build ## start a coordinator and three workers on this machine, until Ctrl-C
 	@BIN=$(BIN) deploy/loopback.sh 3
 
+tools: ## build the programs that end-to-end tests start beside Coterie into bin/tools
+	@mkdir -p bin/tools
+	cd internal/e2e/tools && $(GO) build -o ../../../bin/tools/versitygw github.com/versity/versitygw/cmd/versitygw
+	cd internal/e2e/tools && $(GO) build -o ../../../bin/tools/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
+
+e2e: tools ## six months on a cluster with a real object store, with faults; the same against one process
+	COTERIE_TOOLS=$(CURDIR)/bin/tools $(GO) test -count=1 -timeout 20m -v -run 'TestMonthsInProduction|ObjectStore|LostOnTheWay' ./internal/e2e
+
+release: ## the archives of a release in dist, for six systems and processors
+	@deploy/release.sh dist
+
+deploy-check: ## check deploy: manifests, flags, metrics, units, alert rules, and that a release is the same twice
+	cd deploy/check && $(GO) vet ./... && $(GO) test ./...
+	deploy/check/rules.sh
+	deploy/check/twice.sh
+
+deploy-image: ## build the image with buildah and run it with podman
+	deploy/check/image.sh
+
+e2e-kube: ## apply all manifests to a real API server of Kubernetes
+	deploy/check/kube.sh
+
 bench: ## run the benchmarks, five times, for benchstat
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
 
@@ -47,4 +69,4 @@ ci: ## everything that must be green before a change lands
 	.ci/run
 
 clean: ## remove what the build made
-	rm -rf bin
+	rm -rf bin dist

@@ -1,4 +1,4 @@
-"""Measures a cluster of processes on this machine beside the embedded run: throughput, overhead, merging, recovery, scale.
+"""Measures a cluster of processes on this machine beside the embedded run: throughput, overhead, merging, recovery, scale, the model.
 
 Usage: bench/cluster (which builds coterie and the Go benchmarks). Data is made by the workers themselves, so no disk takes
 part. What is compared takes turns; a figure is the median over the turns, and a ratio the median of the ratios of turns.
@@ -280,7 +280,33 @@ def scale(bench):
     print()
 
 
-PARTS = {f.__name__: f for f in (throughput, overhead, merge, recovery, scale)}
+def model(bench):
+    """What `coterie loadtest --what-if` predicts from one worker, against clusters that are there."""
+
+    def load(cluster, *flags):
+        command = [bench.binary, "loadtest", "--rows", "4M", "-d", "32", "-k", "50", "--cluster", cluster.coordinator.rpc, "--json", "--quiet", *flags]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=WAIT).stdout)
+
+    head("4M × 32, k = 50, workers of one thread", "cores", "predicted", "measured", "off", "of single turns", "others")
+    with Cluster(bench, 1) as one:
+        one.settle()
+        for workers in (1, 2, 3, 4, 6, 8):
+            with Cluster(bench, workers) as cluster:
+                cluster.settle()
+                cores = min(workers, CORES)
+
+                def once():
+                    said = load(one, "--what-if", f"workers={workers},cores={cores}")["what_if"]["pass_seconds"]
+                    return said, load(cluster)["pass"]["median_seconds"]
+
+                turns, others = bench.turns.take(once, one.processes() + cluster.processes())
+                off = [said / took - 1 for said, took in turns]
+                row(f"{workers} worker" + "s" * (workers > 1), cores, *(f"{statistics.median(side) * 1e3:.1f} ms" for side in zip(*turns)),
+                    f"{statistics.median(off):+.0%}", span(off, "{:+.0%}"), others)
+    print()
+
+
+PARTS = {f.__name__: f for f in (throughput, overhead, merge, recovery, scale, model)}
 
 
 def main():

@@ -1,7 +1,7 @@
 """Compares coterie with the programs that people use for k-means, on the same data, the same start and the same iterations.
 
 Usage: bench/run [PART…] (which makes the virtual environment and builds coterie). Read on in shapes.py (what is measured),
-programs.py (how), passes.py, starts.py, files.py, large.py and decisions.py (the tables).
+programs.py (how), passes.py, starts.py, files.py, large.py, decisions.py and till.py (the tables).
 """
 
 import argparse
@@ -18,12 +18,13 @@ import large
 import passes
 import platforms
 import starts
+import till
 from programs import APPROXIMATE, EXACT, Bench, Failed, run
 from report import processor
 
 PARTS = {"pass": None, "fit": None, "runs": starts.runs, "files": files.files, "big": large.big, "growth": large.growth, "threads": passes.threads,
          "slow": large.slow, "algorithms": passes.algorithms, "small": files.small,
-         "decisions": decisions.decisions}
+         "decisions": decisions.decisions, "till": till.till}
 
 PLATFORMS = {"spark": "pyspark", "h2o": "h2o"}
 

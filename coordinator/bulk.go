@@ -32,6 +32,7 @@ func (s *Server) Job(ref *pb.JobRef, stream pb.Bulk_JobServer) error {
 	if err != nil {
 		return status.Errorf(codes.Internal, "job %s: %v", ref.Job, err)
 	}
+	s.meters.sent.Add(int64(len(data)))
 	return sendChunks(stream.Send, data)
 }
 
@@ -45,6 +46,7 @@ func (s *Server) Task(ref *pb.TaskRef, stream pb.Bulk_TaskServer) error {
 	if sent == nil {
 		return status.Error(codes.NotFound, "this task is not wanted any more")
 	}
+	s.meters.sent.Add(int64(len(sent.head) + len(sent.body)))
 	return sendChunks(stream.Send, sent.head, sent.body)
 }
 
@@ -81,7 +83,8 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 	}
 	context, mail := r.expects(head.Ref)
 	if mail == nil {
-		s.count("stale")
+		s.meters.answers[answerStale].Add(1)
+		r.lines().Info("answer refused", "worker", head.Worker, "epoch", head.Ref.Epoch, "round", head.Ref.Round, "reason", answerStale)
 		return stream.SendAndClose(&pb.Receipt{})
 	}
 	if head.Failure != nil {
@@ -104,13 +107,15 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 		}
 	}
 	data, err := receive(head.Size, s.pieces(stream))
+	s.meters.received.Add(int64(len(data)))
 	if err == nil {
 		answer.Partial, err = wire.DecodePartial(data, context)
 	}
 	if err != nil {
 		release()
 		if errors.Is(err, wire.ErrFormat) {
-			s.count("malformed")
+			s.meters.answers[answerMalformed].Add(1)
+			r.lines().Warn("answer refused", "worker", head.Worker, "epoch", head.Ref.Epoch, "round", head.Ref.Round, "reason", answerMalformed, "error", err)
 			// Asked again it might say the same for ever: it counts as a failure of the worker's machine.
 			answer.Err = fault.Failedf(err, "an answer of worker %s cannot be read", head.Worker)
 			r.took(head)

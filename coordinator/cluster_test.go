@@ -216,7 +216,7 @@ func TestAnAnswerThatCannotBeReadIsTriedOnAnother(t *testing.T) {
 		if spoilt == 0 {
 			t.Error("no answer was spoilt")
 		}
-		if got := v.server.refused["malformed"]; got == 0 {
+		if got := v.server.meters.answers[answerMalformed].Load(); got == 0 {
 			t.Error("no answer was counted as malformed")
 		}
 	})

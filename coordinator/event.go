@@ -53,7 +53,7 @@ func (Straggling) event()   {}
 func (Measured) event()     {}
 func (Cancelled) event()    {}
 
-// Action is something to do: Send, PhaseBegun, Iterated, Advanced, Refused, Reassigned, Speculated, Waiting, Finished or
+// Action is something to do: Send, PhaseBegun, Opened, Booked, Iterated, Advanced, Refused, Reassigned, Speculated, Waiting, Finished or
 // Failed.
 type Action interface{ action() }
 
@@ -81,11 +81,28 @@ type PhaseBegun struct {
 	Rows  int64
 }
 
+// Opened is a round that begins, for clocks and traces; its tasks follow.
+type Opened struct {
+	Round      uint64
+	Kind       wire.Kind
+	Partitions int
+	Iteration  int // that it is part of, of several runs the furthest; 0: none
+}
+
+// Booked is an answer that was booked. Covered are its partitions, of which the round still waits for Open.
+type Booked struct {
+	Worker  string
+	Covered []int
+	Open    int
+}
+
 // Iterated is for progress: an assignment was merged.
 type Iterated struct {
 	Run, Iteration int
 	Rows           int64
 	Moved          int64 // −1: unknown, since some rows had no label before
+	Last           bool  // the run iterates no more
+	after          *kmeans.Centroids
 	sums           *kmeans.Sums
 	centroids      *kmeans.Centroids
 	fit            *Fit
@@ -94,6 +111,14 @@ type Iterated struct {
 // Inertia is that of the pass, from the sums; it costs k·d exact multiplications, so only who shows it asks.
 func (i *Iterated) Inertia() float64 {
 	return i.fit.scaled(i.sums.Inertia(i.centroids, i.fit.totals, i.fit.space.Grid, 1))
+}
+
+// apart is how far the run was from its end before the pass: it ends at 1 or soon after. 0: that cannot be told.
+func (i *Iterated) apart() float64 {
+	if tolerance := float64(i.fit.options.Tolerance * i.fit.spread); tolerance > 0 {
+		return i.after.Movement(i.centroids) / tolerance
+	}
+	return float64(max(i.Moved, 0)) // it ends when no row moves
 }
 
 // Refused is an answer that was not booked, for the log.
@@ -130,6 +155,8 @@ type Failed struct{ Err error }
 
 func (Send) action()       {}
 func (PhaseBegun) action() {}
+func (Opened) action()     {}
+func (Booked) action()     {}
 func (*Iterated) action()  {}
 func (Refused) action()    {}
 func (Reassigned) action() {}

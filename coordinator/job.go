@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/coterie-project/coterie/internal/fault"
@@ -55,6 +56,8 @@ type Job struct {
 	// rowBytes is what a row takes in a worker's memory, 0 until rows are held; leastBytes what it can do with, once
 	// rowBytes turns out to be more than there is memory for.
 	rowBytes, leastBytes int64
+	spillable            int64 // of rowBytes and of leastBytes: what workers that spill need not hold
+	tight                bool  // they were asked for more than they seem to have room for
 	ended                bool
 
 	round      uint64
@@ -227,6 +230,9 @@ func (j *Job) blames(id int, worker string, cause error) error {
 		g.workers = append(g.workers, worker)
 	}
 	j.blame[id] = g
+	if fault.Code(cause) == int(fault.Unavailable) && len(g.workers) >= min(len(j.workers), blameLimit) {
+		return cause // none of them has what it takes: that is nothing to look for in their logs
+	}
 	if len(g.workers) < blameLimit && g.times < griefLimit {
 		return nil
 	}
@@ -245,6 +251,10 @@ func (j *Job) replan() (int, error) {
 	moved, err := j.planNow()
 	if errors.Is(err, partition.ErrMemory) && j.leastBytes < j.rowBytes {
 		j.rowBytes = j.leastBytes
+		moved, err = j.planNow()
+	}
+	if errors.Is(err, partition.ErrMemory) && !j.tight && slices.ContainsFunc(j.workers, func(w partition.Worker) bool { return w.Spills }) {
+		j.tight = true // who spills knows best whether it can: it says how much would do, if not
 		return j.planNow()
 	}
 	return moved, err
@@ -258,30 +268,57 @@ func (j *Job) planNow() (int, error) {
 		}
 		return 0, err
 	}
-	moved, err := j.plan.Rebalance(j.config.Manifest, j.workers, j.rowBytes)
+	moved, err := j.plan.Rebalance(j.config.Manifest, j.roomy(j.rowBytes), j.rowBytes)
 	return len(moved), err
 }
 
 // holds says whether the workers there are have the memory for rows of so many bytes.
 func (j *Job) holds(rowBytes int64) bool {
-	_, err := partition.Place(j.config.Manifest, j.workers, rowBytes)
+	_, err := partition.Place(j.config.Manifest, j.roomy(rowBytes), rowBytes)
 	return !errors.Is(err, partition.ErrMemory)
 }
 
 // firstPlan gives partitions to those who have them in memory, or, where nobody has any, each worker a run of them.
 func (j *Job) firstPlan() (*partition.Plan, error) {
 	if !slices.ContainsFunc(j.found, j.has) {
-		return partition.Place(j.config.Manifest, j.workers, j.rowBytes)
+		return partition.Place(j.config.Manifest, j.roomy(j.rowBytes), j.rowBytes)
 	}
 	plan := &partition.Plan{Owners: slices.Clone(j.found)}
-	_, err := plan.Rebalance(j.config.Manifest, j.workers, j.rowBytes)
+	_, err := plan.Rebalance(j.config.Manifest, j.roomy(j.rowBytes), j.rowBytes)
 	return plan, err
 }
 
 // reserve says that rows are held from the next round on, and how many bytes each of them takes, and takes at least.
 // Workers that lack the memory for what they own give some of it to others.
-func (j *Job) reserve(rowBytes, leastBytes int64) {
-	j.rowBytes, j.leastBytes, j.stale = rowBytes, leastBytes, true
+func (j *Job) reserve(rowBytes, leastBytes, spillable int64) {
+	j.rowBytes, j.leastBytes, j.spillable, j.stale = rowBytes, leastBytes, spillable, true
+}
+
+// roomy are the workers as placement reckons with them.
+func (j *Job) roomy(rowBytes int64) []partition.Worker {
+	if !j.tight {
+		return Roomy(j.workers, rowBytes, j.spillable)
+	}
+	workers := slices.Clone(j.workers)
+	for i := range workers {
+		if workers[i].Spills {
+			workers[i].Memory = 0
+		}
+	}
+	return workers
+}
+
+// Roomy are the workers, where those that spill have as much memory as holds what cannot be spilled of as many rows: three
+// quarters of what they have, since a partition on its way and buffers take some.
+func Roomy(workers []partition.Worker, rowBytes, spillable int64) []partition.Worker {
+	workers = slices.Clone(workers)
+	for i := range workers {
+		if w := &workers[i]; w.Spills && w.Memory > 0 {
+			rows := w.Memory / 4 * 3 / max(rowBytes-spillable, 1)
+			w.Memory = max(w.Memory, min(rows, math.MaxInt64/max(rowBytes, 1))*rowBytes)
+		}
+	}
+	return workers
 }
 
 // owners is, by partition, the worker that the plan gives it to.
@@ -301,14 +338,15 @@ func (j *Job) open(task wire.Task, partitions []int, then func(*wire.Partial) []
 	j.blame = make(map[int]grief)
 	clear(j.asked)
 	clear(j.copies)
+	opened := []Action{Opened{Round: j.round, Kind: task.Kind, Partitions: len(partitions)}}
 	if len(partitions) == 0 {
-		return j.full()
+		return append(opened, j.full()...)
 	}
 	if task.Kind == wire.Label {
 		j.queue = partitions
-		return j.topUp()
+		return append(opened, j.topUp()...)
 	}
-	return j.send(partitions)
+	return append(opened, j.send(partitions)...)
 }
 
 // everything lists all partitions.
@@ -423,10 +461,11 @@ func (j *Job) answered(a *wire.Answer) []Action {
 			j.plan.Move(id, a.Worker) // it has what it answered for in memory now
 		}
 	}
+	booked := []Action{Booked{Worker: a.Worker, Covered: a.Covered, Open: j.ledger.missing}}
 	if j.ledger.Full() {
-		return j.full()
+		return append(booked, j.full()...)
 	}
-	return j.topUp()
+	return append(booked, j.topUp()...)
 }
 
 // refuse takes nothing of an answer. What it covers may still be wanted in part; and where it was computed twice, both
@@ -448,7 +487,8 @@ func (j *Job) failedAt(a *wire.Answer) []Action {
 	if !j.has(a.Worker) {
 		return []Action{Refused{Worker: a.Worker, Err: ErrStale}}
 	}
-	if !j.config.Patient || fault.Code(a.Err) != int(fault.Failed) || len(a.Covered) == 0 {
+	kind := fault.Kind(fault.Code(a.Err))
+	if !j.config.Patient || kind != fault.Failed && kind != fault.Unavailable || len(a.Covered) == 0 {
 		return j.fail(a.Err)
 	}
 	var open []int // what others have answered meanwhile is no trouble any more

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -14,6 +15,8 @@ import (
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/failpoint"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/live"
+	"github.com/coterie-project/coterie/internal/trace"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -40,10 +43,13 @@ type jobRun struct {
 	id     string
 	server *Server
 	spec   *pb.JobSpec
+	trace  string // traceparent that it was submitted under; empty: none
+	logged atomic.Pointer[slog.Logger]
 	input  *wire.Input
 	log    *eventLog // replaced under the server's mutex when the job is resumed
 	// sequence is the number of the newest checkpoint that there was when the run began.
 	sequence uint64
+	meter    meter
 
 	// The server's mutex guards these.
 	info      *pb.JobInfo
@@ -66,6 +72,9 @@ type jobRun struct {
 	took0    time.Time            // when the round began
 	timed    []time.Duration      // of the round's tasks that are answered
 	pace     pace
+	work     workBook
+
+	watch watch // has a mutex of its own
 }
 
 // rowsOf counts the rows of partitions.
@@ -93,7 +102,7 @@ func (r *jobRun) run(parent, ctx context.Context) {
 	r.server.ended(r, err)
 }
 
-func (r *jobRun) drive(parent, ctx context.Context) error {
+func (r *jobRun) drive(parent, ctx context.Context) (err error) {
 	config, err := r.config()
 	if err != nil {
 		return err
@@ -111,6 +120,11 @@ func (r *jobRun) drive(parent, ctx context.Context) error {
 	keeper := &keeper{run: r, fit: fit, last: time.Now(), sequence: r.sequence}
 	defer keeper.close()
 	clock := newStopwatch()
+	r.meter.begin()
+	ctx, span := trace.Start(trace.Remote(ctx, r.trace), "job", trace.String("job", r.id), trace.String("name", r.spec.Name),
+		trace.Int("rows", r.spec.Rows), trace.Int("partitions", len(r.spec.PartitionRows)), trace.Int("epoch", config.Epoch))
+	defer func() { span.End(err) }()
+	r.traced(ctx)
 	patience := newPatience(r, mail)
 	defer patience.stop()
 	patience.begin(0, config.Workers)
@@ -121,6 +135,7 @@ func (r *jobRun) drive(parent, ctx context.Context) error {
 		keeper.observe(a)
 		patience.observe(a)
 		clock.observe(a)
+		r.measure(a, time.Now())
 		r.observe(a)
 	})
 	var sweep *SweepResult
@@ -171,10 +186,13 @@ func (r *jobRun) program(config Config) (*Job, *Fit, *Label, error) {
 	options.Resume = r.newestState()
 	job, fit, err := NewFit(config, options)
 	if errors.Is(err, ErrState) {
+		r.lines().Warn("checkpoint of no use; the job begins anew", "error", err)
+		r.tell(live.JobAnew, "", "no checkpoint could be used: job begins anew")
 		r.note(fmt.Sprintf("%v: the job begins anew", err))
 		options.Resume = nil
 		job, fit, err = NewFit(config, options)
 	}
+	r.watched(options)
 	return job, fit, nil, err
 }
 
@@ -182,10 +200,13 @@ func (r *jobRun) program(config Config) (*Job, *Fit, *Label, error) {
 func (r *jobRun) newestState() *FitState {
 	data, sequence, skipped, err := r.server.config.Store.Load(r.id)
 	for _, s := range skipped {
+		r.lines().Warn("checkpoint invalid, using the one before", "error", s)
 		r.note(s.Error())
 	}
 	if err != nil {
 		if !errors.Is(err, checkpoint.ErrNone) {
+			r.lines().Warn("checkpoint of no use; the job begins anew", "error", err)
+			r.tell(live.JobAnew, "", "no checkpoint could be used: job begins anew")
 			r.note(fmt.Sprintf("%v: the job begins anew", err))
 		}
 		return nil
@@ -193,35 +214,45 @@ func (r *jobRun) newestState() *FitState {
 	r.sequence = sequence // also of one that is of no use: those to come count on from it
 	state, err := decodeState(data)
 	if err != nil {
+		r.lines().Warn("checkpoint of no use; the job begins anew", "checkpoint", sequence, "error", err)
+		r.tell(live.JobAnew, "", "no checkpoint could be used: job begins anew")
 		r.note(fmt.Sprintf("checkpoint %d: %v: the job begins anew", sequence, err))
 		return nil
 	}
+	r.lines().Info("resumed from checkpoint", "checkpoint", sequence, "epoch", r.server.config.Epoch)
 	r.note(fmt.Sprintf("resumed from checkpoint %d", sequence))
+	r.tell(live.JobResumed, "", "job resumed from checkpoint %d", sequence)
 	return state
 }
 
 // observe tells followers, status and the log what the job does.
 func (r *jobRun) observe(a Action) {
-	s := r.server
 	switch a := a.(type) {
 	case PhaseBegun:
-		r.update(func(i *pb.JobInfo) { i.Phase = string(a.Phase) })
+		r.turned(a)
+		r.watch.turn(a, time.Now())
 		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Phase{Phase: &pb.PhaseEvent{Phase: string(a.Phase), Rows: a.Rows}}}, false)
 	case *Iterated:
 		failpoint.Hit("merge")
 		inertia := a.Inertia()
 		r.update(func(i *pb.JobInfo) { i.Run, i.Iteration, i.Inertia = uint32(a.Run), uint32(a.Iteration), inertia })
+		r.watch.iterated(a, inertia, time.Now())
 		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Iteration{Iteration: &pb.IterationEvent{Run: uint32(a.Run),
 			Iteration: uint32(a.Iteration), Inertia: inertia, Moved: a.Moved, Rows: a.Rows}}}, false)
 	case Refused:
 		r.update(func(i *pb.JobInfo) { i.Refused++ })
-		s.config.Log.Info("answer refused", "job", r.id, "worker", a.Worker, "reason", a.Err)
+		r.lines().Info("answer refused", "worker", a.Worker, "error", a.Err)
+		r.tell(live.Refused, a.Worker, "an answer of %s was not counted", a.Worker)
 	case Reassigned:
 		r.update(func(i *pb.JobInfo) { i.Reassigned += uint32(a.Partitions) })
+		r.lines().Info("partitions reassigned", "worker", a.From, "partitions", a.Partitions)
 		r.note(fmt.Sprintf("%s lost, %d partitions reassigned", a.From, a.Partitions))
+		r.tellReassigned(a)
 	case Speculated:
 		r.update(func(i *pb.JobInfo) { i.Speculated += uint32(a.Partitions) })
+		r.lines().Info("partitions speculated", "worker", a.Slow, "partitions", a.Partitions, "workers", len(a.Idle))
 		r.note(fmt.Sprintf("%s is slow, %d of its partitions are computed by others too", a.Slow, a.Partitions))
+		r.tell(live.Speculated, a.Slow, "%s is slow, %s computed by others too", a.Slow, partitionsAre(a.Partitions))
 	case Waiting:
 		r.waits(a)
 	}
@@ -230,15 +261,16 @@ func (r *jobRun) observe(a Action) {
 func (r *jobRun) waits(a Waiting) {
 	state, reason := jobRunning, ""
 	if a.Have < a.Need {
+		r.lines().Info("job waits for workers", "workers", a.Have, "need", a.Need)
 		state, reason = jobWaiting, fmt.Sprintf("%d/%d workers", a.Have, a.Need)
+		r.tell(live.JobWaits, "", "job waits for workers: %d of %d are here", a.Have, a.Need)
 	}
 	r.update(func(i *pb.JobInfo) { i.State, i.Reason = state, reason })
 	r.log.add(&pb.JobEvent{Event: &pb.JobEvent_State{State: &pb.JobState{State: state, Reason: reason}}}, false)
 }
 
-// note tells followers and the log something that a person may want to know.
+// note tells followers something that a person may want to know.
 func (r *jobRun) note(text string) {
-	r.server.config.Log.Info(text, "job", r.id)
 	r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Note{Note: text}}, false)
 }
 
@@ -253,12 +285,10 @@ func (r *jobRun) update(change func(*pb.JobInfo)) {
 func (r *jobRun) straggler(now time.Time, limit time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.timed) == 0 || r.kind == wire.Label {
+	limit, _, ok := r.slowLimit(limit)
+	if !ok {
 		return
 	}
-	times := slices.Clone(r.timed)
-	slices.Sort(times)
-	limit = max(limit, 2*times[len(times)/2])
 	for _, t := range r.sent {
 		// Again and again: the first time there may have been nobody idle.
 		if now.Sub(t.when) > limit && now.Sub(t.nudged) > limit {

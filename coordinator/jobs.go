@@ -15,6 +15,8 @@ import (
 
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/live"
+	"github.com/coterie-project/coterie/internal/trace"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -101,7 +103,7 @@ func (s *Server) newRun(id string, spec *pb.JobSpec, record *pb.JobRecord) (*job
 	}
 	record.Info.Name = shortName(record.Info.Name)
 	r := &jobRun{id: id, server: s, spec: spec, input: input, log: newEventLog(), mail: newMailbox(), info: record.Info,
-		ticket: record.Ticket, alone: time.Now()}
+		ticket: record.Ticket, trace: trace.Valid(record.Trace), alone: time.Now()}
 	s.jobs[id] = r
 	s.order = append(s.order, id)
 	if r.ticket != "" {
@@ -112,11 +114,11 @@ func (s *Server) newRun(id string, spec *pb.JobSpec, record *pb.JobRecord) (*job
 
 // record is what the store keeps of a job's state. The caller holds the mutex.
 func (r *jobRun) record(failure *pb.Failure) ([]byte, error) {
-	return proto.Marshal(&pb.JobRecord{Info: r.info, Ticket: r.ticket, Failure: failure})
+	return proto.Marshal(&pb.JobRecord{Info: r.info, Ticket: r.ticket, Failure: failure, Trace: r.trace})
 }
 
 // enter takes a job in: it is on disk before its id is known to anybody.
-func (s *Server) enter(spec *pb.JobSpec, data []byte, ticket string, detached bool) (string, error) {
+func (s *Server) enter(spec *pb.JobSpec, data []byte, ticket string, detached bool, parent string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id, known := s.tickets[ticket]; known && ticket != "" {
@@ -134,7 +136,7 @@ func (s *Server) enter(spec *pb.JobSpec, data []byte, ticket string, detached bo
 	info := &pb.JobInfo{Name: spec.Name, State: jobQueued, Rows: spec.Rows, Partitions: uint32(len(spec.PartitionRows)),
 		SubmittedUnixMillis: time.Now().UnixMilli(), Detached: detached}
 	info.Id = newID()
-	r, err := s.newRun(info.Id, spec, &pb.JobRecord{Info: info, Ticket: ticket})
+	r, err := s.newRun(info.Id, spec, &pb.JobRecord{Info: info, Ticket: ticket, Trace: parent})
 	if err != nil {
 		return "", err
 	}
@@ -146,7 +148,8 @@ func (s *Server) enter(spec *pb.JobSpec, data []byte, ticket string, detached bo
 		s.forget(r)
 		return "", err
 	}
-	s.config.Log.Info("job submitted", "job", r.id, "name", spec.Name, "rows", spec.Rows)
+	r.lines().Info("job submitted", "name", shortName(spec.Name), "rows", spec.Rows, "partitions", len(spec.PartitionRows))
+	r.tell(live.JobSubmitted, "", "job submitted")
 	s.schedule()
 	return r.id, nil
 }
@@ -224,10 +227,11 @@ func (r *jobRun) bytes() int64 {
 // begin starts a job's goroutine. The caller holds the mutex.
 func (s *Server) begin(r *jobRun) {
 	r.info.State, r.info.Reason = jobRunning, ""
+	r.tell(live.JobBegun, "", "job begun")
 	r.alone = time.Now()
 	if data, err := r.record(nil); err == nil {
 		if err := s.config.Store.SetState(r.id, data); err != nil {
-			s.config.Log.Error("job state not written", "job", r.id, "error", err)
+			r.lines().Error("job state not written", "error", err)
 		}
 	}
 	parent := s.ctx
@@ -270,13 +274,16 @@ func (s *Server) conclude(r *jobRun, err error) {
 		failure = failureOf(err, r.spec)
 		r.info.State, r.info.Reason = jobFailed, wire.DecodeFailure(failure).Error() // with its place and the next step
 	}
-	s.config.Log.Info("job ended", "job", r.id, "state", r.info.State, "reason", r.info.Reason)
+	s.meters.ended[r.info.State].Add(1)
+	r.lines().Info("job ended", "state", r.info.State, "reason", r.info.Reason, "iterations", r.info.Iteration, "epoch", s.config.Epoch,
+		"seconds", float64(r.info.EndedUnixMillis-r.info.SubmittedUnixMillis)/1000)
+	r.endEvent(r.info)
 	data, encodeErr := r.record(failure)
 	if encodeErr == nil {
 		encodeErr = s.config.Store.SetState(r.id, data)
 	}
 	if encodeErr != nil {
-		s.config.Log.Error("job state not written", "job", r.id, "error", encodeErr)
+		r.lines().Error("job state not written", "error", encodeErr)
 	}
 	for _, m := range s.members {
 		m.send(&pb.CoordinatorNote{Note: &pb.CoordinatorNote_Release{Release: &pb.Release{Job: r.id}}})

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/trace"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -133,6 +134,7 @@ func (s *Server) Submit(stream pb.Jobs_SubmitServer) error {
 		part, err := stream.Recv()
 		return part.GetData(), err
 	})
+	s.meters.received.Add(int64(len(data)))
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,7 @@ func (s *Server) Submit(stream pb.Jobs_SubmitServer) error {
 	if err := checkSpec(spec); err != nil {
 		return failed(err)
 	}
-	id, err := s.enter(spec, data, head.Ticket, head.Detached)
+	id, err := s.enter(spec, data, head.Ticket, head.Detached, trace.Incoming(stream.Context()))
 	if err != nil {
 		return failed(err)
 	}
@@ -163,6 +165,7 @@ func (s *Server) Result(ref *pb.JobRef, stream pb.Jobs_ResultServer) error {
 	if err != nil {
 		return failed(err)
 	}
+	s.meters.sent.Add(int64(len(data)))
 	return sendChunks(stream.Send, data)
 }
 
@@ -273,7 +276,8 @@ func (s *Server) Show(_ context.Context, req *pb.ShowRequest) (*pb.ShowReply, er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sweep := len(r.spec.GetFit().GetSweep()) > 0
-	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil && !sweep, Sweep: sweep}, nil
+	return &pb.ShowReply{Info: proto.Clone(r.info).(*pb.JobInfo), Fit: r.spec.Fit != nil && !sweep, Sweep: sweep,
+		Work: r.worked()}, nil
 }
 
 // Cancel implements Jobs.
@@ -313,7 +317,7 @@ func (s *Server) Status(context.Context, *pb.StatusRequest) (*pb.StatusReply, er
 		}
 		reply.Workers = append(reply.Workers, &pb.WorkerInfo{Name: name, Address: m.hello.Address, State: m.state(s.gossip),
 			Cores: m.hello.Cores, Memory: m.hello.Memory, Kernel: m.hello.Kernel, Partitions: uint32(held), Version: m.hello.Version,
-			MemoryUsed: m.used, SilentMillis: time.Since(m.since).Milliseconds(), Threads: m.hello.Threads})
+			MemoryUsed: m.used, SilentMillis: time.Since(m.since).Milliseconds(), Threads: m.hello.Threads, Spills: m.hello.Spills})
 	}
 	return reply, nil
 }

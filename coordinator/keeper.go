@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/coterie-project/coterie/internal/live"
 )
 
 // keeper writes a fit's checkpoints beside the rounds: at each phase's end, and otherwise as often as the
@@ -84,8 +86,20 @@ func (k *keeper) save(state *FitState) {
 		k.sequence++
 		err = store.Save(k.run.id, k.sequence, data)
 	}
+	if err == nil {
+		k.run.server.meters.written.Add(1)
+	} else {
+		k.run.server.meters.unwritten.Add(1)
+	}
 	if err != nil && !k.failed {
+		k.run.lines().Warn("checkpoint not written, the one before it stays", "checkpoint", k.sequence, "error", err)
 		k.run.note(fmt.Sprintf("checkpoint not written, the one before it stays: %v", err))
+		k.run.tell(live.CheckpointLost, "", "checkpoint not written, the one before it stays")
+	}
+	if err == nil {
+		k.run.lines().Info("checkpoint written", "checkpoint", k.sequence, "bytes", len(data))
+		k.run.watch.saved(time.Now())
+		k.run.tell(live.Checkpoint, "", "checkpoint %d written", k.sequence)
 	}
 	k.failed = err != nil
 }

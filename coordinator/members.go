@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coterie-project/coterie/internal/live"
 	"github.com/coterie-project/coterie/partition"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -32,6 +33,7 @@ type member struct {
 	open     bool                     // a stream is open
 	since    time.Time                // of the last beat, or of the stream's end
 	lost     bool                     // jobs have been told that it is lost
+	came     bool                     // it has been told of before
 	draining bool
 	progress map[string]*pb.Progress
 	used     uint64 // bytes that partitions take
@@ -52,7 +54,7 @@ func (m *member) state(gossip func(boot string) bool) string {
 
 // worker is what placement needs to know.
 func (m *member) worker() partition.Worker {
-	return partition.Worker{Name: m.name, Weight: int(max(m.hello.Threads, 1)), Memory: int64(m.hello.Memory)}
+	return partition.Worker{Name: m.name, Weight: int(max(m.hello.Threads, 1)), Memory: int64(m.hello.Memory), Spills: m.hello.Spills}
 }
 
 // held are the partitions of a job that the worker has in memory, as far as it has said so.
@@ -67,6 +69,14 @@ func (m *member) held(job string) (ids []int) {
 		ids = append(ids, int(id))
 	}
 	return ids
+}
+
+// partitions is how many the worker says it holds, over all jobs.
+func (m *member) partitions() (n int) {
+	for _, p := range m.progress {
+		n += len(p.Held)
+	}
+	return n
 }
 
 // send queues a note for the worker; false means that it does not read them. The caller holds the server's mutex.
@@ -132,7 +142,14 @@ func (s *Server) arrived(m *member, returned bool) {
 		}
 		return
 	}
-	s.config.Log.Info("worker joined", "worker", m.name, "address", m.hello.Address, "kernel", m.hello.Kernel, "cores", m.hello.Cores)
+	came := "worker joined"
+	if m.came {
+		came = "worker back"
+	}
+	m.came = true
+	s.config.Log.Info(came, "worker", m.name, "address", m.hello.Address, "kernel", m.hello.Kernel, "cores", m.hello.Cores, "memory", m.hello.Memory,
+		"version", m.hello.Version, "epoch", s.config.Epoch)
+	s.workerEvent(live.WorkerJoined, m, "joined, with %d × %s", m.hello.Threads, m.hello.Kernel)
 	for _, r := range s.running() {
 		r.box().post(WorkerJoined{Worker: m.worker(), Held: m.held(r.id)})
 	}
@@ -177,6 +194,7 @@ func (s *Server) beat(m *member, b *pb.Beat) {
 	s.remind(m, b)
 	for _, p := range rows {
 		if r := s.jobs[p.Job]; r != nil {
+			r.watch.read(int64(p.RowsRead), m.since)
 			r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Rows{Rows: &pb.RowsEvent{Rows: int64(p.RowsRead)}}}, false)
 		}
 	}
@@ -259,7 +277,23 @@ func (s *Server) giveUp(m *member, left bool) {
 		return
 	}
 	m.lost = true
-	s.config.Log.Warn("worker lost", "worker", m.name, "left", left)
+	if !left {
+		s.meters.lost.Add(1)
+	}
+	if left {
+		s.config.Log.Info("worker left", "worker", m.name, "left", true, "partitions", m.partitions())
+	} else {
+		reason := "silent"
+		if !m.open {
+			reason = "disconnected"
+		}
+		s.config.Log.Warn("worker lost", "worker", m.name, "state", m.state(s.gossip), "reason", reason, "partitions", m.partitions())
+	}
+	if left {
+		s.workerEvent(live.WorkerLeft, m, "has left")
+	} else {
+		s.workerEvent(live.WorkerLost, m, "lost: not heard of for %.1f s", time.Since(m.since).Seconds())
+	}
 	for _, r := range s.running() {
 		r.box().post(WorkerLost{Name: m.name, Left: left, Begun: r.dismiss(m.name)})
 	}

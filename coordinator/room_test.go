@@ -72,7 +72,7 @@ func TestALargeAnswerIsAskedForOnceThereIsRoom(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				data := answerOfSize(t, c.k)
 				task := &wire.Task{Epoch: 1, Round: 7, Kind: wire.Iterate, Centroids: kmeans.NewCentroids(c.k, 1)}
-				s := &Server{room: newGate(1 << 20), jobs: make(map[string]*jobRun)}
+				s := &Server{room: newGate(1 << 20), meters: newMeters(), jobs: make(map[string]*jobRun)}
 				r := &jobRun{id: "job-x", server: s, spec: &pb.JobSpec{PartitionRows: []int64{5}}, info: &pb.JobInfo{}, mail: newMailbox(), epoch: 1, round: 7,
 					kind: wire.Iterate, context: task.Context(1)}
 				s.jobs[r.id] = r

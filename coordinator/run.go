@@ -17,7 +17,10 @@ type Transport interface {
 
 // Run drives a job to its end: one goroutine, the caller's. observe is given every action that is not a Send, in
 // order; it must return soon. The error is that of the Failed action, or the context's.
-func Run(ctx context.Context, j *Job, t Transport, observe func(Action)) error {
+func Run(ctx context.Context, j *Job, t Transport, observe func(Action)) (err error) {
+	spans := traced(ctx, t)
+	defer func() { spans.end(err) }()
+	t = spans
 	for {
 		var event Event
 		select {
@@ -27,7 +30,11 @@ func Run(ctx context.Context, j *Job, t Transport, observe func(Action)) error {
 		}
 		actions := j.Step(event)
 		release(event)
-		if done, err := carryOut(ctx, j, t, actions, observe); done {
+		done, err := carryOut(ctx, j, t, actions, func(a Action) {
+			spans.observe(a)
+			observe(a)
+		})
+		if done {
 			return err
 		}
 	}

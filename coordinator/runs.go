@@ -70,7 +70,7 @@ func (f *Fit) reserve(j *Job, rows int64) {
 		n--
 	}
 	f.runs.abreast = n
-	j.reserve(bytes(n), bytes(1))
+	j.reserve(bytes(n), bytes(1), SpillableBytes(d, f.options.Input))
 }
 
 // next opens the next round of the runs, or of what comes after them.
@@ -200,7 +200,16 @@ func (f *Fit) open(j *Job, due []*run) []Action {
 		task = *strands[0]
 	}
 	task.Reload, task.Algorithm = f.loading, f.options.Algorithm
-	return j.open(task, over, func(p *wire.Partial) []Action { return f.take(j, due, p) })
+	actions := j.open(task, over, func(p *wire.Partial) []Action { return f.take(j, due, p) })
+	if opened, is := actions[0].(Opened); is {
+		for _, r := range due {
+			if r.iter != nil {
+				opened.Iteration = max(opened.Iteration, r.iter.Done+1)
+			}
+		}
+		actions[0] = opened
+	}
+	return actions
 }
 
 // task is a run's part of the next round.
@@ -348,6 +357,7 @@ func (f *Fit) update(r *run, p *wire.Partial, far []kmeans.Far) *Iterated {
 		sums = sums.Clone() // the pass is shown, and kept, as it was
 	}
 	r.over = !r.iter.Update(sums, far)
+	shown.Last, shown.after = r.over, r.iter.Centroids
 	return shown
 }
 

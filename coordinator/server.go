@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/coterie-project/coterie/internal/live"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -32,6 +33,7 @@ type Server struct {
 
 	config ServerConfig
 	room   *gate
+	meters *meters
 	serial atomic.Uint64
 	dial   func(address string) (*grpc.ClientConn, error)
 	gossip func(boot string) bool
@@ -44,8 +46,10 @@ type Server struct {
 	order   []string // of submission
 	tickets map[string]string
 	closed  bool
-	watched time.Time        // when it was last looked for workers that are silent
-	refused map[string]int64 // answers and calls that were not taken, by reason
+	watched time.Time // when it was last looked for workers that are silent
+
+	events  *live.Events // a list of its own lock
+	started time.Time
 }
 
 // NewServer makes a server that knows the jobs of its store. dial opens a connection to a worker; gossip says whether
@@ -54,8 +58,10 @@ func NewServer(c ServerConfig, dial func(address string) (*grpc.ClientConn, erro
 	if err := c.withDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, room: newGate(c.AnswerMemory), dial: dial, gossip: gossip, members: make(map[string]*member),
-		jobs: make(map[string]*jobRun), tickets: make(map[string]string), refused: make(map[string]int64)}
+	s := &Server{config: c, room: newGate(c.AnswerMemory), meters: newMeters(), dial: dial, gossip: gossip, members: make(map[string]*member),
+		jobs: make(map[string]*jobRun), tickets: make(map[string]string),
+		events: live.NewEvents(c.Epoch), started: time.Now().UTC().Truncate(time.Millisecond)}
+	s.happened(live.Event{Kind: live.Started, Text: fmt.Sprintf("coordinator started, epoch %d", c.Epoch)})
 	s.serial.Store(c.Epoch << 32) // workers tell tasks apart by their serials, also those of the coordinator before
 	return s, s.restore()
 }
@@ -163,13 +169,14 @@ func (s *Server) Join(stream pb.Control_JoinServer) error {
 func (s *Server) acceptable(h *pb.Hello) error {
 	switch {
 	case h == nil || h.Boot == "" || h.Address == "" || len(h.Name) > 200:
+		s.meters.refused[refusedHello].Add(1)
 		return status.Error(codes.InvalidArgument, "the first note must be a Hello with a boot nonce and an address")
 	case h.Protocol != wire.Protocol:
-		s.count("version")
+		s.turnedAway(h)
 		return status.Errorf(codes.FailedPrecondition, "worker %s is of version %s (protocol %d), this coordinator of version %s (protocol %d): use the same version on all machines",
 			h.Name, h.Version, h.Protocol, s.config.Version, wire.Protocol)
 	case h.Arithmetic != kmeans.Arithmetic:
-		s.count("version")
+		s.turnedAway(h)
 		return status.Errorf(codes.FailedPrecondition, "worker %s is of version %s (arithmetic %s), this coordinator of version %s (arithmetic %s): use the same version on all machines",
 			h.Name, h.Version, h.Arithmetic, s.config.Version, kmeans.Arithmetic)
 	}
@@ -189,13 +196,6 @@ func (s *Server) goes(f func()) bool {
 		s.wait.Go(f)
 	}
 	return !s.closed
-}
-
-// count counts what was not taken, by reason.
-func (s *Server) count(reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refused[reason]++
 }
 
 // job finds a job by its id.

@@ -295,6 +295,16 @@ func RowBytes(d int, in *wire.Input, runs int) int64 {
 	return bytes
 }
 
+// SpillableBytes is how much of RowBytes a worker that spills need not hold: all but what runs know of a row, and its id while
+// it waits to be compared with the others.
+func SpillableBytes(d int, in *wire.Input) int64 {
+	all := RowBytes(d, in, 0)
+	if in.ID != "" {
+		all -= 8
+	}
+	return all
+}
+
 // failureOf is an error of a job as it travels, with its kind, its place and the next step.
 func failureOf(err error, spec *pb.JobSpec) *pb.Failure {
 	return wire.EncodeFailure(Explain(err, firstName(spec)))

@@ -60,6 +60,9 @@ func (r *jobRun) Send(_ context.Context, worker string, t *wire.Task) error {
 	}
 	r.mu.Lock()
 	r.sent[sent.ref.Serial] = sent
+	if r.iterates {
+		r.work.asked(worker, len(sent.head)+len(sent.body))
+	}
 	r.mu.Unlock()
 	if err := r.server.announce(worker, sent.note()); err != nil {
 		r.mu.Lock()
@@ -76,7 +79,7 @@ func (r *jobRun) prepare(worker string, t *wire.Task) (*sentTask, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := &pb.Task{Epoch: t.Epoch, Round: t.Round, Kind: string(t.Kind)}
+	head := &pb.Task{Epoch: t.Epoch, Round: t.Round, Kind: string(t.Kind), Trace: []byte(t.Trace)}
 	for _, id := range t.Partitions {
 		head.Partitions = append(head.Partitions, uint32(id))
 	}
@@ -98,6 +101,7 @@ func (s *Server) announce(worker string, note *pb.CoordinatorNote) error {
 	if m == nil || m.lost {
 		return fmt.Errorf("worker %s is gone", worker)
 	}
+	s.meters.sent.Add(int64(len(note.GetTask().GetInline())))
 	if !m.send(note) {
 		s.giveUp(m, false)
 		return fmt.Errorf("worker %s does not take its notes", worker)
@@ -243,7 +247,10 @@ func (r *jobRun) took(head *pb.AnswerHead) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.iterates && head.Failure == nil {
-		r.pace.add(head.Worker, r.rowsOf(head.Covered), time.Duration(head.Micros)*time.Microsecond)
+		rows := r.rowsOf(head.Covered)
+		r.meter.answered(head.Worker, rows, time.Duration(head.Micros)*time.Microsecond)
+		r.pace.add(head.Worker, rows, time.Duration(head.Micros)*time.Microsecond)
+		r.work.answered(head, rows)
 	}
 	t := r.sent[head.Ref.Serial]
 	if t == nil {

@@ -25,6 +25,12 @@ type Column struct {
 	Kind    Kind
 	Float32 bool // the file holds float32: AsNumber gives Vector.Float32, exactly what is stored
 	Integer bool // the file holds an integer type (never set for text files)
+	// Stored says that the file holds float64, or times as numbers: AsNumber or AsTime gives exactly what AsText would
+	// say, and has no bad value where AsText has none. Never set for text files.
+	Stored bool
+	// Partition says that the value stands in the names of folders (month=1/part-0.parquet) and not in the files. Such a
+	// column is no feature unless it is named.
+	Partition bool
 	// Unusable says why the column cannot be read ("nested Parquet columns are not supported"); empty: it can.
 	// Such a column is listed so that it can be named; asking for it is an error.
 	Unusable string

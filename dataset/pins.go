@@ -1,11 +1,12 @@
 package dataset
 
-// Pin is what a file was when it was opened. A job carries the pins of its files to the workers, so that none of them
-// reads another file under the same name.
+// Pin is what a file or an object was when it was opened. A job carries the pins of its files to the workers, so that
+// none of them reads another file under the same name.
 type Pin struct {
 	Path     string // as the file was opened
 	Size     int64  // bytes
-	Modified int64  // nanoseconds since 1970-01-01 UTC
+	Modified int64  // of a file: nanoseconds since 1970-01-01 UTC
+	ETag     string // of an object, as its store writes it
 }
 
 // Pinned is a Source that reads files.

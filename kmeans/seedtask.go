@@ -94,13 +94,16 @@ func (s *SeedPartial) Merge(o *SeedPartial) {
 // lacks it makes again from the task's candidates.
 type SeedState struct {
 	known   int // candidates that distance and nearest take account of
+	rows    int // padded
 	room    sync.Once
 	nearest []int32 // nil until there are more candidates than are taken afresh
 	squared []float32
+	whole   *SeedState // which this is a part of, from row at on; nil: of none
+	at      int
 }
 
 // NewSeedState makes the state before any candidate.
-func NewSeedState(p *Points) *SeedState { return new(SeedState) }
+func NewSeedState(p *Points) *SeedState { return &SeedState{rows: paddedRows(p.n)} }
 
 // afresh is the size of all candidates, in values, up to which their distances are taken anew in every round: that costs
 // less than to read and write what is known of each row.
@@ -157,11 +160,12 @@ func (r *SeedRound) nearest(p *Points, st *SeedState, lo, hi int, s *Scratch) (i
 		r.all.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
 		return s.index[:padded], s.best[:padded]
 	}
-	st.room.Do(func() {
-		rows := len(p.blocks) / p.d
-		st.nearest, st.squared = make([]int32, rows), make([]float32, rows)
-	})
-	index, squared = st.nearest[lo:lo+padded], st.squared[lo:lo+padded]
+	whole, at := st, lo
+	if st.whole != nil {
+		whole, at = st.whole, st.at+lo
+	}
+	whole.room.Do(func() { whole.nearest, whole.squared = make([]int32, whole.rows), make([]float32, whole.rows) })
+	index, squared = whole.nearest[at:at+padded], whole.squared[at:at+padded]
 	if a := r.added[st.known]; a != nil {
 		a.panel.Nearest(blocks, squared, index, int32(st.known), st.known == 0)
 	}

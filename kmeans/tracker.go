@@ -94,7 +94,7 @@ func (t *Track) sweep(pass uint32) {
 
 // NewTrack begins with rows that have no labels.
 func NewTrack(p *Points) *Track {
-	padded := len(p.blocks) / p.d
+	padded := paddedRows(p.n)
 	return &Track{Labels: make([]uint16, padded)[:p.n], fresh: true, padded: padded}
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 // maxTransformValues bounds the values in a transform before anything is allocated for them: columns, levels and
@@ -24,9 +26,13 @@ const (
 	remedyNot     = "name a file that coterie fit has written"
 )
 
-// ReadFile reads and checks the model at path. Every error is a *fault.Error of kind Input that names the file.
+// ReadFile reads and checks the model at path, a file or an object. Every error is a *fault.Error of kind Input that names the file.
 func ReadFile(path string) (*Model, error) {
 	at := fault.In(path)
+	if object.Is(path) {
+		m, _, err := ReadObject(path)
+		return m, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, openError(at, err)
@@ -47,6 +53,16 @@ func ReadFile(path string) (*Model, error) {
 		return nil, openError(at, err)
 	}
 	return Decode(data, path)
+}
+
+// ReadObject reads and checks the model in an object, and says which object that was, for store.ReplaceObject.
+func ReadObject(path string) (*Model, object.Info, error) {
+	data, info, err := store.ReadObject(store.ProcessContext(), path, MaxBytes)
+	if err != nil {
+		return nil, info, err
+	}
+	m, err := Decode(data, path)
+	return m, info, err
 }
 
 func openError(at fault.Place, err error) error {

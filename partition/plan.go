@@ -14,6 +14,7 @@ type Worker struct {
 	Name   string // not empty, and no other worker's
 	Weight int    // its share of the rows, in proportion; less than 1 counts as 1, more than 2^32 as 2^32
 	Memory int64  // bytes that partitions may take; 0 or less: not limited
+	Spills bool   // Points that find no room there go to a disk, so that it need not hold all that a row takes
 }
 
 // Plan gives each partition its owner.

@@ -104,18 +104,27 @@ func (e *Engine) newAssignment(list []*holding, t *wire.Task) *assignment {
 }
 
 func (a *assignment) do(th *thread, slot int, s span) {
-	points := s.h.assigned()
+	points, track := s.h.assigned(), s.h.tracks[a.task.Run].Track
+	if s.view != nil {
+		points, track = s.view, track.Part(s.at, s.at+s.view.Rows())
+	}
 	lo, hi := s.lo, min(s.hi, points.Rows()) // spans are of all rows, of which there may be fewer kinds
 	if lo >= hi {
 		return
 	}
-	track, acc, inertia := s.h.tracks[a.task.Run].Track, a.cohort.accs[slot], &a.inertia[slot]
+	acc, inertia := a.cohort.accs[slot], &a.inertia[slot]
 	if a.spread != nil {
 		a.pass.UpdateSpread(points, lo, hi, track, acc, inertia, a.spread[slot], &th.scratch)
 		return
 	}
 	a.pass.Update(points, lo, hi, track, acc, inertia, &th.scratch)
 }
+
+func (a *assignment) skips(h *holding, lo, hi int) bool {
+	return a.pass.Skips(h.tracks[a.task.Run].Track, lo, hi)
+}
+
+func (a *assignment) settle(int, *kmeans.Points) {}
 
 // leave adds a thread's moves to the sums, and their digest to that of the partition that they were in. The digest is
 // linear, so it is that of the partition's own sums, which nobody has to keep.
@@ -190,11 +199,19 @@ func (e *Engine) newSearch(list []*holding, t *wire.Task) *search {
 
 func (s *search) do(th *thread, slot int, sp span) {
 	if s.labelled != nil && sp.h.folded == nil { // the labels of folded rows are those of their kinds
-		s.labelled.Farthest(sp.h.points, sp.lo, sp.hi, sp.h.tracks[s.run].Track, s.found[slot], &th.scratch)
+		track := sp.h.tracks[s.run].Track
+		if sp.view != nil {
+			track = track.Part(sp.at, sp.at+sp.view.Rows())
+		}
+		s.labelled.Farthest(sp.points(), sp.lo, sp.hi, track, s.found[slot], &th.scratch)
 		return
 	}
-	s.assigner.Farthest(sp.h.points, sp.lo, sp.hi, s.found[slot], &th.scratch)
+	s.assigner.Farthest(sp.points(), sp.lo, sp.hi, s.found[slot], &th.scratch)
 }
+
+func (s *search) skips(*holding, int, int) bool { return false }
+
+func (s *search) settle(int, *kmeans.Points) {}
 
 func (s *search) leave(int, *holding) {}
 

@@ -7,9 +7,12 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/failpoint"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -27,7 +30,7 @@ type LabelSink interface {
 // labelFolder is a LabelSink whose labels are files that one worker makes ready before, and lets appear after, all are
 // written.
 type labelFolder interface {
-	Prepare() error
+	Prepare(ctx context.Context) error
 	Commit(ctx context.Context) error
 }
 
@@ -50,6 +53,8 @@ type Config struct {
 	Manifest *partition.Manifest
 	Threads  int // at least 1
 	Labels   LabelSink
+	// Name is what the worker is called in traces; empty: Self.
+	Name string
 	// Self is the name that owners of ids are told by in tasks: an engine does not ask itself.
 	Self string
 	// Peers asks the other workers about ids; nil: there are none.
@@ -62,6 +67,14 @@ type Config struct {
 	Raw int64
 	// Read is told how many rows were read, from any thread; nil: nobody asks.
 	Read func(rows int64)
+	// Memory is the most that the engine's process may take, if nothing else is in it; 0: not limited. Points that find no room
+	// are spilled to files in the folder Spill; it is empty where there is no disk for that, and NoSpill says why.
+	Memory         int64
+	Spill, NoSpill string
+	// Divide says what becomes of Memory; nil: capacity.Divide.
+	Divide func(limit int64, h capacity.Holding) capacity.Division
+	// Did is told of each task that was computed, with its rows and how long it took, from any thread; nil: nobody asks.
+	Did func(t *wire.Task, rows int64, took time.Duration)
 }
 
 // Engine holds partitions and computes over them.
@@ -75,11 +88,13 @@ type Engine struct {
 	threads []*thread
 	keeping keeping
 
-	mu       sync.Mutex // guards held, runBytes and raw
+	mu       sync.Mutex // guards held, runBytes, raw and memory
 	held     map[int]*holding
 	runBytes int // what the runs of the last round over rows know of a row, at most
 	raw      rawRows
+	memory   memory
 
+	spares  sync.Pool // of *[]byte: buffers for chunks
 	written sync.Pool // of *Labels whose memory may be used again
 
 	exchange exchange
@@ -94,6 +109,11 @@ type holding struct {
 	asked  int              // keeping.count when it was last asked for
 	tracks map[int]*tracked // by run, of its cohort: labels and bounds
 	seeds  map[int]*seeded  // by run, until its first pass
+
+	// Where points is but a shell and ids is nil, their numbers lie on the disk.
+	chunks   []chunk
+	idsAt    []spill.Extent
+	idsBytes int
 }
 
 // assigned are the Points that assignments label.
@@ -114,6 +134,9 @@ func NewEngine(c Config) (*Engine, error) {
 	if c.Threads < 1 {
 		return nil, fmt.Errorf("worker: %d threads: at least 1 is needed", c.Threads)
 	}
+	if c.Divide == nil {
+		c.Divide = capacity.Divide
+	}
 	e := &Engine{config: c, tokens: make(chan struct{}, c.Threads), held: make(map[int]*holding),
 		raw: rawRows{rooms: make(map[int]*kmeans.Room)}}
 	e.exchange = exchange{handed: make(map[int]*handed), settled: make(map[int]bool), dropped: make(map[int][]int64)}
@@ -125,17 +148,28 @@ func NewEngine(c Config) (*Engine, error) {
 
 // Do computes a task. It may be called from several goroutines: Label tasks run side by side, others in turn.
 func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
+	began, rows := time.Now(), rowsIn(e.config.Manifest, t)
+	ctx, span := e.trace(ctx, t, rows)
+	p, err := e.do(ctx, t)
+	span.End(err)
+	if e.config.Did != nil && err == nil {
+		e.config.Did(t, rows, time.Since(began))
+	}
+	return p, err
+}
+
+func (e *Engine) do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	e.exchange.turn(t)
 	for _, s := range strandsOf(t) {
 		failpoint.Hit(string(s.Kind))
 	}
 	if t.Kind == wire.Label {
-		return e.label(ctx, t)
+		return within(ctx, "compute", t, e.label)
 	}
 	e.pass.Lock()
 	defer e.pass.Unlock()
 	if t.Kind == wire.Duplicates { // its partitions are ranges of ids: there is nothing to load
-		return e.settle(ctx, t)
+		return within(ctx, "compute", t, e.settle)
 	}
 	e.keep(t)
 	e.forgetRaw(t)
@@ -144,11 +178,11 @@ func (e *Engine) Do(ctx context.Context, t *wire.Task) (*wire.Partial, error) {
 	}
 	switch t.Kind {
 	case wire.Keys, wire.Statistics, wire.Quantiles, wire.Directions, wire.Load:
-		return e.read(ctx, t)
+		return within(ctx, "read", t, e.read)
 	case wire.Prepare, wire.Commit:
 		return e.folder(ctx, t)
 	case wire.Seed, wire.Iterate, wire.Farthest, wire.Score, wire.Together:
-		return e.walk(ctx, t)
+		return within(ctx, "compute", t, e.walk)
 	default:
 		return nil, fmt.Errorf("worker: unknown task %q", t.Kind)
 	}
@@ -162,8 +196,9 @@ func (e *Engine) ensure(ctx context.Context, t *wire.Task) error {
 	}
 	reload := *t.Reload
 	reload.Partitions = missing
+	reload.Trace = t.Trace
 	reload.Epoch, reload.Round = 0, 0 // of a round that is long over: its ids have been compared
-	p, err := e.read(ctx, &reload)
+	p, err := within(ctx, "read", &reload, e.read)
 	if err == nil && p.Fault != nil {
 		err = p.Fault.Err
 	}
@@ -188,7 +223,11 @@ func (e *Engine) Held() (ids []int, bytes int64) {
 	defer e.mu.Unlock()
 	for id, h := range e.held {
 		ids = append(ids, id)
-		bytes += int64(h.points.Rows()) * int64(4*h.points.Columns()+idBytes+e.runBytes)
+		row := idBytes + e.runBytes
+		if !h.spilled() {
+			row += 4 * h.points.Columns()
+		}
+		bytes += int64(h.points.Rows()) * int64(row)
 		if h.folded != nil {
 			bytes += int64(h.folded.Rows()) * int64(4*h.folded.Columns()+4)
 		}
@@ -216,7 +255,17 @@ func (e *Engine) holdings(ids []int) ([]*holding, error) {
 // span is a unit of work on a holding.
 type span struct {
 	h      *holding
-	lo, hi int
+	view   *kmeans.Points // a chunk of the holding, which begins at its row at; nil: its Points are in memory
+	at     int
+	lo, hi int // of the view, or of the holding
+}
+
+// points are those that lo and hi count in.
+func (s *span) points() *kmeans.Points {
+	if s.view != nil {
+		return s.view
+	}
+	return s.h.points
 }
 
 // spansOf cuts holdings into spans, in row order.
@@ -224,7 +273,7 @@ func spansOf(list []*holding) []span {
 	var spans []span
 	for _, h := range list {
 		for lo := 0; lo < h.points.Rows(); lo += kmeans.SpanRows {
-			spans = append(spans, span{h, lo, min(lo+kmeans.SpanRows, h.points.Rows())})
+			spans = append(spans, span{h: h, lo: lo, hi: min(lo+kmeans.SpanRows, h.points.Rows())})
 		}
 	}
 	return spans

@@ -124,7 +124,10 @@ func TestLabelsUnderCosineAreOneMinusCos(t *testing.T) {
 	task := &wire.Task{Kind: wire.Label, Detail: true, Centroids: &kmeans.Centroids{K: 2, D: 2, Values: []float32{0, 1, 1, 0}}}
 	for _, cosine := range []bool{true, false} {
 		task.Input = &wire.Input{Spec: &feature.Spec{Normalize: cosine}}
-		l := new(Engine).labelRows(task, &holding{points: p}, &wire.Partial{}, nil)
+		l, err := new(Engine).labelRows(t.Context(), task, &holding{points: p}, &wire.Partial{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		first, second := 0.2, 0.4 // cos 0.8 to the nearest, 0.6 to the second
 		if !cosine {
 			first, second = math.Sqrt(0.4), math.Sqrt(0.8)

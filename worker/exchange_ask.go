@@ -10,6 +10,7 @@ import (
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/partition"
@@ -71,16 +72,27 @@ func (e *Engine) settle(ctx context.Context, t *wire.Task) (*wire.Partial, error
 	if len(t.Owners) != n {
 		return nil, fmt.Errorf("worker: owners of %d partitions, where there are %d", len(t.Owners), n)
 	}
-	in, err := newRanges(t.Partitions, n)
-	if err != nil {
-		return nil, err
+	if err := ascend(t.Partitions, n); err != nil {
+		return nil, fmt.Errorf("%w: ranges %w", ErrBadRequest, err)
 	}
-	parts, err := e.gather(ctx, t, in)
-	if err != nil {
-		return nil, err
+	var first *dataset.Duplicate
+	var left []int64
+	p := &wire.Partial{}
+	for some := range slices.Chunk(t.Partitions, e.rangesAtOnce(len(t.Partitions))) {
+		in, err := newRanges(some, n)
+		if err != nil {
+			return nil, err
+		}
+		parts, err := e.gather(ctx, t, in)
+		if err != nil {
+			return nil, err
+		}
+		found, out, count := dataset.Duplicates(parts, keeps(t.Input.Duplicates))
+		if found != nil && (first == nil || found.Again < first.Again) {
+			first = found
+		}
+		left, p.Dropped = append(left, out...), p.Dropped+count
 	}
-	first, left, count := dataset.Duplicates(parts, keeps(t.Input.Duplicates))
-	p := &wire.Partial{Dropped: count}
 	if t.Input.Duplicates != wire.DuplicatesFail {
 		e.exchange.settle(t.Partitions, left)
 		return p, nil
@@ -89,6 +101,46 @@ func (e *Engine) settle(ctx context.Context, t *wire.Task) (*wire.Partial, error
 		p.Fault = &wire.RowFault{Row: first.Again, Err: twice(e.config.Source, t.Input.ID, first)}
 	}
 	return p, nil
+}
+
+// comparedBytes is what an id takes while equal ones are looked for, beside itself: its row's number and its place among the others.
+const comparedBytes = 8 + 16
+
+// rangesAtOnce is how many of so many ranges of ids are looked through at a time: as many as memory has room for, at least one.
+func (e *Engine) rangesAtOnce(ranges int) int {
+	if e.config.Memory <= 0 || ranges == 0 {
+		return max(ranges, 1)
+	}
+	held, ids, size := e.exchange.bytes()
+	e.mu.Lock()
+	room := e.config.Memory - capacity.WorkerOverhead - e.memory.hot - e.raw.bytes - held
+	e.mu.Unlock()
+	each := int64(comparedBytes + idBytes)
+	if ids > 0 {
+		each = comparedBytes + size/ids
+	}
+	all := e.config.Manifest.Rows / int64(len(e.config.Manifest.Partitions)) * int64(ranges) * each
+	room = max(room, e.config.Memory/settleShare)
+	if all <= room {
+		return ranges
+	}
+	return max(1, int(int64(ranges)*room/all))
+}
+
+// settleShare is which part of the memory equal ids may be looked for in, if there is less: to look through all ids again and
+// again for a few of them would take for ever.
+const settleShare = 16
+
+// bytes is what the ids that were handed in take, how many they are, and how long they are together.
+func (x *exchange) bytes() (held, ids, size int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, h := range x.handed {
+		ids += int64(h.ids.Len())
+		size += int64(h.ids.Bytes())
+		held += int64(8 * len(h.rows.list))
+	}
+	return held + size, ids, size
 }
 
 func keeps(policy wire.DuplicateIDs) dataset.Keep {

@@ -41,7 +41,7 @@ func (e *Engine) keep(t *wire.Task) {
 	var gone []int
 	for id, h := range e.held {
 		if k.count-h.asked > keepRounds {
-			delete(e.held, id)
+			e.drop(id)
 			gone = append(gone, id)
 		}
 	}

@@ -50,8 +50,9 @@ func (e *Engine) ensureForLabels(ctx context.Context, t *wire.Task) error {
 }
 
 func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Partial, *Labels, error) {
-	knows := t.Transform == nil && !t.Detail
-	if knows {
+	held := t.Transform == nil
+	knows := held && !t.Detail
+	if held {
 		// Another pass would change the labels. The pass comes before the token: who loads rows has it and waits for tokens.
 		e.pass.RLock()
 		defer e.pass.RUnlock()
@@ -67,10 +68,12 @@ func (e *Engine) labelOne(ctx context.Context, t *wire.Task, id int) (*wire.Part
 	if t.Transform == nil && e.config.Read != nil {
 		e.config.Read(int64(h.points.Rows()))
 	}
-	if !knows {
-		return p, e.labelRows(t, h, p, nil), nil
+	var already *known
+	if knows {
+		already = e.knownLabels(t.Centroids, h)
 	}
-	return p, e.labelRows(t, h, p, e.knownLabels(t.Centroids, h)), nil
+	labels, err := e.labelRows(ctx, t, h, p, already)
+	return p, labels, err
 }
 
 // known are the labels of a holding's rows as a pass has left them.
@@ -124,37 +127,63 @@ func (e *Engine) rowsToLabel(ctx context.Context, t *wire.Task, id int) (*holdin
 
 // labelRows labels a holding's rows: those whose labels are known need their distance only. Where a fit has not counted them
 // already, it adds their counts and inertia to p.
-func (e *Engine) labelRows(t *wire.Task, h *holding, p *wire.Partial, known *known) *Labels {
-	n, cosine := h.points.Rows(), t.Input.Spec.Normalize
-	l := e.newLabels(t, h)
-	a := kmeans.NewAssigner(t.Centroids)
-	var s kmeans.Scratch
-	counting := t.Transform != nil
-	if counting {
+func (e *Engine) labelRows(ctx context.Context, t *wire.Task, h *holding, p *wire.Partial, known *known) (*Labels, error) {
+	l, err := e.newLabels(t, h)
+	if err != nil {
+		return nil, err
+	}
+	r := &labelling{task: t, labels: l, partial: p, known: known, assigner: kmeans.NewAssigner(t.Centroids), counting: t.Transform != nil}
+	if r.counting {
 		p.Inertia = new(exact.Bins)
 		p.Sums = &kmeans.Sums{K: t.Centroids.K, D: 0, Counts: make([]int64, t.Centroids.K)}
 	}
-	for lo := 0; lo < n; lo += kmeans.SpanRows {
-		hi := min(lo+kmeans.SpanRows, n)
+	return l, e.eachChunk(ctx, h, r.rows)
+}
+
+// labelling is the labels of a holding on their way.
+type labelling struct {
+	task     *wire.Task
+	labels   *Labels
+	partial  *wire.Partial
+	known    *known
+	assigner *kmeans.Assigner
+	counting bool
+	scratch  kmeans.Scratch
+}
+
+// rows labels Points that begin at row at of the holding.
+func (r *labelling) rows(points *kmeans.Points, at int) {
+	l, s, cosine := r.labels, &r.scratch, r.task.Input.Spec.Normalize
+	var track *kmeans.Track
+	if r.known != nil {
+		track = r.known.track.Part(at, at+points.Rows())
+	}
+	for lo := 0; lo < points.Rows(); lo += kmeans.SpanRows {
+		hi := min(lo+kmeans.SpanRows, points.Rows())
 		var index, second []int32
 		var squared, secondSquared []float32
 		switch {
-		case t.Detail:
-			index, second, squared, secondSquared = a.TwoNearest(h.points, lo, hi, &s)
-			copy(l.Second[lo:], second)
-			distances(l.SecondDistance[lo:hi], secondSquared, cosine)
-		case known != nil:
-			index, squared = known.Nearest(h.points, lo, hi, known.track, &s)
+		case r.task.Detail:
+			index, second, squared, secondSquared = r.assigner.TwoNearest(points, lo, hi, s)
+			copy(l.Second[at+lo:], second)
+			distances(l.SecondDistance[at+lo:at+hi], secondSquared, cosine)
+		case track != nil:
+			index, squared = r.known.Nearest(points, lo, hi, track, s)
 		default:
-			index, squared = a.Nearest(h.points, lo, hi, &s)
+			index, squared = r.assigner.Nearest(points, lo, hi, s)
 		}
-		copy(l.Segment[lo:], index)
-		distances(l.Distance[lo:hi], squared, cosine)
-		if counting {
-			count(p, h.points, lo, index, squared)
+		copy(l.Segment[at+lo:], index)
+		distances(l.Distance[at+lo:at+hi], squared, cosine)
+		if r.counting {
+			count(r.partial, points, lo, index, squared)
 		}
 	}
-	return l
+	if l.IDs != nil {
+		return
+	}
+	for i := range points.Rows() {
+		l.RowNumbers[at+i] = points.RowNumber(i)
+	}
 }
 
 // count adds the counts and the inertia of rows lo, lo+1, ….
@@ -173,24 +202,25 @@ func count(p *wire.Partial, points *kmeans.Points, lo int, index []int32, square
 
 // newLabels makes Labels for a holding, with its ids or row numbers. It takes the memory of some that have been written, which
 // have the same columns: those of the job.
-func (e *Engine) newLabels(t *wire.Task, h *holding) *Labels {
+func (e *Engine) newLabels(t *wire.Task, h *holding) (*Labels, error) {
 	n := h.points.Rows()
+	ids, err := e.idsOf(h)
+	if err != nil {
+		return nil, err
+	}
 	l, _ := e.written.Get().(*Labels)
 	if l == nil {
 		l = new(Labels)
 	}
-	l.Partition, l.Rows, l.IDs, l.Integers = h.id, n, h.ids, t.Integers
+	l.Partition, l.Rows, l.IDs, l.Integers = h.id, n, ids, t.Integers
 	l.Segment, l.Distance = sized(l.Segment, n), sized(l.Distance, n)
-	if h.ids == nil {
+	if ids == nil {
 		l.RowNumbers = sized(l.RowNumbers, n)
-		for i := range l.RowNumbers {
-			l.RowNumbers[i] = h.points.RowNumber(i)
-		}
 	}
 	if t.Detail {
 		l.Second, l.SecondDistance = sized(l.Second, n), sized(l.SecondDistance, n)
 	}
-	return l
+	return l, nil
 }
 
 // sized is b with length n, not nil; what it holds is unspecified.
@@ -223,7 +253,7 @@ func (e *Engine) folder(ctx context.Context, t *wire.Task) (*wire.Partial, error
 		return nil, fmt.Errorf("worker: task %q for labels that are no folder", t.Kind)
 	}
 	if t.Kind == wire.Prepare {
-		return &wire.Partial{}, f.Prepare()
+		return &wire.Partial{}, f.Prepare(ctx)
 	}
 	return &wire.Partial{}, f.Commit(ctx)
 }

@@ -46,6 +46,8 @@ type NodeConfig struct {
 	Memory  int64    // bytes that partitions may take; 0: not limited
 	Roots   []string // the folders that data is read from; none: only made data and what submitters serve
 	Spill   string   // folder for data that has to be unpacked; empty: the temporary folder
+	// SpillRows is the folder, on a disk, for rows that find no room in Memory; empty: there is none, and NoSpill says why.
+	SpillRows, NoSpill string
 	// Coordinator gives the address of the coordinator, as far as it is known; empty: not yet.
 	Coordinator func() string
 	// Dial opens a connection to somebody of that role.
@@ -59,23 +61,25 @@ type Node struct {
 	Exchange
 
 	config  NodeConfig
+	meters  *meters
 	peers   *peerConns
 	looking chan struct{} // tokens of Describe
 	wait    sync.WaitGroup
 
-	mu       sync.Mutex
-	ctx      context.Context
-	sessions map[string]*session
-	bulk     pb.BulkClient // nil while there is no coordinator
-	name     string        // as the coordinator knows it
-	epoch    uint64
-	joined   bool
-	draining bool
-	told     bool      // the coordinator has been sent word that the node is leaving
-	gone     time.Time // since when there has been no coordinator
-	uplink   rate
-	beatNow  chan struct{} // capacity 1: a beat is due at once
-	beaten   chan struct{} // closed with the next beat that is sent, and replaced
+	mu        sync.Mutex
+	ctx       context.Context
+	sessions  map[string]*session
+	bulk      pb.BulkClient // nil while there is no coordinator
+	name      string        // as the coordinator knows it
+	epoch     uint64
+	joined    bool
+	draining  bool
+	told      bool      // the coordinator has been sent word that the node is leaving
+	gone      time.Time // since when there has been no coordinator
+	uplink    rate
+	spillRead int64         // bytes, by the engines of jobs that are over
+	beatNow   chan struct{} // capacity 1: a beat is due at once
+	beaten    chan struct{} // closed with the next beat that is sent, and replaced
 }
 
 // NewNode makes a node that does nothing yet.
@@ -91,7 +95,7 @@ func NewNode(c NodeConfig) (*Node, error) {
 		rand.Read(random[:]) // it does not fail: see crypto/rand
 		c.Boot = hex.EncodeToString(random[:])
 	}
-	n := &Node{config: c, sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1), beaten: make(chan struct{}),
+	n := &Node{config: c, meters: newMeters(), sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1), beaten: make(chan struct{}),
 		looking: make(chan struct{}, looksAtOnce)}
 	n.Exchange.Engine = n.engine
 	n.peers = newPeerConns(func(address string) (*grpc.ClientConn, error) { return c.Dial(address, secure.Worker) })
@@ -281,6 +285,10 @@ func (n *Node) take(note *pb.CoordinatorNote) {
 // release forgets a job and what is held of it. The caller holds the mutex.
 func (n *Node) release(job string) {
 	if s := n.sessions[job]; s != nil {
+		if engine := s.opened(); engine != nil {
+			_, read := engine.Spilled()
+			n.spillRead += read
+		}
 		delete(n.sessions, job)
 		s.cancel()
 	}
@@ -289,7 +297,7 @@ func (n *Node) release(job string) {
 func (n *Node) hello() *pb.Hello {
 	h := &pb.Hello{Protocol: wire.Protocol, Version: n.config.Version, Arithmetic: kmeans.Arithmetic, Name: n.config.Name,
 		Boot: n.config.Boot, Address: n.config.Address, Cores: uint32(runtime.NumCPU()), Threads: uint32(n.config.Threads),
-		Memory: uint64(n.config.Memory), Kernel: kmeans.Tier()}
+		Memory: uint64(n.config.Memory), Kernel: kmeans.Tier(), Spills: n.config.SpillRows != ""}
 	for _, p := range n.beat().Progress {
 		h.Held = append(h.Held, &pb.Held{Job: p.Job, Partitions: p.Held})
 	}
@@ -410,6 +418,20 @@ func (n *Node) engine(job string) *Engine {
 
 // Register offers the node's services.
 func (n *Node) Register(g grpc.ServiceRegistrar) { pb.RegisterExchangeServer(g, n) }
+
+// Spilled is how many bytes lie on the spill disk, over all jobs, and how many were read from there since the node began.
+func (n *Node) Spilled() (used, read int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	read = n.spillRead
+	for _, s := range n.sessions {
+		if engine := s.opened(); engine != nil {
+			u, r := engine.Spilled()
+			used, read = used+u, read+r
+		}
+	}
+	return used, read
+}
 
 // Held is how many partitions are in memory, over all jobs, and the bytes that they take.
 func (n *Node) Held() (partitions int, bytes int64) {

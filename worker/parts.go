@@ -16,8 +16,10 @@ import (
 	"github.com/coterie-project/coterie/dataset/npy"
 	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/dataset/parquet"
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/dataset/table"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/store"
 )
 
@@ -60,10 +62,27 @@ type PartSink struct {
 }
 
 // Prepare makes the folder ready: see PrepareParts.
-func (s *PartSink) Prepare() error { return PrepareParts(s.folder, s.roots, s.job) }
+func (s *PartSink) Prepare(ctx context.Context) error {
+	if object.Is(s.folder) {
+		p, err := objectsOf(ctx, s.folder, s.roots, s.job)
+		if err != nil {
+			return err
+		}
+		return p.prepare(ctx)
+	}
+	return PrepareParts(s.folder, s.roots, s.job)
+}
 
 // Commit makes the parts appear: see CommitParts.
 func (s *PartSink) Commit(ctx context.Context) error {
+	if object.Is(s.folder) {
+		p, err := objectsOf(ctx, s.folder, s.roots, s.job)
+		if err != nil {
+			return err
+		}
+		_, err = p.commit(ctx, s.format, s.count)
+		return err
+	}
 	_, err := CommitParts(ctx, s.folder, s.roots, s.format, s.count, PartsInfo{Job: s.job})
 	return err
 }
@@ -75,7 +94,11 @@ func NewPartSink(folder, format string, roots []string, o PartOptions) (*PartSin
 	if err != nil {
 		return nil, err
 	}
-	if _, err := partsPlace(folder, roots); err != nil {
+	if object.Is(folder) {
+		if _, err := open.WithinObjects(roots, folder); err != nil && roots != nil {
+			return nil, err
+		}
+	} else if _, err := partsPlace(folder, roots); err != nil {
 		return nil, err
 	}
 	return &PartSink{folder: folder, format: format, roots: roots, table: o}, nil
@@ -108,15 +131,11 @@ func (s *PartSink) Put(ctx context.Context, l *Labels) error {
 	if err != nil {
 		return err
 	}
-	folder, err := partsPlace(s.folder, s.roots)
+	path, err := s.path(ctx, l.Partition)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(folder, partName(l.Partition, s.format))
-	if err := ordinary(path); err != nil {
-		return err
-	}
-	w, err := table.Create(path, s.table.Columns(l.Integers), table.Options{Rows: int64(l.Rows)})
+	w, err := table.Create(path, s.table.Columns(l.Integers), table.Options{Rows: int64(l.Rows), Context: ctx})
 	if err != nil {
 		return err
 	}
@@ -125,6 +144,26 @@ func (s *PartSink) Put(ctx context.Context, l *Labels) error {
 		return err
 	}
 	return w.Commit()
+}
+
+// path is where a part is written.
+func (s *PartSink) path(ctx context.Context, partition int) (string, error) {
+	if object.Is(s.folder) {
+		p, err := objectsOf(ctx, s.folder, s.roots, s.job)
+		if err == nil {
+			err = checkJob(s.job)
+		}
+		if err != nil {
+			return "", err
+		}
+		return p.name(objectPartName(partition, s.job, s.format)).String(), nil
+	}
+	folder, err := partsPlace(s.folder, s.roots)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, partName(partition, s.format))
+	return path, ordinary(path)
 }
 
 func tooManyParts(folder string, n int) error {
@@ -246,16 +285,21 @@ func countRows(ctx context.Context, path, format string) (int64, error) {
 	if err := ordinary(path); err != nil {
 		return 0, err
 	}
+	return countWith(ctx, path, format, pinned.OpenLocal)
+}
+
+// countWith is countRows for what open opens. A part may have no rows.
+func countWith(ctx context.Context, path, format string, open pinned.Opener) (int64, error) {
 	var s dataset.Source
 	var err error
 	switch format {
 	case ".parquet":
-		s, err = parquet.Open(ctx, path)
+		s, err = parquet.OpenWith(ctx, path, open)
 	case ".npy":
-		s, err = npy.Open(ctx, path)
+		s, err = npy.OpenWith(ctx, path, open)
 	default:
 		var t *csv.Table
-		if t, err = csv.Open(ctx, path, csv.Options{}); err == nil {
+		if t, err = csv.Open(ctx, path, csv.Options{Open: open}); err == nil {
 			s = t
 		}
 	}

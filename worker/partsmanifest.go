@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/coterie-project/coterie/internal/store"
 )
@@ -84,14 +85,16 @@ func lookAt(folder string) (*partsFound, error) {
 }
 
 // check refuses the manifest of something else.
-func (m *partsManifest) check(folder string) error {
+func (m *partsManifest) check(folder string) error { return m.checkNames(folder, partNames) }
+
+func (m *partsManifest) checkNames(folder string, names *regexp.Regexp) error {
 	if m.Kind != partsKind || m.Version != partsVersion {
 		return atFolder(filepath.Join(folder, manifestName), "is of kind %q and version %d, not of %q and %d", m.Kind, m.Version, partsKind, partsVersion).
 			Do("name another folder, or one that is empty")
 	}
 	sum := int64(0)
 	for _, p := range m.Parts {
-		if !partNames.MatchString(p.Name) || p.Rows < 0 || p.Rows > m.Rows-sum {
+		if !names.MatchString(p.Name) || p.Rows < 0 || p.Rows > m.Rows-sum {
 			return damagedParts(folder, manifestName, fmt.Errorf("part %q of %d rows", p.Name, p.Rows))
 		}
 		sum += p.Rows

@@ -16,6 +16,10 @@ import (
 type strand interface {
 	// do works on a span. Threads call it side by side, each with a slot of its own.
 	do(th *thread, slot int, s span)
+	// skips says that do would find nothing to do for rows of a holding, whose values it need not see to know.
+	skips(h *holding, lo, hi int) bool
+	// settle takes what it still needs of Points that are about to be gone.
+	settle(slot int, p *kmeans.Points)
 	// leave books what a thread has gathered of the holding that it goes away from.
 	leave(slot int, h *holding)
 	// answer ends the pass. Where err says that it was cut short, what is kept of the run is forgotten.
@@ -48,6 +52,9 @@ func (e *Engine) walk(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		return nil, err
 	}
 	e.only(tasks)
+	if err := e.yield(tasks); err != nil {
+		return nil, err
+	}
 	strands := make([]strand, len(tasks))
 	for i, task := range tasks {
 		strands[i] = e.strand(list, task)
@@ -64,10 +71,16 @@ func (e *Engine) walk(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		}
 		on[slot] = to
 	}
-	err = e.parallel(ctx, spansOf(list), func(th *thread, slot int, s span) {
+	err = e.over(ctx, list, func(h *holding, lo, hi int) bool {
+		return !slices.ContainsFunc(strands, func(s strand) bool { return !s.skips(h, lo, hi) })
+	}, func(th *thread, slot int, s span) {
 		turn(slot, s.h)
 		for _, strand := range strands {
 			strand.do(th, slot, s)
+		}
+	}, func(slot int, p *kmeans.Points) {
+		for _, strand := range strands {
+			strand.settle(slot, p)
 		}
 	})
 	partials := make([]*wire.Partial, len(strands))

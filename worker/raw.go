@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/coterie-project/coterie/dataset"
@@ -32,7 +33,7 @@ func (e *Engine) room(k *intake) *kmeans.Room {
 	bytes := 4 * k.part.Rows * int64(len(k.in.Spec.Numeric))
 	e.mu.Lock()
 	e.forget(k.part.ID)
-	if e.raw.bytes+bytes > e.config.Raw {
+	if e.raw.bytes+bytes > e.config.Raw || e.config.Memory > 0 && e.memory.hot+e.raw.bytes+bytes > e.memory.now.Hot {
 		e.mu.Unlock()
 		return nil
 	}
@@ -60,6 +61,18 @@ func (e *Engine) forget(id int) (room *kmeans.Room) {
 		e.raw.bytes -= 4 * int64(room.Rows()) * int64(room.Columns())
 	}
 	return room
+}
+
+// rawLimit frees rows that wait beyond what there is room for beside the Points in memory, the last ones first. The caller
+// has mu.
+func (e *Engine) rawLimit(most int64) {
+	ids := slices.Sorted(maps.Keys(e.raw.rooms))
+	for _, id := range slices.Backward(ids) {
+		if e.memory.hot+e.raw.bytes <= most {
+			return
+		}
+		e.forget(id)
+	}
 }
 
 // forgetRaw frees the rows of partitions that this task shows to be of no use any more: after statistics, each partition is

@@ -32,11 +32,19 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 	if t.Kind == wire.Load {
 		e.dissolve(t.Partitions) // what is loaded again has no labels
 	}
+	if t.Kind == wire.Load || t.Kind == wire.Statistics {
+		if err := e.divide(t); err != nil {
+			return nil, err
+		}
+	}
+	seats := make(chan struct{}, e.seats(t))
 	for _, id := range t.Partitions {
+		seats <- struct{}{}
 		if !e.acquire(ctx) {
 			break
 		}
 		wait.Go(func() {
+			defer func() { <-seats }()
 			defer e.release()
 			if int64(id) > lowest.Load() {
 				return
@@ -205,10 +213,7 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 			held.ids = h.ids
 		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.held[id] = held
-	return nil
+	return e.enter(held)
 }
 
 // points reads a partition into Points, and its ids where there are any and they are wanted: for equal ones to be found,

@@ -49,8 +49,16 @@ func (e *Engine) newSeeding(list []*holding, t *wire.Task) *seeding {
 }
 
 func (s *seeding) do(th *thread, slot int, sp span) {
-	s.round.Do(sp.h.points, sp.h.seeds[s.task.Run].SeedState, sp.lo, sp.hi, s.parts[slot], &th.scratch)
+	state := sp.h.seeds[s.task.Run].SeedState
+	if sp.view != nil {
+		state = state.Part(sp.at)
+	}
+	s.round.Do(sp.points(), state, sp.lo, sp.hi, s.parts[slot], &th.scratch)
 }
+
+func (s *seeding) skips(*holding, int, int) bool { return false }
+
+func (s *seeding) settle(slot int, p *kmeans.Points) { s.parts[slot].Settle(p) }
 
 func (s *seeding) leave(slot int, h *holding) {
 	s.mu.Lock()

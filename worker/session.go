@@ -52,6 +52,7 @@ type session struct {
 	tasks  chan *wire.Task
 	rows   atomic.Int64 // read so far
 	busy   atomic.Int64 // tasks that have come and are not answered
+	trace  atomic.Value // string: the traceparent of the task that came last
 
 	mu     sync.Mutex
 	engine *Engine             // nil until the source is open
@@ -83,15 +84,16 @@ func (n *Node) task(note *pb.TaskNote) {
 	t, err := n.fetchTask(ctx, bulk, note)
 	if err != nil {
 		s.end(note.Ref.Serial)
-		n.config.Log.Info("task not fetched", "job", note.Ref.Job, "round", note.Ref.Round, "error", err)
+		s.lines().Info("task not fetched", "round", note.Ref.Round, "error", err)
 		if errors.Is(err, wire.ErrFormat) {
 			head := &pb.AnswerHead{Ref: note.Ref, Worker: n.config.Name, Failure: wire.EncodeFailure(s.named(err))}
 			if _, err := send(ctx, bulk, head, nil); err != nil {
-				n.config.Log.Info("answer not sent", "job", note.Ref.Job, "error", err)
+				s.lines().Info("answer not sent", "error", err)
 			}
 		}
 		return
 	}
+	s.trace.Store(t.Trace)
 	if !s.accept(t, note.Ref.Serial) {
 		return // asked for twice, it is answered once
 	}
@@ -230,7 +232,7 @@ func (n *Node) session(job string) *session {
 
 // refuse answers all that was asked for with the reason why there is no engine.
 func (s *session) refuse(ctx context.Context, err error) {
-	s.node.config.Log.Error("job cannot be taken up", "job", s.id, "error", err)
+	s.lines().Error("job cannot be taken up", "error", err)
 	again := errors.Is(err, errFetch)
 	for {
 		select {
@@ -282,7 +284,8 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 		return s.named(err)
 	}
 	engine, err := NewEngine(Config{Source: source, Manifest: manifest, Threads: s.node.config.Threads, Labels: sink,
-		Raw: cmp.Or(s.node.config.Memory, math.MaxInt64), Job: s.id, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Read: func(rows int64) { s.rows.Add(rows) }})
+		Raw: cmp.Or(s.node.config.Memory, math.MaxInt64), Memory: s.node.spillLimit(), Spill: s.node.config.SpillRows, NoSpill: s.node.config.NoSpill, Job: s.id, Name: s.node.config.Name, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Did: s.did,
+		Read: func(rows int64) { s.rows.Add(rows); s.node.meters.read.Add(rows) }})
 	if err != nil {
 		return err
 	}
@@ -290,7 +293,15 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 	s.engine = engine
 	s.mu.Unlock()
 	err = Serve(ctx, NewCore(s.node.config.Name), engine, s)
-	return err
+	return errors.Join(err, engine.Close())
+}
+
+// spillLimit is the memory that an engine keeps to: where there is no disk, placement alone sees to it.
+func (n *Node) spillLimit() int64 {
+	if n.config.SpillRows == "" {
+		return 0
+	}
+	return n.config.Memory
 }
 
 // firstName is the file that messages about all of the data name; a submitter's need not have one.
@@ -303,7 +314,7 @@ func firstName(source dataset.Source) string {
 
 // lost is told that another worker did not answer a question about ids, so that they are read again here.
 func (s *session) lost(owner string, err error) {
-	s.node.config.Log.Info("ids are read again", "job", s.id, "owner", owner, "error", err)
+	s.lines().Info("ids are read again", "owner", owner, "error", err)
 }
 
 // named says on which worker data could not be read: it may be there for the others.
@@ -419,6 +430,9 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	var data []byte
 	if a.Err != nil {
 		head.Failure = wire.EncodeFailure(a.Err)
+		if errors.As(a.Err, new(tooLittle)) {
+			head.Failure.Kind = int32(fault.Unavailable) // there may be larger workers, now or later
+		}
 	} else {
 		var err error
 		if data, err = wire.EncodePartial(a.Partial, packing); err != nil {
@@ -427,7 +441,7 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	}
 	head.Size = uint64(len(data))
 	if took, err := send(ctx, bulk, head, data); err != nil {
-		n.config.Log.Info("answer not sent", "job", s.id, "round", a.Round, "error", err)
+		s.lines().Info("answer not sent", "round", a.Round, "error", err)
 	} else {
 		n.mu.Lock()
 		n.uplink.add(len(data), took)

@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/progress"
+	"github.com/coterie-project/coterie/internal/trace"
 )
 
 // App is one run of the program: its streams, its environment and the settings that every command has.
@@ -29,7 +33,12 @@ type App struct {
 	origins  map[string]origin // where the command's flags have their values from, by name
 	working  bool              // the command itself has begun: an error is no longer a wrong call
 	sections []section         // of files other than that of --config, with values for the command's flags
+	objects  object.Options    // of the service that s3:// names lie in
 	checking bool              // the command is not to be done: only its flags are looked at
+
+	span      *trace.Span                 // of the command
+	endTraces func()                      // nil: there is nothing to end
+	log       atomic.Pointer[slog.Logger] // of a command that runs on and on; nil for others
 }
 
 // errChecked ends a command whose flags alone were looked at: they are right.
@@ -54,6 +63,7 @@ func (app *App) execute(ctx context.Context, args []string) error {
 	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	app.traced(err)
 	known := (*fault.Error)(nil)
 	if err != nil && !app.working && !errors.As(err, &known) && !errors.Is(err, errChecked) {
 		err = fault.Usagef("%v", err)
@@ -144,6 +154,7 @@ func newRoot(app *App) *cobra.Command {
 	flags.BoolVar(&app.quiet, "quiet", false, "no progress and no notes on standard error")
 	flags.Var(newChoice(&app.progress, "auto", "auto", "bar", "plain", "json", "none"), "progress",
 		"how to show progress on standard error; auto is bar on a terminal, else plain")
+	bindObjects(flags, &app.objects)
 	flags.SortFlags = false
 	for _, add := range commands {
 		command := add(app)
@@ -174,6 +185,8 @@ func (app *App) prepare(cmd *cobra.Command, _ []string) error {
 	if err := app.chooseKernel(); err != nil {
 		return err
 	}
+	object.Configure(app.objects)
 	app.working = true
+	app.trace(cmd)
 	return nil
 }

@@ -91,7 +91,7 @@ func TestWrongUsageIsExitTwoWithOneLine(t *testing.T) {
 	}{
 		{[]string{"prob"}, `unknown command "prob" (did you mean "probe"?)`},
 		{[]string{"Version"}, `unknown command "Version" (did you mean "version"?)`},
-		{[]string{"loadtest", "--rows", "5"}, `unknown command "loadtest" (coterie --help lists the commands)`},
+		{[]string{"compact", "--rows", "5"}, `unknown command "compact" (coterie --help lists the commands)`},
 		{[]string{"help", "vresion"}, `unknown command "vresion" (did you mean "version"?)`},
 		{[]string{"probe"}, "coterie probe needs DATA (usage: coterie probe DATA... [flags])"},
 		{[]string{"version", "now"}, `coterie version does not take the argument "now" (usage: coterie version [flags])`},
@@ -133,20 +133,21 @@ func TestWrongUsageIsExitTwoWithOneLine(t *testing.T) {
 }
 
 func TestWhatIsNotBuiltYetIsUnknown(t *testing.T) {
-	for _, name := range []string{"loadtest", "compact", "score"} {
+	for _, name := range []string{"compact", "score"} {
 		got := coterie(name, "--json")
 		if got.code != 2 || !strings.Contains(got.stderr, fmt.Sprintf("unknown command %q", name)) || got.stdout != "" {
 			t.Errorf("coterie %s: got %+v, want exit code 2 and an unknown command", name, got)
 		}
 	}
 	// What stands behind a flag is a command's own: each has it here, or has it not at all.
-	built := map[string][]string{"cluster": {"fit", "assign", "sweep", "plan", "status"}, "detach": {"fit", "assign", "sweep"}, "min-workers": {"fit", "assign", "sweep"},
-		"worker-wait": {"fit", "assign", "sweep"}, "memory": {"coordinator", "worker"}, "spill": {"worker"}, "insecure": {"fit", "assign", "sweep", "coordinator", "worker", "serve"},
-		"tls-cert": {"fit", "assign", "sweep", "plan", "status", "coordinator", "worker", "serve"}, "gate": {"check", "fit"}, "from": {"migrate", "fit"},
-		"from-labels": {"fit", "export"}, "keep-transforms": {"fit"}, "report": {"fit"}}
+	built := map[string][]string{"cluster": {"fit", "assign", "sweep", "plan", "status", "loadtest"}, "detach": {"fit", "assign", "sweep"}, "min-workers": {"fit", "assign", "sweep"},
+		"worker-wait": {"fit", "assign", "sweep"}, "memory": {"coordinator", "worker", "fit", "sweep", "assign", "plan", "rfm", "loadtest"}, "spill": {"worker", "fit", "sweep", "assign", "plan", "rfm", "loadtest"}, "insecure": {"fit", "assign", "sweep", "coordinator", "worker", "serve"},
+		"tls-cert": {"fit", "assign", "sweep", "plan", "status", "loadtest", "coordinator", "worker", "serve"}, "gate": {"check", "fit"}, "from": {"migrate", "fit"},
+		"from-labels": {"fit", "export"}, "keep-transforms": {"fit"}, "report": {"fit"},
+		"pprof": {"coordinator", "worker", "serve"}, "log-format": {"coordinator", "worker", "serve"}, "log-level": {"coordinator", "worker", "serve"}}
 	for _, c := range newRoot(newApp(nil, nil, nil, nil)).Commands() {
 		for _, flag := range []string{"cluster", "detach", "checkpoint", "resume", "memory", "spill", "min-workers", "worker-wait", "insecure",
-			"tls-cert", "gate", "report", "feature-weight", "from", "from-labels", "keep-transforms"} {
+			"tls-cert", "gate", "report", "feature-weight", "from", "from-labels", "keep-transforms", "pprof", "log-format", "log-level"} {
 			has, want := c.Flags().Lookup(flag) != nil, slices.Contains(built[flag], c.Name())
 			if flag == "feature-weight" { // it goes with the transforms
 				want = c.Flags().Lookup("log1p") != nil

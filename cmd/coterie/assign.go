@@ -13,6 +13,7 @@ import (
 type assignFlags struct {
 	data   dataFlags
 	engine engineFlags
+	memory memoryFlags
 	job    jobFlags
 	model  string
 	output string
@@ -47,6 +48,7 @@ func newAssignCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.data.weight, "weight", "", "the column `COL` with a weight per row, for the inertia")
 	f.data.bindRows(cmd)
 	f.engine.bind(cmd)
+	f.memory.bind(cmd)
 	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	require(cmd, "model", "output")
@@ -77,6 +79,7 @@ func (f *assignFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	reporter := app.reporter()
 	r := &pipeline.AssignRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Model: f.model, Output: f.output,
 		Detail: f.detail}
+	f.memory.apply(&r.Engine)
 	if err := f.job.apply(&r.Engine); err != nil {
 		reporter.Close()
 		return err

@@ -224,7 +224,7 @@ func TestFlagsWithBadValues(t *testing.T) {
 		alone("-o: ", "assign", "a.csv", "--model", "model.json", "-o", "labels.txt"),
 		alone("--json", "fit", "a.csv", "-k", "2", "-o", "model.json", "--labels", "-", "--json"),
 		alone("", "fit", "a.csv", "-k", "2", "-o", "model.json", "--labels", "same.csv", "--bad-rows", "quarantine", "--bad-rows-out", "same.csv"),
-		alone("s3://bucket/data: ", "fit", "s3://bucket/data", "-k", "2", "-o", "model.json"),
+		alone("gs://bucket/data: ", "fit", "gs://bucket/data", "-k", "2", "-o", "model.json"),
 		alone("", "fit", "synth://nothing?rows=10", "-k", "2", "-o", "model.json"),
 	}
 	kernel := add("COTERIE_KERNEL: \"nonsense\"")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/pipeline"
 )
 
@@ -46,7 +47,7 @@ func (c *clusterFlags) cluster() (*pipeline.Cluster, error) {
 
 // The flags that say something about one of the two places where a command can run.
 var (
-	hereFlags  = []string{"workers", "threads"}
+	hereFlags  = []string{"workers", "threads", "memory", "spill"}
 	thereFlags = []string{"detach", "min-workers", "worker-wait", "insecure", "tls-cert", "tls-key", "tls-ca"}
 )
 
@@ -118,9 +119,10 @@ func (j *jobFlags) apply(e *pipeline.Engine) error {
 // detaches says whether the command only hands a job in.
 func (j *jobFlags) detaches() bool { return j.detach && j.address != "" }
 
-// parts says whether labels go to a folder that the workers of a cluster write: an absolute path with a slash at its end.
+// parts says whether labels go to a folder that the workers of a cluster write: an absolute path, or s3://bucket/prefix,
+// with a slash at its end.
 func (j *jobFlags) parts(path string) bool {
-	return j.address != "" && filepath.IsAbs(path) && strings.HasSuffix(path, "/")
+	return j.address != "" && (filepath.IsAbs(path) || object.Is(path)) && strings.HasSuffix(path, "/")
 }
 
 // detachedDocument is what --detach --json prints.

@@ -13,6 +13,8 @@ import (
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/cluster"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/live"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/secure"
 )
@@ -29,11 +31,13 @@ type coordinatorFlags struct {
 func newCoordinatorCommand(app *App) *cobra.Command {
 	f := &coordinatorFlags{}
 	cmd := &cobra.Command{
-		Use:   "coordinator --state DIR",
+		Use:   "coordinator --state DIR|s3://BUCKET/PREFIX",
 		Short: "Run the coordinator of a cluster",
 		Long: "The coordinator of a cluster takes jobs, shares their rows out among the workers and merges what they find.\n" +
 			"Rows never pass it. What it knows of its jobs lies in --state: started again there, it goes on with them.\n" +
-			"When ready it prints one line with its addresses.",
+			"A folder is for one coordinator at a time; a prefix of an object store is taken over by the one that starts last, and\n" +
+			"the one before it stops.\n" +
+			"When ready it prints one line with its addresses. A browser shows the cluster, as it works, at the one of --http.",
 		Example: "  coterie coordinator --state state\n  coterie coordinator --listen 10.0.0.1:7600 --gossip 10.0.0.1:7946 --http 10.0.0.1:7680 --state /var/lib/coterie \\\n" +
 			"    --tls-cert pki/coordinator.crt --tls-key pki/coordinator.key --tls-ca pki/ca.crt --gossip-key pki/gossip.key",
 		Args: exactArgs(),
@@ -41,7 +45,7 @@ func newCoordinatorCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	f.servingFlags.bind(cmd, "127.0.0.1:7600", "127.0.0.1:7946", "127.0.0.1:7680")
-	flags.StringVar(&f.state, "state", "", "`DIR` for jobs, checkpoints and results; it is made if it is missing")
+	flags.StringVar(&f.state, "state", "", "`DIR` or s3://BUCKET/PREFIX for jobs, checkpoints and results; a folder is made if it is missing")
 	flags.Var(newPeers(&f.join), "join", "`HOST:PORT,…` of the gossip of others, to be found by them")
 	flags.Var(newWhole(&f.jobs, 4, 1, 1000), "jobs", "how many jobs run at once; others wait")
 	flags.Var(newBytes(&f.memory, 1<<30, 1<<20), "memory", "how many `BYTES` of workers' answers may wait for their merging")
@@ -50,8 +54,9 @@ func newCoordinatorCommand(app *App) *cobra.Command {
 }
 
 func (f *coordinatorFlags) run(ctx context.Context, app *App) error {
-	if f.state == "" || strings.Contains(f.state, "://") {
-		return fault.Usagef("--state: %q is not a folder of this machine", f.state).Do("name one on a local disk; it is made if it is missing")
+	if f.state == "" || strings.Contains(f.state, "://") && !object.Is(f.state) {
+		return fault.Usagef("--state: %q is neither a folder of this machine nor s3://BUCKET/PREFIX", f.state).
+			Do("name one on a local disk; it is made if it is missing")
 	}
 	srv, err := f.open(app)
 	if err != nil {
@@ -76,15 +81,16 @@ func (f *coordinatorFlags) run(ctx context.Context, app *App) error {
 		return err
 	}
 	s.Register(srv.grpc)
-	if err := srv.begin(ctx, app, cluster.Coordinator, s.Ready, coordinatorGauges(s)); err != nil {
+	if err := srv.begin(ctx, app, cluster.Coordinator, s.Ready, observe.Coordinator, s.Report, live.New(s)); err != nil {
 		return err
 	}
 	sight.of(srv.members.Members)
-	return f.serve(ctx, app, srv, s)
+	return f.serve(ctx, app, srv, s, store)
 }
 
 // serve runs until the context ends. Jobs that are under way keep their checkpoints and go on with the next start.
-func (f *coordinatorFlags) serve(ctx context.Context, app *App, srv *server, s *coordinator.Server) error {
+// Where another coordinator takes the state over, this one ends with an error that says so: the jobs are the other's.
+func (f *coordinatorFlags) serve(ctx context.Context, app *App, srv *server, s *coordinator.Server, state *checkpoint.Store) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer srv.grpc.Stop() // ends the calls that Run waits for
@@ -94,18 +100,33 @@ func (f *coordinatorFlags) serve(ctx context.Context, app *App, srv *server, s *
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	wait.Go(func() { ran <- s.Run(running) })
+	overtaken := make(chan error, 1)
+	wait.Go(func() { overtaken <- state.Overtaken(running) })
 	if err := srv.announce(app); err != nil {
 		return err
+	}
+	if page, err := srv.flags.reachable(srv.http.Address()); err == nil { // announce has said it
+		srv.log.Info("a browser shows the cluster at its HTTP address", "address", page)
 	}
 	select {
 	case err := <-served:
 		return err
+	case err := <-overtaken:
+		if err != nil {
+			return err
+		}
+		return f.stop(srv, ran)
 	case <-ctx.Done():
-		srv.log.Info("stopping; jobs go on with the next start")
-		srv.grpc.Stop()
-		<-ran
-		return nil
+		return f.stop(srv, ran)
 	}
+}
+
+// stop ends in order.
+func (f *coordinatorFlags) stop(srv *server, ran <-chan error) error {
+	srv.log.Info("stopping; jobs go on with the next start")
+	srv.grpc.Stop()
+	<-ran
+	return nil
 }
 
 // sightEvery is for how long a look at the gossip serves: the coordinator asks of every worker several times a second.
@@ -139,12 +160,4 @@ func (s *sightings) seen(boot string) bool {
 		}
 	}
 	return s.boots[boot]
-}
-
-func coordinatorGauges(s *coordinator.Server) map[string]observe.Gauge {
-	gauges := make(map[string]observe.Gauge)
-	for name, m := range s.Metrics() {
-		gauges[name] = observe.Gauge{Help: m.Help, Value: m.Value}
-	}
-	return gauges
 }

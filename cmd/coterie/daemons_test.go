@@ -168,7 +168,7 @@ func TestDaemonsSayWhereTheyAreAndStopInOrder(t *testing.T) {
 			t.Errorf("/nothing: got %d, want 404", code)
 		}
 	}
-	for d, want := range map[*daemon][]string{c: {"coterie_workers_ready 1\n", "coterie_jobs_running 0\n", "coterie_epoch 1\n", "go_goroutines "},
+	for d, want := range map[*daemon][]string{c: {"coterie_workers{state=\"ready\"} 1\n", "coterie_jobs{state=\"running\"} 0\n", "coterie_epoch 1\n", "go_goroutines "},
 		w: {"coterie_worker_joined 1\n", "coterie_worker_partitions 0\n", "go_goroutines "}} {
 		code, body := get(t, d.http, "/metrics")
 		for _, line := range want {
@@ -202,8 +202,8 @@ func TestDaemonsRefuse(t *testing.T) {
 		{[]string{"coordinator"}, 2, []string{"coterie coordinator needs --state"}},
 		{[]string{"worker"}, 2, []string{"coterie worker needs --join"}},
 		{free("here"), 2, []string{`coterie coordinator does not take the argument "here"`}},
-		{free("--state", ""), 2, []string{`--state: "" is not a folder`}},
-		{free("--state", "s3://bucket/state"), 2, []string{`--state: "s3://bucket/state" is not a folder of this machine`, "local disk"}},
+		{free("--state", ""), 2, []string{`--state: "" is neither a folder`}},
+		{free("--state", "gs://bucket/state"), 2, []string{`--state: "gs://bucket/state" is neither a folder of this machine nor s3://BUCKET/PREFIX`, "local disk"}},
 		{free("--state", "file"), 1, []string{"file: is a file"}},
 		{free("--state", held), 1, []string{held + ": is held by process ", fmt.Sprint(os.Getpid()), "a folder of its own"}},
 		{free("--listen", c.rpc), 1, []string{"--listen " + c.rpc + ": cannot listen", "in use", "choose another port"}},

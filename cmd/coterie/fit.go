@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/pipeline"
 	"github.com/coterie-project/coterie/kmeans"
 )
@@ -21,6 +22,7 @@ import (
 type fitFlags struct {
 	data   dataFlags
 	engine engineFlags
+	memory memoryFlags
 	job    jobFlags
 	k      int64
 	method methodFlags
@@ -74,6 +76,7 @@ func newFitCommand(app *App) *cobra.Command {
 	f.months.bind(cmd)
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
+	f.memory.bind(cmd)
 	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	return cmd
@@ -97,6 +100,7 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 		Runs: int(f.method.runs), MaxIter: int(f.method.maxIter), Tolerance: f.method.tolerance, Seed: uint64(f.method.seed),
 		Cosine: f.method.metric == "cosine", Algorithm: f.method.algorithm, Model: f.output, Labels: f.labels,
 		Report: f.report, Version: version()}
+	f.memory.apply(&r.Engine)
 	if err := errors.Join(f.months.apply(cmd, r), f.job.apply(&r.Engine)); err != nil {
 		reporter.Close()
 		return err
@@ -149,6 +153,9 @@ func (f *fitFlags) check(cmd *cobra.Command) error {
 	switch kmeans.Init(f.method.init) {
 	case kmeans.InitParallel, kmeans.InitPlusPlus, kmeans.InitRandom:
 		return nil
+	}
+	if object.Is(f.method.init) {
+		return nil // whether it is there shows when it is read
 	}
 	_, err := os.Stat(f.method.init)
 	switch {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"io"
 	"os"
+
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 func main() {
 	ctx, stop := interruptible(context.Background())
+	store.Until(ctx)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

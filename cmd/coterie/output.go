@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/progress"
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 // tables are the extensions of files that hold rows.
@@ -21,7 +23,7 @@ var tables = []string{".csv", ".csv.gz", ".csv.zst", ".parquet", ".npy"}
 const stdio = "-"
 
 // checkOutput is done before any work: the path given with flag must end in one of formats (or be "-" where they
-// include .csv), and its folder must be there.
+// include .csv), and its folder, or its bucket, must be there.
 func checkOutput(flag, path string, formats ...string) error {
 	if path == stdio {
 		if !slices.Contains(formats, ".csv") {
@@ -35,6 +37,9 @@ func checkOutput(flag, path string, formats ...string) error {
 	})
 	if !known {
 		return fault.Usagef("%s: %q has no known extension", flag, path).Do("use one of %s", strings.Join(formats, ", "))
+	}
+	if object.Is(path) {
+		return store.Check(path)
 	}
 	folder := filepath.Dir(path)
 	info, err := os.Stat(folder)
@@ -100,6 +105,9 @@ func grouped(n int64) string { return progress.Count(n) }
 
 // checkNotInput refuses an output that would replace a file that is read.
 func checkNotInput(flag, path string, inputs ...string) error {
+	if object.Is(path) && slices.Contains(inputs, path) {
+		return fault.Usagef("%s: %q is also read by this command", flag, path).Do("give another name")
+	}
 	out, err := os.Stat(path)
 	if path == stdio || path == "" || err != nil {
 		return nil // nothing is there to be replaced

@@ -17,6 +17,7 @@ type planFlags struct {
 	k       int64
 	workers int64
 	threads int64
+	memory  memoryFlags
 	json    bool
 }
 
@@ -38,6 +39,7 @@ func newPlanCommand(app *App) *cobra.Command {
 	flags.Var(newWhole(&f.workers, 1, 1, 1<<20), "workers", "`W` workers, each like this machine")
 	f.data.bind(cmd)
 	bindThreads(cmd, &f.threads)
+	f.memory.bind(cmd)
 	f.cluster.bind(cmd, "plan for the workers of the cluster of the coordinator at `HOST:PORT`")
 	addJSON(cmd, &f.json)
 	require(cmd, "clusters")
@@ -55,6 +57,7 @@ func (f *planFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	defer reporter.Close()
 	engine := engineFlags{threads: f.threads}
 	r := &pipeline.PlanRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), K: int(f.k), Workers: int(f.workers)}
+	f.memory.apply(&r.Engine)
 	if f.cluster.address != "" {
 		cluster, err := f.cluster.cluster()
 		if err != nil {
@@ -79,6 +82,7 @@ func writePlan(w io.Writer, p *pipeline.PlanOutcome) {
 	fmt.Fprintf(w, "partitions             %d\n", p.Partitions)
 	fmt.Fprintf(w, "workers                %d × %s\n", p.Workers, threadsOf(p))
 	fmt.Fprintf(w, "memory per worker      %s\n", inBytes(p.MemoryPerWorker))
+	writePlanMemory(w, p.Memory)
 	fmt.Fprintf(w, "memory to profile      at most %s\n", inBytes(p.ProfileMemory))
 	fmt.Fprintf(w, "memory to migrate      %s, for two such months\n", inBytes(p.MigrateMemory))
 	fmt.Fprintf(w, "network per iteration  %s\n", inBytes(p.NetworkPerIteration))
@@ -88,11 +92,39 @@ func writePlan(w io.Writer, p *pipeline.PlanOutcome) {
 	}
 	fmt.Fprintf(w, "expected time          %.3g s: %s, seed %.3g, iterate %.3g (%d iterations)\n", p.Expected.Total, read, p.Expected.Seed,
 		p.Expected.Iterate, p.AssumedIterations)
-	if p.ExceedsMemory {
+	if p.ExceedsMemory && (p.Memory == nil || p.Memory.Mode != pipeline.Spilled) {
 		fmt.Fprintln(w, "a worker needs more memory than this machine has: plan for more workers")
 	}
 	if p.Table != "" {
 		fmt.Fprintf(w, "\n%s", p.Table)
+	}
+}
+
+// writePlanMemory says what stays in a worker's memory, and what goes to the disk.
+func writePlanMemory(w io.Writer, m *pipeline.PlanMemory) {
+	if m == nil || m.Limit == 0 {
+		return
+	}
+	if m.Mode == pipeline.InMemory {
+		fmt.Fprintf(w, "memory limit           %s: all rows stay in memory\n", inBytes(m.Limit))
+		return
+	}
+	fmt.Fprintf(w, "memory limit           %s: %s of rows, %s of labels and bounds, %s for the rest\n", inBytes(m.Limit), inBytes(m.Hot), inBytes(m.State), inBytes(m.Other))
+	where := ""
+	switch {
+	case m.Folder != "" && m.Free >= 0:
+		where = fmt.Sprintf(" to %s (%s free)", m.Folder, inBytes(m.Free))
+	case m.Folder != "":
+		where = " to " + m.Folder
+	}
+	fmt.Fprintf(w, "spilled                %s%s, taken to be read at %.0f MB/s\n", inBytes(m.Spilled), where, m.Speed/1e6)
+	switch {
+	case m.Limit < m.Least:
+		fmt.Fprintf(w, "the memory limit is too small: at least --memory %dMiB will do\n", (m.Least+1<<20-1)>>20)
+	case m.Free >= 0 && m.Free < m.Spilled:
+		fmt.Fprintf(w, "there is too little room in %s: name a folder on a larger disk with --spill\n", m.Folder)
+	case !m.Enough:
+		fmt.Fprintf(w, "there is no disk to spill to: name a folder on one with --spill\n")
 	}
 }
 

@@ -54,23 +54,16 @@ func (r *refusals) rejected(method, peer, reason string) {
 	r.log.Warn("peer refused", "peer", peer, "at", method, "reason", reason, "not_told_before", untold)
 }
 
-// gauges are added to those of the process.
-func (r *refusals) gauges(to map[string]observe.Gauge) {
-	to["peers_refused"] = observe.Gauge{Help: "Connections and calls refused for the certificate that was shown, or for its lack.", Value: func() float64 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return float64(r.peers)
-	}}
-	to["gossip_members"] = observe.Gauge{Help: "Processes that gossip sees, this one among them.", Value: func() float64 {
-		if m := r.gossip.Load(); m != nil {
-			return float64(len(m.Members()))
-		}
-		return 0
-	}}
-	to["gossip_refused"] = observe.Gauge{Help: "Gossip that was not taken: of another cluster, with another key, or not to be read.", Value: func() float64 {
-		if m := r.gossip.Load(); m != nil {
-			return float64(m.Refused())
-		}
-		return 0
-	}}
+// report shows monitoring how many there were, and whom gossip sees.
+func (r *refusals) report(to observe.Sink) {
+	r.mu.Lock()
+	peers := r.peers
+	r.mu.Unlock()
+	to.Value("peers_refused_total", float64(peers))
+	members, refused := 0, uint64(0)
+	if m := r.gossip.Load(); m != nil {
+		members, refused = len(m.Members()), m.Refused()
+	}
+	to.Value("gossip_members", float64(members))
+	to.Value("gossip_refused_total", float64(refused))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -28,6 +27,7 @@ type serveFlags struct {
 	grace    time.Duration
 	threads  int64
 	tls      tlsFlags
+	observe  observeFlags
 }
 
 // newServeCommand is coterie serve.
@@ -54,6 +54,7 @@ func newServeCommand(app *App) *cobra.Command {
 	flags.Var(newSpan(&f.grace, 10*time.Second), "grace", "how long requests under way may go on after SIGTERM")
 	flags.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
 	f.tls.bind(cmd)
+	f.observe.bind(cmd)
 	bindThreads(cmd, &f.threads)
 	require(cmd, "model")
 	return cmd
@@ -64,9 +65,13 @@ func (f *serveFlags) run(ctx context.Context, app *App) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(app.Stderr, nil))
-	if app.quiet {
-		log = slog.New(slog.DiscardHandler)
+	parts, err := f.observe.profiles(f.http, identity)
+	if err != nil {
+		return err
+	}
+	log, err := f.observe.logger(app)
+	if err != nil {
+		return err
 	}
 	seen := &refusals{log: log}
 	identity.Notify(seen.notices())
@@ -86,7 +91,7 @@ func (f *serveFlags) run(ctx context.Context, app *App) error {
 		rpc.Close()
 		return err
 	}
-	server, err := serve.New(serve.Config{Model: f.model, RPC: rpc, HTTP: http, Identity: identity, Grace: f.grace, Log: log})
+	server, err := serve.New(serve.Config{Model: f.model, RPC: rpc, HTTP: http, Identity: identity, Grace: f.grace, Log: log, Private: parts})
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func TestServeTakesOnlyClientsOverTLS(t *testing.T) {
 	enter(t)
 	write(t, "m.json", fitted(t))
 	madeCerts(t, "pki")
-	d := startServe(t, "--model", "m.json", "--tls-cert", "pki/worker.crt", "--tls-key", "pki/worker.key", "--tls-ca", "pki/ca.crt")
+	d := startServe(t, "--model", "m.json", "--tls-cert", "pki/worker.crt", "--tls-key", "pki/worker.key", "--tls-ca", "pki/ca.crt", "--pprof")
 	ask := func(role secure.Role, path, body string) int {
 		pool := x509.NewCertPool()
 		ca, err := os.ReadFile("pki/ca.crt")
@@ -160,6 +160,9 @@ func TestServeTakesOnlyClientsOverTLS(t *testing.T) {
 		{"", "/v1/lookup", one, http.StatusForbidden},
 		{secure.Worker, "/v1/lookup", one, http.StatusForbidden},
 		{secure.Client, "/v1/lookup", one, http.StatusOK},
+		{"", "/debug/pprof/heap", "", http.StatusForbidden},
+		{secure.Worker, "/debug/pprof/", "", http.StatusForbidden},
+		{secure.Client, "/debug/pprof/heap", "", http.StatusOK},
 	} {
 		if got := ask(c.role, c.path, c.body); got != c.want {
 			t.Errorf("%q at %s: got %d, want %d", c.role, c.path, got, c.want)

@@ -17,6 +17,7 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/trace"
 )
 
 // stopWait bounds the orderly end of a server: its calls, then its gossip.
@@ -34,6 +35,7 @@ type servingFlags struct {
 	key       string   // file with the gossip's key
 	insecure  bool
 	tls       tlsFlags
+	observe   observeFlags
 }
 
 func (s *servingFlags) bind(cmd *cobra.Command, listen, gossip, http string) {
@@ -48,6 +50,7 @@ func (s *servingFlags) bind(cmd *cobra.Command, listen, gossip, http string) {
 	flags.StringVar(&s.key, "gossip-key", "", "`FILE` with the key that encrypts the gossip, as coterie certs makes it")
 	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback without TLS")
 	s.tls.bind(cmd)
+	s.observe.bind(cmd)
 }
 
 // server is a process's listeners, open.
@@ -60,6 +63,7 @@ type server struct {
 	grpc     *grpc.Server
 	members  *cluster.Membership
 	http     *observe.Server
+	parts    []observe.Part // of http
 	boot     string
 	refusals *refusals
 }
@@ -73,9 +77,12 @@ func (s *servingFlags) open(app *App) (*server, error) {
 	if err := s.checkOpen(identity); err != nil {
 		return nil, err
 	}
-	srv := &server{flags: s, identity: identity, boot: cluster.NewBoot(), log: slog.New(slog.NewTextHandler(app.Stderr, nil))}
-	if app.quiet {
-		srv.log = slog.New(slog.DiscardHandler)
+	srv := &server{flags: s, identity: identity, boot: cluster.NewBoot()}
+	if srv.parts, err = s.observe.profiles(s.http, nil); err != nil { // what is served over HTTP asks for no certificate
+		return nil, err
+	}
+	if srv.log, err = s.observe.logger(app); err != nil {
+		return nil, err
 	}
 	srv.refusals = &refusals{log: srv.log}
 	identity.Notify(srv.refusals.notices())
@@ -91,7 +98,7 @@ func (s *servingFlags) open(app *App) (*server, error) {
 		srv.address = net.JoinHostPort(s.advertise, port)
 	}
 	s.name = cmp.Or(s.name, hostName()+"-"+port)
-	srv.grpc = grpc.NewServer(secure.ServerOptions(identity, secure.Limits{})...)
+	srv.grpc = grpc.NewServer(append(secure.ServerOptions(identity, secure.Limits{}), trace.ServerOptions()...)...)
 	return srv, nil
 }
 
@@ -154,7 +161,7 @@ func thisMachine() string {
 }
 
 // begin opens gossip and HTTP and prints the line that says where everything is.
-func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready func() error, gauges map[string]observe.Gauge) error {
+func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready func() error, of observe.Process, report observe.Source, parts ...observe.Part) error {
 	var key []byte
 	var err error
 	if s.flags.key != "" {
@@ -162,12 +169,11 @@ func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready f
 			return err
 		}
 	}
-	s.refusals.gauges(gauges)
-	metrics, err := observe.Gauges(gauges)
+	metrics, err := observe.Gather(of, report, s.refusals.report, observe.Objects, observe.Traces)
 	if err != nil {
 		return err
 	}
-	if s.http, err = observe.Listen(s.flags.http, ready, metrics); err != nil {
+	if s.http, err = observe.Listen(s.flags.http, ready, metrics, append(s.parts, parts...)...); err != nil {
 		return err
 	}
 	s.members, err = cluster.Start(ctx, cluster.Config{Name: s.flags.name, Cluster: s.flags.cluster, Bind: s.flags.gossip, Advertise: s.flags.gossipHost(), Key: key,
@@ -203,7 +209,7 @@ func (s *server) announce(app *App) error {
 
 // dial opens a connection to somebody of a role. It does not wait for the other side.
 func (s *server) dial(address string, want secure.Role) (*grpc.ClientConn, error) {
-	return grpc.NewClient(address, secure.DialOptions(s.identity, want, secure.Limits{})...)
+	return grpc.NewClient(address, append(secure.DialOptions(s.identity, want, secure.Limits{}), trace.DialOptions()...)...)
 }
 
 // close ends everything that is open, in the order in which it is asked for.

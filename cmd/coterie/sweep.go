@@ -21,6 +21,7 @@ import (
 type sweepFlags struct {
 	data   dataFlags
 	engine engineFlags
+	memory memoryFlags
 	job    jobFlags
 	ks     []int
 	method methodFlags
@@ -62,6 +63,7 @@ func newSweepCommand(app *App) *cobra.Command {
 	f.method.bind(flags, "`R` starts for each k; the lowest inertia wins")
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
+	f.memory.bind(cmd)
 	f.job.bind(cmd)
 	addJSON(cmd, &f.json)
 	return cmd
@@ -82,6 +84,7 @@ func (f *sweepFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	r := &pipeline.SweepRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), Ks: f.ks, Init: f.method.init,
 		Runs: int(f.method.runs), MaxIter: int(f.method.maxIter), Tolerance: f.method.tolerance, Seed: uint64(f.method.seed),
 		Cosine: f.method.metric == "cosine", Algorithm: f.method.algorithm, Output: output}
+	f.memory.apply(&r.Engine)
 	if err := f.job.apply(&r.Engine); err != nil {
 		reporter.Close()
 		return err

@@ -23,6 +23,7 @@ import (
 // synthFlags are the flags of coterie synth; 0 stands for what was not given.
 type synthFlags struct {
 	rows, seed, d, centers int64
+	customers              int64
 	spread                 float64
 	threads                int64
 	output                 string
@@ -42,8 +43,9 @@ func newSynthCommand(app *App) *cobra.Command {
 		Use:   "synth KIND",
 		Short: "Make up a table: " + strings.Join(synth.Kinds(), ", "),
 		Long: "synth makes up rows to try things on. customers have known groups in true_segment, transactions look as a till\n" +
-			"writes them, blobs are round groups of points, uniform points have no groups. The same seed gives the same rows\n" +
-			"whatever the number of threads and the format.",
+			"writes them, blobs are round groups of points, uniform points have no groups; neither has load, which\n" +
+			"is the cheapest to make, for load tests. The same seed gives the same rows whatever the number of threads and the\n" +
+			"format.",
 		Example:   "  coterie synth customers -n 100000 -o customers.parquet\n  coterie synth blobs -n 1e6 -d 16 --centers 20 -o blobs.npy",
 		ValidArgs: synth.Kinds(),
 		Args:      exactArgs("KIND: " + strings.Join(synth.Kinds(), ", ")),
@@ -53,7 +55,8 @@ func newSynthCommand(app *App) *cobra.Command {
 	flags.VarP(newWhole(&o.rows, 0, 1, math.MaxInt64), "rows", "n", "how many `ROWS` to make")
 	flags.StringVarP(&o.output, "output", "o", "", "the table: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy; - for CSV on standard output")
 	flags.Var(newWhole(&o.seed, 0, 0, math.MaxInt64), "seed", "other `SEED`s give other rows")
-	flags.VarP(newWhole(&o.d, 0, 1, math.MaxInt32), "d", "d", fmt.Sprintf("`D` columns x0, x1, … of blobs and uniform (default %d)", synth.DefaultD))
+	flags.Var(newWhole(&o.customers, 0, 1, math.MaxInt64), "customers", "`C` customers who may buy in transactions, not all of whom do (default one for 90 rows)")
+	flags.VarP(newWhole(&o.d, 0, 1, math.MaxInt32), "d", "d", fmt.Sprintf("`D` columns x0, x1, … of blobs, uniform and load (default %d)", synth.DefaultD))
 	flags.Var(newWhole(&o.centers, 0, 1, math.MaxInt32), "centers", fmt.Sprintf("`C` groups of blobs (default %d)", synth.DefaultCenters))
 	flags.Var(newReal(&o.spread, 0, 0), "spread", fmt.Sprintf("the standard deviation `S` of blobs around their centers (default %g)", synth.DefaultSpread))
 	bindThreads(cmd, &o.threads)
@@ -76,7 +79,7 @@ func (o *synthFlags) open(cmd *cobra.Command, kind string) (dataset.Source, erro
 	if err := checkOutput("-o", o.output, tables...); err != nil {
 		return nil, err
 	}
-	return synth.New(kind, synth.Options{Rows: o.rows, Seed: uint64(o.seed), D: int(o.d), Centers: int(o.centers), Spread: o.spread})
+	return synth.New(kind, synth.Options{Rows: o.rows, Seed: uint64(o.seed), Customers: o.customers, D: int(o.d), Centers: int(o.centers), Spread: o.spread})
 }
 
 func (o *synthFlags) run(cmd *cobra.Command, app *App, kind string) error {

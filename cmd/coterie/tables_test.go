@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/coterie-project/coterie/dataset/rfm"
+	"github.com/coterie-project/coterie/dataset/synth"
 )
 
 // till is a few lines of a shop, with one line for each reason to leave.
@@ -68,6 +73,9 @@ func TestRFMSaysWhatIsWrong(t *testing.T) {
 		{[]string{in, "-o", out, "--as-of", "1 Feb"}, 2, `--as-of: "1 Feb" is not a day`},
 		{[]string{in, "-o", out, "--window", "-3d"}, 2, "--window -3d"},
 		{[]string{in, "-o", out, "--returns", "keep"}, 2, `--returns: "keep" is none of drop, net`},
+		{[]string{in, "-o", out, "--memory", "1MiB", "--threads", "2"}, 2, "--memory 1 MiB: with 2 threads it must be "},
+		{[]string{in, "-o", out, "--memory", "much"}, 2, `--memory: "much" is not a size`},
+		{[]string{in, "-o", out, "--spill", filepath.Join(folder, "none")}, 1, "there is no such folder"},
 		{[]string{in, "-o", out, "--customer", "nobody"}, 3, `--customer: there is no column "nobody"`},
 		{[]string{in, "-o", filepath.Join(folder, "no", "c.csv")}, 1, filepath.Join(folder, "no")},
 		{[]string{filepath.Join(folder, "none.csv"), "-o", out}, 3, "none.csv"},
@@ -84,6 +92,35 @@ func TestRFMSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestRFMGivesTheSameBytesForAnyMemory(t *testing.T) {
+	folder := t.TempDir()
+	scratch := filepath.Join(folder, "scratch")
+	if err := os.Mkdir(scratch, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	least := strconv.FormatInt(rfm.LeastMemory(1), 10)
+	const lines = "synth://transactions?rows=350000&customers=1000000"
+	var tables [2][]byte
+	for i, flags := range [][]string{{"--threads", "2"}, {"--threads", "1", "--memory", least, "--spill", scratch}} {
+		out := filepath.Join(folder, "customers.parquet")
+		got := coterie(append([]string{"rfm", lines, "-o", out, "--json", "--quiet"}, flags...)...)
+		var document rfmDocument
+		if err := json.Unmarshal([]byte(got.stdout), &document); err != nil || got.code != 0 || (document.Spilled > 0) != (i == 1) {
+			t.Fatalf("rfm %v: got %+v (%v), want spilled bytes with the least memory alone", flags, got, err)
+		}
+		var err error
+		if tables[i], err = os.ReadFile(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(tables[0], tables[1]) {
+		t.Error("the tables differ")
+	}
+	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+		t.Errorf("the spill folder holds %v (%v), want nothing", left, err)
+	}
+}
+
 func TestRFMWithoutAPrefixKnowsNoCancellations(t *testing.T) {
 	folder := t.TempDir()
 	in, out := filepath.Join(folder, "till.csv"), filepath.Join(folder, "c.csv")
@@ -96,7 +133,7 @@ func TestRFMWithoutAPrefixKnowsNoCancellations(t *testing.T) {
 
 func TestSynthGivesTheSameRowsForAnyNumberOfThreads(t *testing.T) {
 	folder := t.TempDir()
-	for _, kind := range []string{"customers", "transactions", "blobs", "uniform"} {
+	for _, kind := range synth.Kinds() {
 		for _, format := range []string{".csv", ".parquet"} {
 			var first []byte
 			for _, threads := range []string{"1", "2", "7"} {
@@ -133,9 +170,9 @@ func TestSynthSaysWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-n", "5", "-o", out}, "coterie synth needs KIND: customers, transactions, blobs, uniform"},
+		{[]string{"-n", "5", "-o", out}, "coterie synth needs KIND: customers, transactions, blobs, uniform, load"},
 		{[]string{"blob", "-n", "5", "-o", out}, `(did you mean "blobs"?)`},
-		{[]string{"people", "-n", "5", "-o", out}, "customers, transactions, blobs, uniform"},
+		{[]string{"people", "-n", "5", "-o", out}, "customers, transactions, blobs, uniform, load"},
 		{[]string{"blobs", "-o", out}, "coterie synth needs -n"},
 		{[]string{"blobs", "-n", "5"}, "coterie synth needs -o"},
 		{[]string{"blobs", "-n", "0", "-o", out}, `-n: "0" must be at least 1`},
@@ -143,6 +180,8 @@ func TestSynthSaysWhatIsWrong(t *testing.T) {
 		{[]string{"blobs", "-n", "5", "-d", "0", "-o", out}, `-d: "0" must lie between 1 and`},
 		{[]string{"blobs", "-n", "5", "--spread", "0", "-o", out}, `--spread: "0" must be more than 0`},
 		{[]string{"customers", "-n", "5", "--centers", "3", "-o", out}, "--centers: customers has no such option"},
+		{[]string{"customers", "-n", "5", "--customers", "3", "-o", out}, "--customers: customers has no such option"},
+		{[]string{"transactions", "-n", "5", "--customers", "0", "-o", out}, `--customers: "0" must be at least 1`},
 		{[]string{"customers", "-n", "5", "-o", filepath.Join(folder, "x.npy")}, "numbers only"},
 		{[]string{"blobs", "-n", "5", "-o", "-", "--json"}, "both want standard output"},
 		{[]string{"blobs", "-n", "5", "-o", filepath.Join(folder, "x.txt")}, "no known extension"},

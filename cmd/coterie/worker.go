@@ -9,10 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/internal/cluster"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/pipeline"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/worker"
 )
 
@@ -23,6 +26,8 @@ type workerFlags struct {
 	threads int64
 	memory  int64
 	spill   string
+
+	rows, why string // the folder for rows that find no room in memory; empty, and why there is none
 }
 
 // newWorkerCommand is coterie worker.
@@ -43,10 +48,10 @@ func newWorkerCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.Var(newPeers(&f.join), "join", "`HOST:PORT,…` of the gossip of the coordinator, or of any worker")
 	f.servingFlags.bind(cmd, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
-	flags.Var(newNames(&f.roots), "data-root", "folders that jobs may read data from and write labels to; nothing outside of them is touched")
+	flags.Var(newNames(&f.roots), "data-root", "folders that jobs may read data from and write labels to, and prefixes s3://BUCKET/PREFIX of objects that they may read; nothing outside of them is touched")
 	bindThreads(cmd, &f.threads)
-	flags.Var(newBytes(&f.memory, 0, 64<<20), "memory", "how many `BYTES` partitions may take, such as 4GiB (default three quarters of this machine's)")
-	flags.StringVar(&f.spill, "spill", "", "`DIR` for data that has to be unpacked (default the temporary folder)")
+	flags.Var(newBytes(&f.memory, 0, 64<<20), "memory", "how many `BYTES` this process may take, such as 4GiB; rows that find no room are spilled (default three quarters of what there is)")
+	flags.StringVar(&f.spill, "spill", "", "`DIR` on a disk for rows that find no room in memory, and for data that has to be unpacked (default the temporary folder)")
 	require(cmd, "join")
 	return cmd
 }
@@ -67,16 +72,20 @@ func (f *workerFlags) run(ctx context.Context, app *App) error {
 		runtime.GOMAXPROCS(threads)
 	}
 	pipeline.CollectOften()
+	defer pipeline.KeepTo(f.memory)()
+	if f.why != "" {
+		srv.log.Warn("rows that find no room in memory cannot be spilled", "reason", f.why)
+	}
 	var members func() []cluster.Member
 	known := make(chan struct{})
 	node, err := worker.NewNode(worker.NodeConfig{Name: f.name, Version: version(), Boot: srv.boot, Address: srv.address, Threads: threads,
-		Memory: f.memory, Roots: f.roots, Spill: f.spill, Dial: srv.dial, Log: srv.log,
+		Memory: f.memory, Roots: f.roots, Spill: f.spill, SpillRows: f.rows, NoSpill: f.why, Dial: srv.dial, Log: srv.log,
 		Coordinator: coordinators(func() []cluster.Member { <-known; return members() })})
 	if err != nil {
 		return err
 	}
 	node.Register(srv.grpc)
-	if err := srv.begin(ctx, app, cluster.Worker, node.Ready, workerGauges(node)); err != nil {
+	if err := srv.begin(ctx, app, cluster.Worker, node.Ready, observe.Worker, node.Report); err != nil {
 		return err
 	}
 	members = srv.members.Members
@@ -87,6 +96,12 @@ func (f *workerFlags) run(ctx context.Context, app *App) error {
 // check finds what is wrong with the flags, and fills in the memory.
 func (f *workerFlags) check() error {
 	for i, root := range f.roots {
+		if object.Is(root) {
+			if _, err := open.ObjectRoot(root); err != nil {
+				return err
+			}
+			continue
+		}
 		full, err := filepath.Abs(root)
 		if err != nil {
 			return fault.Failedf(err, "--data-root %s", root)
@@ -96,15 +111,12 @@ func (f *workerFlags) check() error {
 		}
 		f.roots[i] = full
 	}
-	if f.spill != "" {
-		if info, err := os.Stat(f.spill); err != nil || !info.IsDir() {
-			return fault.Failedf(nil, "--spill %s: there is no such folder", f.spill).Do("make it: mkdir -p %s", f.spill)
-		}
-	}
 	if f.memory == 0 {
-		f.memory = pipeline.HostMemory() / 4 * 3
+		f.memory = spill.Limit()
 	}
-	return nil
+	var err error
+	f.rows, f.why, err = spill.Folder(f.spill)
+	return err
 }
 
 // serve runs until the context ends, then leaves in order.
@@ -147,19 +159,4 @@ func coordinators(members func() []cluster.Member) func() string {
 		}
 		return last
 	}
-}
-
-func workerGauges(n *worker.Node) map[string]observe.Gauge {
-	return map[string]observe.Gauge{
-		"worker_joined":          {Help: "1 while the worker is joined to a coordinator.", Value: func() float64 { return oneIf(n.Ready() == nil) }},
-		"worker_partitions":      {Help: "Partitions in memory.", Value: func() float64 { held, _ := n.Held(); return float64(held) }},
-		"worker_partition_bytes": {Help: "Bytes that partitions take.", Value: func() float64 { _, bytes := n.Held(); return float64(bytes) }},
-	}
-}
-
-func oneIf(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
 }

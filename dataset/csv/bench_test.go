@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 )
 
 // numericFile writes 8 columns of about 9 digits, or of as many as a float64 needs.
@@ -64,11 +65,11 @@ func BenchmarkIndex(b *testing.B) {
 }
 
 func benchIndex(b *testing.B, path string, threads int) {
-	file, err := pin(path, path, os.Open)
+	file, err := pin(b.Context(), path, path, pinned.OpenLocal)
 	if err != nil {
 		b.Fatal(err)
 	}
-	src, closer, err := file.open()
+	src, closer, err := file.open(b.Context(), 0, file.size())
 	if err != nil {
 		b.Fatal(err)
 	}

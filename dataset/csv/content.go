@@ -1,10 +1,10 @@
 package csv
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/dataset/spool"
@@ -13,57 +13,94 @@ import (
 
 // content is where the decoded bytes of a table lie. It is safe for concurrent use.
 type content interface {
-	// open gives a reader over the bytes; the caller closes it. A file that changed since it was pinned is an error.
-	open() (io.ReaderAt, io.Closer, error)
+	// open gives a reader over the bytes, to read [from, to) of them from front to back; the caller closes it. A file that
+	// changed since it was pinned is an error.
+	open(ctx context.Context, from, to int64) (io.ReaderAt, io.Closer, error)
 	size() int64
 	// unchanged is an error if the bytes may no longer be those that were indexed.
-	unchanged() error
+	unchanged(ctx context.Context) error
 	close() error
 }
 
-// plainFile is a file read in place. It holds no descriptor of its own: a folder may hold more files than a process
-// may open.
+// plainFile is a file or an object read in place. It holds no descriptor of its own: a folder may hold more files than a
+// process may open.
 type plainFile struct {
 	path, name string
 	opener     pinned.Opener
-	info       fs.FileInfo // as it was when the file was pinned
+	state      pinned.State // as it was when the file was pinned
 }
 
-func pin(path, name string, open pinned.Opener) (*plainFile, error) {
+func pin(ctx context.Context, path, name string, open pinned.Opener) (*plainFile, error) {
 	p := &plainFile{path: path, name: name, opener: open}
 	var err error
-	if p.info, err = p.stat(); err != nil {
+	if p.state, err = p.look(ctx); err != nil {
 		return nil, unreadable(name, err)
 	}
 	return p, nil
 }
 
-// stat looks at what lies under the path now.
-func (p *plainFile) stat() (fs.FileInfo, error) {
-	file, err := p.opener(p.path)
+// look says what lies under the path now.
+func (p *plainFile) look(ctx context.Context) (pinned.State, error) {
+	file, err := p.opener(ctx, p.path)
 	if err != nil {
-		return nil, err
+		return pinned.State{}, err
 	}
 	defer file.Close()
-	return file.Stat()
+	return file.State()
 }
 
-func (p *plainFile) open() (io.ReaderAt, io.Closer, error) {
-	file, err := p.handle()
+func (p *plainFile) open(ctx context.Context, from, to int64) (io.ReaderAt, io.Closer, error) {
+	file, err := p.handle(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	file.Want([]pinned.Span{{From: from, To: to}})
 	return file, file, nil
 }
 
+// headBytes is what is kept of an object while it is indexed: as a rule the header, and the rows that decide about kinds, of
+// which bytes are looked at more than once.
+const headBytes = 4 << 20
+
+// whole gives a reader for the passes that find out what the file holds.
+func (p *plainFile) whole(ctx context.Context) (io.ReaderAt, io.Closer, error) {
+	file, err := p.handle(ctx)
+	if err != nil || p.state.ETag == "" {
+		return file, file, err
+	}
+	h := headed{Handle: file, head: make([]byte, min(p.state.Size, headBytes))}
+	file.Want([]pinned.Span{{From: 0, To: p.state.Size}})
+	if _, err := file.ReadAt(h.head, 0); err != nil {
+		file.Close()
+		return nil, nil, unreadable(p.name, err)
+	}
+	return h, file, nil
+}
+
+// headed is an object whose first bytes are kept.
+type headed struct {
+	pinned.Handle
+	head []byte
+}
+
+func (h headed) ReadAt(b []byte, at int64) (n int, err error) {
+	if at < int64(len(h.head)) {
+		if n = copy(b, h.head[at:]); n == len(b) {
+			return n, nil
+		}
+	}
+	rest, err := h.Handle.ReadAt(b[n:], at+int64(n))
+	return n + rest, err
+}
+
 // handle opens the file, which must be the one that was pinned.
-func (p *plainFile) handle() (*os.File, error) {
-	file, err := p.opener(p.path)
+func (p *plainFile) handle(ctx context.Context) (pinned.Handle, error) {
+	file, err := p.opener(ctx, p.path)
 	if err != nil {
 		return nil, unreadable(p.name, err)
 	}
-	info, err := file.Stat()
-	if err == nil && !p.same(info) {
+	state, err := file.State()
+	if err == nil && !p.state.Same(state) {
 		err = p.changed()
 	}
 	if err != nil {
@@ -73,15 +110,15 @@ func (p *plainFile) handle() (*os.File, error) {
 	return file, nil
 }
 
-func (p *plainFile) size() int64 { return p.info.Size() }
+func (p *plainFile) size() int64 { return p.state.Size }
 
-func (p *plainFile) same(now fs.FileInfo) bool {
-	return os.SameFile(p.info, now) && now.Size() == p.info.Size() && now.ModTime().Equal(p.info.ModTime())
-}
-
-func (p *plainFile) unchanged() error {
-	now, err := p.stat()
-	if err != nil || !p.same(now) {
+// unchanged looks at a file again. Every byte of an object was asked of the one that was opened.
+func (p *plainFile) unchanged(ctx context.Context) error {
+	if p.state.ETag != "" {
+		return nil
+	}
+	now, err := p.look(ctx)
+	if err != nil || !p.state.Same(now) {
 		return p.changed()
 	}
 	return nil
@@ -94,12 +131,12 @@ func (p *plainFile) changed() error {
 
 func (p *plainFile) close() error { return nil }
 
-// unreadable explains why a file cannot be opened or read. An error that is explained already stays as it is.
+// unreadable explains why a file cannot be opened or read. An error that is explained already stays as it is, and so does
+// that of a context.
 func unreadable(name string, err error) error {
 	at := fault.In(name)
-	var known *fault.Error
 	switch {
-	case errors.As(err, &known):
+	case pinned.Explained(err):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Inputf(at, "does not exist").Do("check the path")
@@ -112,7 +149,9 @@ func unreadable(name string, err error) error {
 // spooled is decompressed or piped data.
 type spooled struct{ s *spool.Spool }
 
-func (p spooled) open() (io.ReaderAt, io.Closer, error) { return p.s, io.NopCloser(nil), nil }
-func (p spooled) size() int64                           { return p.s.Size() }
-func (p spooled) unchanged() error                      { return nil }
-func (p spooled) close() error                          { return p.s.Close() }
+func (p spooled) open(context.Context, int64, int64) (io.ReaderAt, io.Closer, error) {
+	return p.s, io.NopCloser(nil), nil
+}
+func (p spooled) size() int64                     { return p.s.Size() }
+func (p spooled) unchanged(context.Context) error { return nil }
+func (p spooled) close() error                    { return p.s.Close() }

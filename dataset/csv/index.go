@@ -33,6 +33,15 @@ func (x *index) before(row int64) cut {
 	return x.cuts[max(i-1, 0)]
 }
 
+// behind is the offset of the first cut behind row, or where the data ends.
+func (x *index) behind(row int64) int64 {
+	i := sort.Search(len(x.cuts), func(i int) bool { return x.cuts[i].row > row })
+	if i == len(x.cuts) {
+		return x.end
+	}
+	return x.cuts[i].offset
+}
+
 // indexer scans the segments of src on several goroutines, also while src still grows, and joins them in order. It
 // holds few segments at a time, whatever the size of src. Whoever makes one calls finish or stop.
 type indexer struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/number"
@@ -42,6 +43,29 @@ func (t *Tally) Kind() dataset.Kind {
 		return dataset.Time
 	}
 	return dataset.Text
+}
+
+// See counts one more cell.
+func (t *Tally) See(cell []byte) { t.see(cell) }
+
+// Values are what a cell says as a number (1 and 0 for true and false), and as a time in microseconds since 1970-01-01 UTC;
+// NaN and 0 where it says none.
+func Values(cell []byte) (number float64, micros int64) {
+	micros, _ = parseTime(cell)
+	if yes, ok := parseBool(cell); ok {
+		if yes {
+			return 1, micros
+		}
+		return 0, micros
+	}
+	return finite(cell), micros
+}
+
+func finite(cell []byte) float64 {
+	if x, what := number.Parse(cell); what == number.Finite {
+		return x
+	}
+	return math.NaN()
 }
 
 func (t *Tally) see(cell []byte) {

@@ -1,14 +1,17 @@
 package csv
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
 const (
-	locateBuffer = 16 << 10 // what is read at a time to find a row: the next one asked for is near, as a rule
-	mostLocated  = 256      // places remembered; more goroutines than that do not read one table
+	locateBuffer = 16 << 10    // what is read at a time to find a row: the next one asked for is near, as a rule
+	mostLocated  = 256         // places remembered; more goroutines than that do not read one table
+	locateWait   = time.Minute // for an object: a message without its line is better than one that never comes
 )
 
 // located remembers for segments which row was last found there, so that rows which are asked for in order, as those set
@@ -43,12 +46,14 @@ func (t *Table) Locate(row int64) fault.Place {
 	if row < 0 || row >= t.index.rows {
 		return place
 	}
-	src, closer, err := t.content.open()
+	ctx, cancel := context.WithTimeout(context.Background(), locateWait)
+	defer cancel()
+	segment := t.index.before(row)
+	src, closer, err := t.content.open(ctx, segment.offset, t.index.behind(row))
 	if err != nil {
 		return place
 	}
 	defer closer.Close()
-	segment := t.index.before(row)
 	from := t.located.near(segment, row)
 	s := scanner{buf: make([]byte, lead+locateBuffer)}
 	s.reset(src, from.offset, t.index.end, from.line, t.layout.delim)

@@ -39,7 +39,8 @@ func (t *Table) Read(ctx context.Context, first, rows int64, fields []dataset.Fi
 			return nil, fault.Failedf(nil, "%s: column number %d was asked for, but there are %d", t.name, f.Column, len(t.layout.schema.Columns))
 		}
 	}
-	src, closer, err := t.content.open()
+	from := t.index.before(first)
+	src, closer, err := t.content.open(ctx, from.offset, t.index.behind(first+max(rows, 1)-1))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,6 @@ func (t *Table) Read(ctx context.Context, first, rows int64, fields []dataset.Fi
 	r.decoder.prepare(&t.layout, fields, int(min(int64(limit), rows)))
 	r.batch.prepare(len(t.layout.schema.Columns), int(min(int64(limit), rows)))
 	r.block.Columns = make([]dataset.Vector, len(fields))
-	from := t.index.before(first)
 	r.scanner.reset(src, from.offset, t.index.end, from.line, t.layout.delim)
 	for at := from.row; at < first; at++ {
 		if err := r.scanner.next(); err != nil {
@@ -68,7 +68,7 @@ func (r *Reader) Next() (*dataset.Block, error) {
 		return nil, err
 	}
 	if r.left == 0 {
-		r.err = r.table.content.unchanged()
+		r.err = r.table.content.unchanged(r.ctx)
 		if r.err == nil {
 			r.err = io.EOF
 		}

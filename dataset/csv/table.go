@@ -24,7 +24,7 @@ type Options struct {
 	Threads    int           // goroutines for the index pass; default all cores
 	SpoolDir   string        // where decompressed data goes if it is large; default the temporary folder
 	Budget     *spool.Budget // memory for decompressed data, shared among tables; default spool.MemoryBytes
-	Open       pinned.Opener // opens the file, each time anew; default os.Open
+	Open       pinned.Opener // opens the file, each time anew; default pinned.OpenLocal
 }
 
 func (o Options) withDefaults(path string) Options {
@@ -41,7 +41,7 @@ func (o Options) withDefaults(path string) Options {
 		o.Budget = spool.NewBudget(spool.MemoryBytes)
 	}
 	if o.Open == nil {
-		o.Open = os.Open
+		o.Open = pinned.OpenLocal
 	}
 	return o
 }
@@ -63,11 +63,11 @@ var _ dataset.Source = (*Table)(nil)
 // with a header and no rows is a table of no rows. Errors are *fault.Error with the line where there is one.
 func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	o = o.withDefaults(path)
-	file, err := pin(path, o.Name, o.Open)
+	file, err := pin(ctx, path, o.Name, o.Open)
 	if err != nil {
 		return nil, err
 	}
-	if file.info.IsDir() {
+	if file.state.IsDir() {
 		return nil, fault.Inputf(fault.In(o.Name), "is a folder, not a CSV file")
 	}
 	lower := strings.ToLower(path)
@@ -82,16 +82,16 @@ func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	if packing == spool.Plain {
 		return openPlain(ctx, file, tabs, o)
 	}
-	in, err := file.handle()
+	in, closer, err := file.open(ctx, 0, file.size())
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	t, err := openStream(ctx, in, packing, tabs, o)
+	defer closer.Close()
+	t, err := openStream(ctx, io.NewSectionReader(in, 0, file.size()), packing, tabs, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.unchanged(); err != nil {
+	if err := file.unchanged(ctx); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func OpenStream(ctx context.Context, r io.Reader, o Options) (*Table, error) {
 }
 
 func openPlain(ctx context.Context, file *plainFile, tabs bool, o Options) (*Table, error) {
-	src, closer, err := file.open()
+	src, closer, err := file.whole(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func openPlain(ctx context.Context, file *plainFile, tabs bool, o Options) (*Tab
 	if err := t.sample(ctx, src, o); err != nil {
 		return nil, err
 	}
-	if err := file.unchanged(); err != nil {
+	if err := file.unchanged(ctx); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -253,7 +253,7 @@ func (t *Table) Pins() []dataset.Pin {
 	if t.file == nil {
 		return nil
 	}
-	return []dataset.Pin{pinned.PinOf(t.file.path, t.file.info)}
+	return []dataset.Pin{t.file.state.Pin(t.file.path)}
 }
 
 // Close frees the spool, if there is one. Readers must be closed before.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 
@@ -21,7 +20,7 @@ import (
 type reader struct {
 	ctx    context.Context
 	source *source
-	file   *os.File
+	file   pinned.Handle
 	fields []dataset.Field
 	row    int64
 	end    int64

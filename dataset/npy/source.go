@@ -113,9 +113,11 @@ func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.F
 			return nil, fmt.Errorf("%s: column %d of %d was asked for", s.Path, f.Column, len(s.schema.Columns))
 		}
 	}
-	file, err := s.Reopen()
+	file, err := s.Reopen(ctx)
 	if err != nil {
 		return nil, err
 	}
+	width := s.header.cols * int64(s.header.dtype.size)
+	file.Want([]pinned.Span{{From: s.header.data + first*width, To: s.header.data + (first+rows)*width}})
 	return &reader{ctx: ctx, source: s, file: file, fields: slices.Clone(fields), row: first, end: first + rows}, nil
 }

@@ -1,6 +1,7 @@
 package open
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 )
 
 // format is the room that reads a file.
@@ -31,6 +33,7 @@ const maxDepth = 32 // of folders within folders; a link may point back up
 type item struct {
 	path   string
 	format format
+	object *object.Info // nil: a file, made data or a stream
 }
 
 // byName tells the format from a file's extension, in any case.
@@ -51,7 +54,10 @@ func byName(path string) format {
 // finder lists what is named as data.
 type finder struct {
 	files
-	guarded bool // only files within roots: no stream, no pipe
+	ctx     context.Context
+	guarded bool          // only what lies within roots: no stream, no pipe
+	buckets []object.Name // where guarded: the prefixes of the objects that may be read
+	store   object.Store
 }
 
 // expand lists what data names, in order; folders and globs in name order.
@@ -77,14 +83,16 @@ func (f finder) expand(data []string) ([]item, error) {
 
 func (f finder) one(d string) ([]item, error) {
 	switch scheme, _, remote := strings.Cut(d, "://"); {
+	case object.Is(d):
+		return f.objects(d)
 	case f.guarded && (d == "-" || scheme == "file"):
 		return nil, outside(d)
 	case d == "-":
-		return []item{{d, streamFormat}}, nil
+		return []item{{path: d, format: streamFormat}}, nil
 	case d == "":
 		return nil, fault.Usagef("the name of a data file is empty")
 	case remote && scheme == "synth":
-		return []item{{d, synthFormat}}, nil
+		return []item{{path: d, format: synthFormat}}, nil
 	case remote && scheme == "file":
 		return nil, fault.Usagef("%s: files are named by their plain path", d)
 	case remote:
@@ -109,10 +117,10 @@ func (f finder) one(d string) ([]item, error) {
 		}
 		return items, err
 	case !info.Mode().IsRegular():
-		return []item{{d, streamFormat}}, nil
+		return []item{{path: d, format: streamFormat}}, nil
 	}
 	if kind := byName(d); kind != unknownFormat {
-		return []item{{d, kind}}, nil
+		return []item{{path: d, format: kind}}, nil
 	}
 	return nil, fault.Inputf(fault.In(d), "is not a kind of file that is known").Do("supported are %s", supported)
 }
@@ -233,7 +241,7 @@ func pick(where string, files []string) ([]item, error) {
 				Do("remove one of them or name the files")
 		}
 		stems[stem] = f
-		items = append(items, item{f, kind})
+		items = append(items, item{path: f, format: kind})
 	}
 	return items, oneFamily(where, items)
 }

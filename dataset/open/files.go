@@ -1,9 +1,12 @@
 package open
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/coterie-project/coterie/dataset"
 )
 
 // files is the part of the file system that data may lie in: all of it, or what lies within some roots.
@@ -22,18 +25,13 @@ func (everywhere) readDir(path string) ([]fs.DirEntry, error) { return os.ReadDi
 func (everywhere) glob(pattern string) ([]string, error)      { return filepath.Glob(pattern) }
 func (everywhere) open(path string) (*os.File, error)         { return os.Open(path) }
 
-// Files lists the files that data names, as Sources would read them: folders and globs in name order. Made data and standard
-// input are no files. The errors are those of Sources.
-func Files(data []string) ([]string, error) {
-	items, err := finder{files: everywhere{}}.expand(data)
+// Files are the pins of the files and objects that data names, as Sources would read them: folders and globs in name order.
+// Made data and standard input are no files. The errors are those of Sources.
+func Files(ctx context.Context, data []string) ([]dataset.Pin, error) {
+	find := finder{files: everywhere{}, ctx: ctx}
+	items, err := find.expand(data)
 	if err != nil {
 		return nil, err
 	}
-	var list []string
-	for _, i := range items {
-		if i.format != synthFormat && i.format != streamFormat {
-			list = append(list, i.path)
-		}
-	}
-	return list, nil
+	return find.pins(items)
 }

@@ -22,11 +22,11 @@ type Options struct {
 	SpoolMemory   int64     // bytes of it kept in memory first; default spool.MemoryBytes
 	Stdin         io.Reader // what "-" reads; default os.Stdin
 	NumericSample int       // rows of a text file that decide about the kinds of columns; default csv.DefaultSampleRows
-	// Roots, if not nil, are the folders that may be read, for names that others give: files are named by absolute paths
-	// without "..", and lie within a root also once symbolic links are followed. Standard input, devices and pipes are
-	// refused; synth://… lies nowhere and may be named.
+	// Roots, if not nil, are the folders, and the prefixes s3://bucket/… of objects, that may be read, for names that others
+	// give: files are named by absolute paths without "..", and lie within a root also once symbolic links are followed.
+	// Standard input, devices and pipes are refused; synth://… lies nowhere and may be named.
 	Roots []string
-	// Pins, if not nil, are what the files must be: the same paths in the same order, of these sizes and times.
+	// Pins, if not nil, are what the files must be: the same paths in the same order, of these sizes, times and ETags.
 	Pins []dataset.Pin
 }
 
@@ -39,18 +39,22 @@ type opener struct {
 }
 
 // Sources opens everything that data names as one table: .csv, .tsv, .csv.gz, .csv.zst, .parquet and .npy files,
-// folders and globs of them, synth://…, and - for standard input. Rows are numbered over the files in order. Every
+// folders and globs of them, the same of objects (s3://bucket/…), synth://…, and - for standard input. Rows are numbered over the files in order. Every
 // file must have the same columns, by name. Errors are *fault.Error: Usage for a name that cannot be data, Input
 // for data that is missing, damaged or empty, lies outside of the Roots or differs from the Pins. The caller closes the
 // Source.
 func Sources(ctx context.Context, data []string, o Options) (dataset.Source, error) {
-	find := finder{files: everywhere{}}
+	find := finder{files: everywhere{}, ctx: ctx}
 	if o.Roots != nil {
-		r, err := newRoots(o.Roots)
+		folders, buckets, err := splitRoots(o.Roots)
 		if err != nil {
 			return nil, err
 		}
-		find = finder{files: r, guarded: true}
+		r, err := newRoots(folders)
+		if err != nil {
+			return nil, err
+		}
+		find = finder{files: r, ctx: ctx, guarded: true, buckets: buckets}
 	}
 	items, err := find.expand(data)
 	if err != nil {
@@ -72,6 +76,9 @@ func Sources(ctx context.Context, data []string, o Options) (dataset.Source, err
 		return nil, err
 	}
 	joined, err := join(items, sources)
+	if err == nil {
+		joined, err = byFolders(items, sources, joined)
+	}
 	if err == nil && joined.Rows() == 0 {
 		err = fault.Inputf(fault.In(display(items[0].path)), "has no rows").Do("is it the right file?")
 	}
@@ -136,15 +143,17 @@ func closeAll(sources []dataset.Source) {
 func (op *opener) open(ctx context.Context, i item) (dataset.Source, error) {
 	switch i.format {
 	case parquetFormat:
-		return parquet.OpenWith(ctx, i.path, op.files.open)
+		return parquet.OpenWith(ctx, i.path, op.handle(i))
 	case npyFormat:
-		return npy.OpenWith(ctx, i.path, op.files.open)
+		return npy.OpenWith(ctx, i.path, op.handle(i))
 	case synthFormat:
 		return synth.Open(i.path)
 	case streamFormat:
 		return op.stream(ctx, i.path)
 	}
-	t, err := csv.Open(ctx, i.path, op.csvOptions(i.path))
+	o := op.csvOptions(i.path)
+	o.Open = op.handle(i)
+	t, err := csv.Open(ctx, i.path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +161,7 @@ func (op *opener) open(ctx context.Context, i item) (dataset.Source, error) {
 }
 
 func (op *opener) csvOptions(path string) csv.Options {
-	return csv.Options{Name: display(path), SampleRows: op.NumericSample, Threads: op.threads, SpoolDir: op.SpoolDir, Budget: op.budget,
-		Open: op.files.open}
+	return csv.Options{Name: display(path), SampleRows: op.NumericSample, Threads: op.threads, SpoolDir: op.SpoolDir, Budget: op.budget}
 }
 
 // display is how messages name an item.

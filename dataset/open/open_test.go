@@ -273,7 +273,7 @@ func TestWrongDataIsNamed(t *testing.T) {
 	}{
 		{2, "no data", nil},
 		{2, "empty", []string{""}},
-		{2, "s3:// is not supported by this build", []string{"s3://bucket/x"}},
+		{2, "gs:// is not supported by this build", []string{"gs://bucket/x"}},
 		{2, "https:// is not supported", []string{"https://host/x.csv"}},
 		{2, "named twice", []string{"-", "-"}},
 		{3, at("no.csv") + ": does not exist", []string{at("no.csv")}},

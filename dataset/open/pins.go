@@ -15,18 +15,31 @@ func (o *Options) foresee(f finder, items []item) error {
 	if o.Pins == nil {
 		return nil
 	}
+	now, err := f.pins(items)
+	if err != nil {
+		return err
+	}
+	return o.hold(now)
+}
+
+// pins are what the items are now. Nothing is opened.
+func (f finder) pins(items []item) ([]dataset.Pin, error) {
 	var now []dataset.Pin
 	for _, i := range items {
+		if i.object != nil {
+			now = append(now, pinned.ObjectState(*i.object).Pin(i.path))
+			continue
+		}
 		if i.format == synthFormat || i.format == streamFormat {
 			continue
 		}
 		info, err := f.stat(i.path)
 		if err != nil {
-			return pinned.Unreadable(i.path, err)
+			return nil, pinned.Unreadable(i.path, err)
 		}
-		now = append(now, pinned.PinOf(i.path, info))
+		now = append(now, pinned.StateOf(info).Pin(i.path))
 	}
-	return o.hold(now)
+	return now, nil
 }
 
 // hold compares the files that were opened with those that the job was made for.
@@ -52,5 +65,8 @@ func (o *Options) hold(now []dataset.Pin) error {
 const again = "have the same files under every worker's --data-root, leave them alone, and submit the job again"
 
 func describe(p dataset.Pin) string {
+	if p.ETag != "" {
+		return fmt.Sprintf("%d bytes with the ETag %s", p.Size, p.ETag)
+	}
 	return fmt.Sprintf("%d bytes of %s", p.Size, time.Unix(0, p.Modified).UTC().Format(time.RFC3339Nano))
 }

@@ -98,7 +98,7 @@ func (u *union) settle(c int, items []item) error {
 	column := &u.schema.Columns[c]
 	var sum csv.Tally
 	typed, text := -1, false // the first part that stores a type; whether there are text files
-	float32s, integers := true, true
+	float32s, integers, stored := true, true, true
 	for i := range u.parts {
 		p := &u.parts[i]
 		if p.source.Rows() == 0 {
@@ -114,7 +114,7 @@ func (u *union) settle(c int, items []item) error {
 		if have.Unusable != "" {
 			column.Unusable = have.Unusable
 		}
-		float32s, integers = float32s && have.Float32, integers && have.Integer
+		float32s, integers, stored = float32s && have.Float32, integers && have.Integer, stored && have.Stored
 		if typed < 0 {
 			typed = i
 			column.Kind = have.Kind
@@ -128,6 +128,7 @@ func (u *union) settle(c int, items []item) error {
 	}
 	column.Float32 = float32s && typed >= 0 && !text
 	column.Integer = integers && typed >= 0 && !text
+	column.Stored = stored && typed >= 0 && !text
 	return nil
 }
 

@@ -328,6 +328,10 @@ func here(found []string, err error) ([]string, error) {
 // named path has or would have. Its folder must exist. The error is of kind Input where path lies outside, of kind Failed
 // where a folder is missing.
 func Within(folders []string, path string) (string, error) {
+	folders, _, err := splitRoots(folders)
+	if err != nil {
+		return "", err
+	}
 	r, err := newRoots(folders)
 	if err != nil {
 		return "", err

@@ -52,6 +52,8 @@ type chunk struct {
 	values       int64 // nulls included
 	typ          format.Type
 	codec        format.CompressionCodec
+	index        int64 // where the offset index lies, which says where pages begin; 0: there is none
+	indexBytes   int32
 }
 
 // group is a row group with a chunk for each leaf of the schema.
@@ -216,6 +218,8 @@ func (r *thriftReader) group() group {
 
 func (r *thriftReader) chunk() chunk {
 	var c chunk
+	var index int64
+	var indexBytes int32
 	found := false
 	r.structure(func(id int16, typ byte) {
 		switch key(id, typ) {
@@ -225,6 +229,10 @@ func (r *thriftReader) chunk() chunk {
 			}
 		case 3<<4 | structField:
 			c, found = r.chunkMeta(), true
+		case 4<<4 | i64Field:
+			index = r.varint()
+		case 5<<4 | i32Field:
+			indexBytes = r.int32()
 		case 8<<4 | structField:
 			r.fail(errors.New("encrypted Parquet is not supported"))
 		default:
@@ -234,6 +242,7 @@ func (r *thriftReader) chunk() chunk {
 	if !found {
 		r.fail(errors.New("a column chunk without metadata"))
 	}
+	c.index, c.indexBytes = index, indexBytes
 	return c
 }
 
@@ -285,6 +294,9 @@ func (f *footer) check(end int64, leaves []leaf) error {
 			return fmt.Errorf("row group %d has %d columns, the schema %d", i, len(g.chunks), len(leaves))
 		}
 		for j := range g.chunks {
+			if c := &g.chunks[j]; c.index < int64(len(magic)) || c.indexBytes <= 0 || int64(c.indexBytes) > end-c.index {
+				c.index = 0 // it is a help, and does without
+			}
 			if err := g.chunks[j].check(end, g.rows, &leaves[j]); err != nil {
 				return fmt.Errorf("row group %d, column %s: %w", i, leaves[j].name, err)
 			}

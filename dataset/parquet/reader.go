@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sort"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
@@ -17,13 +17,14 @@ import (
 type reader struct {
 	ctx     context.Context
 	source  *source
-	file    *os.File
+	file    pinned.Handle
 	fields  []dataset.Field
 	columns []column
 	row     int64 // the next row
 	end     int64
 	group   int // the row group that columns stand in
 	open    bool
+	ahead   bool // the group that comes next has been announced
 	block   dataset.Block
 	err     error // sticks
 }
@@ -47,7 +48,7 @@ func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.F
 	}
 	r.group = sort.Search(len(s.footer.groups), func(i int) bool { return s.footer.groups[i].first > first }) - 1
 	var err error
-	if r.file, err = s.Reopen(); err != nil {
+	if r.file, err = s.Reopen(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -113,14 +114,17 @@ func (r *reader) openGroup(g *group) error {
 		return err
 	}
 	for i := range r.columns {
-		c := &r.columns[i]
-		c.open(r.file, &g.chunks[r.source.tree.leaf[r.fields[i].Column]])
-		err := r.guard(c, g.first, func() error { return c.skip(r.row - g.first) })
-		if err != nil {
+		r.columns[i].open(r.file, &g.chunks[r.source.tree.leaf[r.fields[i].Column]])
+	}
+	if r.row > g.first {
+		if err := r.enter(g); err != nil {
 			return err
 		}
+	} else if !r.ahead {
+		r.announce(r.group)
 	}
-	r.open = true
+	r.announce(r.group + 1)
+	r.open, r.ahead = true, true
 	return nil
 }
 
@@ -171,6 +175,8 @@ func (r *reader) guard(c *column, row int64, work func() error) (err error) {
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &failed) && pinned.Explained(failed.err):
+		return failed.err
 	case errors.As(err, &failed):
 		e := fault.Inputf(at, "row group %d cannot be read", number)
 		e.Err = failed.err

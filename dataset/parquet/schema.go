@@ -162,8 +162,10 @@ func (l *leaf) column(reason string) dataset.Column {
 		c.Integer = l.scale == 0
 	case meansFloat16, meansFloat32:
 		c.Float32 = true
+	case meansFloat64:
+		c.Stored = true
 	case meansDate, meansMillis, meansMicros, meansNanos, meansInt96:
-		c.Kind = dataset.Time
+		c.Kind, c.Stored = dataset.Time, true
 	}
 	return c
 }

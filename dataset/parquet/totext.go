@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -115,7 +116,7 @@ func appendUUID(dst, b []byte) []byte {
 
 // refuseTexts empties the texts with a NUL byte, and ids that are not UTF-8, and names them.
 func refuseTexts(s *dataset.Strings, ids bool) (bad []badValue) {
-	if !ids && bytes.IndexByte(s.Data, 0) < 0 {
+	if bytes.IndexByte(s.Data, 0) < 0 && (!ids || ascii(s.Data)) {
 		return nil
 	}
 	kept, start := 0, 0
@@ -135,4 +136,19 @@ func refuseTexts(s *dataset.Strings, ids bool) (bad []badValue) {
 	}
 	s.Data = s.Data[:kept]
 	return bad
+}
+
+// ascii tells whether all bytes are below 0x80, and the text so UTF-8 wherever it is cut.
+func ascii(data []byte) bool {
+	for ; len(data) >= 8; data = data[8:] {
+		if binary.LittleEndian.Uint64(data)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range data {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -4,52 +4,49 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
-// Opener opens a file to read it. A *fault.Error of it is passed on as it is.
-type Opener func(path string) (*os.File, error)
-
-// File is a file as it was when Open found it.
+// File is a file or an object as it was when Open found it.
 type File struct {
-	Path string
-	Size int64 // bytes
-	info fs.FileInfo
-	open Opener
+	Path  string
+	Size  int64 // bytes
+	state State
+	open  Opener
 }
 
-// Open opens the file at path and notes what it is; kind names it for the message about a folder ("a Parquet file").
-// open is asked each time that the file is opened; nil: os.Open. The caller closes the handle. Errors are of kind Input.
-func Open(ctx context.Context, path, kind string, open Opener) (*File, *os.File, error) {
+// Open opens what lies at path and notes what it is; kind names it for the message about a folder ("a Parquet file").
+// open is asked each time that it is opened; nil: OpenLocal. The caller closes the handle. Errors are of kind Input.
+func Open(ctx context.Context, path, kind string, open Opener) (*File, Handle, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
 	if open == nil {
-		open = os.Open
+		open = OpenLocal
 	}
-	handle, err := open(path)
+	handle, err := open(ctx, path)
 	if err != nil {
 		return nil, nil, Unreadable(path, err)
 	}
-	info, err := handle.Stat()
+	state, err := handle.State()
 	switch {
 	case err != nil:
 		err = Unreadable(path, err)
-	case info.IsDir():
+	case state.IsDir():
 		err = fault.Inputf(fault.In(path), "is a folder, not %s", kind).Do("name the file in it")
 	default:
-		return &File{Path: path, Size: info.Size(), info: info, open: open}, handle, nil
+		return &File{Path: path, Size: state.Size, state: state, open: open}, handle, nil
 	}
 	handle.Close()
 	return nil, nil, err
 }
 
-// Reopen opens the file again; it is an error of kind Input if it has changed. The caller closes the handle.
-func (f *File) Reopen() (*os.File, error) {
-	handle, err := f.open(f.Path)
+// Reopen opens it again; it is an error of kind Input if it has changed. The caller closes the handle, whose reads end with
+// ctx.
+func (f *File) Reopen(ctx context.Context) (Handle, error) {
+	handle, err := f.open(ctx, f.Path)
 	if err != nil {
 		return nil, Unreadable(f.Path, err)
 	}
@@ -61,20 +58,15 @@ func (f *File) Reopen() (*os.File, error) {
 }
 
 // Pins is the one file.
-func (f *File) Pins() []dataset.Pin { return []dataset.Pin{PinOf(f.Path, f.info)} }
+func (f *File) Pins() []dataset.Pin { return []dataset.Pin{f.state.Pin(f.Path)} }
 
-// PinOf is the pin of a file of which the system says info.
-func PinOf(path string, info fs.FileInfo) dataset.Pin {
-	return dataset.Pin{Path: path, Size: info.Size(), Modified: info.ModTime().UnixNano()}
-}
-
-// Unchanged is an error of kind Input if what is open is not the file that Open found.
-func (f *File) Unchanged(handle *os.File) error {
-	info, err := handle.Stat()
+// Unchanged is an error of kind Input if what is open is not what Open found.
+func (f *File) Unchanged(handle Handle) error {
+	state, err := handle.State()
 	if err != nil {
 		return Unreadable(f.Path, err)
 	}
-	if !os.SameFile(info, f.info) || info.Size() != f.Size || !info.ModTime().Equal(f.info.ModTime()) {
+	if !state.Same(f.state) {
 		return fault.Inputf(fault.In(f.Path), "has changed since it was opened").
 			Do("leave the file alone until the run has ended, then start again")
 	}
@@ -82,10 +74,9 @@ func (f *File) Unchanged(handle *os.File) error {
 }
 
 // Unreadable is the error of kind Input of a file that the system does not let be read. An error that is explained
-// already stays as it is.
+// already stays as it is, and so does that of a context.
 func Unreadable(path string, err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) {
+	if Explained(err) {
 		return err
 	}
 	var cause *fs.PathError
@@ -95,4 +86,10 @@ func Unreadable(path string, err error) error {
 	e := fault.Inputf(fault.In(path), "cannot be read").Do("check the path and its rights")
 	e.Err = err
 	return e
+}
+
+// Explained says whether an error has its message already, or is that of a context that has ended.
+func Explained(err error) bool {
+	var known *fault.Error
+	return errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

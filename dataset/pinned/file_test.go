@@ -39,7 +39,7 @@ func TestAFileThatIsNotTheSameAnyMoreIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		handle.Close()
-		again, err := f.Reopen()
+		again, err := f.Reopen(t.Context())
 		if err != nil {
 			t.Fatalf("%s: unchanged: %v", name, err)
 		}
@@ -47,7 +47,7 @@ func TestAFileThatIsNotTheSameAnyMoreIsRefused(t *testing.T) {
 		if err := change(path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Reopen(); fault.Code(err) != int(fault.Input) || !strings.Contains(err.Error(), path) {
+		if _, err := f.Reopen(t.Context()); fault.Code(err) != int(fault.Input) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want an error of kind Input that names the file", name, err)
 		}
 	}

@@ -193,6 +193,12 @@ func (s *cursor) monthName() int {
 	return 0
 }
 
+// The years 1 to 9999, in microseconds: the first within, and the first after them.
+var (
+	firstYear  = int64(daysFromCivil(1, 1, 1)) * microsPerDay
+	endOfYears = int64(daysFromCivil(10_000, 1, 1)) * microsPerDay
+)
+
 const (
 	microsPerSecond = int64(1e6)
 	microsPerMinute = 60 * microsPerSecond

@@ -112,7 +112,7 @@ func TestDateFormIsFoundFromTheColumn(t *testing.T) {
 			}
 			continue
 		}
-		if got := r.Table()[5].Values.Micros[0]; got != at(test.want) {
+		if got := outcomeOf(t, r).Values[outLast].Micros[0]; got != at(test.want) {
 			t.Errorf("%s: got %v, want %s", test.dates, time.UnixMicro(got).UTC(), test.want)
 		}
 	}

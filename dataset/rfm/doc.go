@@ -11,9 +11,13 @@
 // the float64 nearest to that decimal. Distinct invoices are counted exactly, up to 15 bytes by the text itself
 // and beyond that by 120 bits of its SHA-256.
 //
-// Memory. About 130 bytes and the id's text for each customer while reading, 30 to 60 bytes for each invoice of
-// a customer after the first, and about 110 bytes for each customer of the result. It does not grow with the
-// number of lines or of threads.
+// Memory. While reading about 110 bytes and the id's text for each customer, and 30 to 60 bytes for each invoice of a
+// customer after the first; then 60 bytes and the id's text for each customer of the result. It does not grow with the
+// number of lines or of threads. Beyond Options.Memory customers go to a folder: the store (store.go) is 256 shards by a
+// hash of the id; a shard that finds no room becomes a sorted run on the disk (shardspill.go, runs.go) and begins anew.
+// At the end the runs of each shard are merged (partial.go), which needs one record and one invoice of each run at a
+// time, however many invoices a customer has. The merged customers become rows in runs by id, in memory or on the disk
+// (rows.go); scores take four passes over them to count (ranks.go), and one that merges them gives the result.
 //
 // Customer ids are kept as they are in the file, without surrounding blanks. One case is repaired: if every id
 // of the result is a whole number followed by ".0", as pandas writes integers that had gaps, the ".0" goes.

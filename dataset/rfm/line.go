@@ -2,10 +2,12 @@ package rfm
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"strconv"
 
 	"github.com/coterie-project/coterie/dataset"
+	decimaltext "github.com/coterie-project/coterie/dataset/table/decimal"
 	"github.com/coterie-project/coterie/internal/fault"
 )
 
@@ -17,6 +19,7 @@ type worker struct {
 	tally
 	plan   *plan
 	store  *store
+	writer runWriter // for what the store has to put on the disk
 	fields []dataset.Field
 	cells  [5]reader // in the order of the constants below
 	group  group
@@ -38,9 +41,16 @@ const (
 func newWorker(p *plan, into *store) *worker {
 	c := p.columns
 	w := &worker{plan: p, store: into}
+	if into != nil {
+		w.writer.disk = into.disk
+	}
 	w.last = noFrom
+	dates := dataset.AsText
+	if p.clock {
+		dates = dataset.AsTime
+	}
 	w.fields = []dataset.Field{
-		{Column: c.customer, As: dataset.AsID}, {Column: c.invoice, As: dataset.AsID}, {Column: c.date, As: dataset.AsText},
+		{Column: c.customer, As: dataset.AsID}, {Column: c.invoice, As: dataset.AsID}, {Column: c.date, As: dates},
 		{Column: c.price, As: asDecimal(p.src, c.price)},
 	}
 	if c.quantity >= 0 {
@@ -49,13 +59,13 @@ func newWorker(p *plan, into *store) *worker {
 	return w
 }
 
-// asDecimal is the representation of a column that loses no digit: integers as they are, float32 as stored, and
-// everything else as text, which for a double is the shortest decimal that means it.
+// asDecimal is the representation of a column that loses no digit: integers as they are, floats as stored, which mean
+// the shortest decimal that is nearest to them, and everything else as text.
 func asDecimal(src dataset.Source, column int) dataset.As {
 	switch c := &src.Schema().Columns[column]; {
 	case c.Integer:
 		return dataset.AsID
-	case c.Float32:
+	case c.Float32, c.Stored && c.Kind == dataset.Number:
 		return dataset.AsNumber
 	}
 	return dataset.AsText
@@ -81,8 +91,11 @@ func (w *worker) line(row int64, i int) error {
 	if missing {
 		return w.missing(row, p.columns.invoice)
 	}
-	if len(customer) > maxText || len(invoice) > maxText {
-		return fault.Inputf(p.place(row, -1), "the customer or the invoice is longer than %d bytes", maxText)
+	if len(customer) > maxText {
+		return w.tooLong(row, p.columns.customer, customer)
+	}
+	if len(invoice) > maxText {
+		return w.tooLong(row, p.columns.invoice, invoice)
 	}
 	cancelled := p.prefix != nil && bytes.HasPrefix(invoice, p.prefix)
 	if cancelled && !p.net {
@@ -118,6 +131,12 @@ func (w *worker) line(row int64, i int) error {
 	return w.book(customer, invoice, micros, quantity, price, cancelled)
 }
 
+// tooLong is the error of an id that no till writes.
+func (w *worker) tooLong(row int64, column int, text []byte) error {
+	return fault.Inputf(w.plan.place(row, column), "%q has %d bytes; at most %d are taken", brief(string(text)), len(text), maxText).
+		Do("see whether the column is the right one, and the quotes of a text file are in order")
+}
+
 // missing is the error of an empty cell in a line that needs it.
 func (w *worker) missing(row int64, column int) error {
 	return fault.Inputf(w.plan.place(row, column), "the cell is empty, but the line has a customer").
@@ -134,6 +153,9 @@ func (w *worker) quantity(row int64, i int) (decimal, error) {
 
 // decimal reads a quantity or a price.
 func (w *worker) decimal(row int64, i, cell, column int) (decimal, error) {
+	if d, ok := w.cells[cell].short(i); ok {
+		return d, nil
+	}
 	text, missing := w.cells[cell].text(i)
 	if missing {
 		return decimal{}, w.missing(row, column)
@@ -147,6 +169,10 @@ func (w *worker) decimal(row int64, i, cell, column int) (decimal, error) {
 
 // date reads the line's date.
 func (w *worker) date(row int64, i int) (int64, error) {
+	if v := w.cells[cellDate].vector; v.Micros != nil && (v.Missing == nil || !v.Missing[i]) &&
+		v.Micros[i] >= firstYear && v.Micros[i] < endOfYears {
+		return v.Micros[i], nil
+	}
 	text, missing := w.cells[cellDate].text(i)
 	if missing {
 		return 0, w.missing(row, w.plan.columns.date)
@@ -196,7 +222,7 @@ func (w *worker) book(customer, invoice []byte, micros int64, quantity, price de
 	g.items, ok = addChecked(g.items, items)
 	g.money, fits = g.money.add(money)
 	if !ok || !fits {
-		return w.tooLarge()
+		return w.plan.tooLarge(&tooLargeError{g.customer})
 	}
 	return nil
 }
@@ -204,15 +230,22 @@ func (w *worker) book(customer, invoice []byte, micros int64, quantity, price de
 // flush closes the open group.
 func (w *worker) flush() error {
 	g := &w.group
-	if g.lines > 0 && !w.store.add(g) {
-		return w.tooLarge()
+	if g.lines > 0 {
+		if err := w.store.add(g, &w.writer); err != nil {
+			return w.plan.tooLarge(err)
+		}
 	}
 	*g = group{customer: g.customer[:0], invoice: g.invoice[:0]}
 	return nil
 }
 
-func (w *worker) tooLarge() error {
-	return fault.Inputf(fault.In(w.plan.src.Names()[0]), "the sums of customer %q are too large", brief(string(w.group.customer))).
+// tooLarge says which customer it is, if that is what went wrong.
+func (p *plan) tooLarge(err error) error {
+	var large *tooLargeError
+	if !errors.As(err, &large) {
+		return err
+	}
+	return fault.Inputf(fault.In(p.src.Names()[0]), "the sums of customer %q are too large", brief(string(large.id))).
 		Do("check the columns of quantity and price")
 }
 
@@ -232,6 +265,9 @@ func (r *reader) text(i int) (text []byte, missing bool) {
 	case v.Int64 != nil:
 		r.scratch = strconv.AppendInt(r.scratch[:0], v.Int64[i], 10)
 		return r.scratch, false
+	case v.Micros != nil:
+		r.scratch = decimaltext.AppendTime(r.scratch[:0], v.Micros[i])
+		return r.scratch, false
 	case v.Float64 != nil:
 		return r.float(v.Float64[i], 64)
 	case v.Float32 != nil:
@@ -249,6 +285,36 @@ func (r *reader) float(x float64, bits int) ([]byte, bool) {
 	r.scratch = strconv.AppendFloat(r.scratch[:0], x, 'g', -1, bits)
 	return r.scratch, false
 }
+
+// short is the decimal of a number that needs no text: a whole number, or a float64 with few decimals, as prices have.
+// Of decimals with up to 15 digits each has a float64 of its own. So a whole number of cents below 10^15 whose quotient
+// by 100, which is rounded once, gives the float64 is its shortest decimal.
+func (r *reader) short(i int) (d decimal, ok bool) {
+	v := r.vector
+	switch {
+	case v.Int64 != nil:
+		if v.Missing != nil && v.Missing[i] || v.Int64[i] <= -shortWhole || v.Int64[i] >= shortWhole {
+			return d, false
+		}
+		d = decimal{mantissa: uint64(max(v.Int64[i], -v.Int64[i])), negative: v.Int64[i] < 0}
+		return d, true
+	case v.Float64 != nil:
+		x := math.Abs(v.Float64[i])
+		if !(x < shortWhole) {
+			return d, false
+		}
+		cents := math.Round(x * 100)
+		if cents/100 != x {
+			return d, false
+		}
+		d, _ = decimal{mantissa: uint64(cents), negative: v.Float64[i] < 0}.normalise(2)
+		return d, true
+	}
+	return d, false
+}
+
+// shortWhole bounds the numbers of short: 10^12 is where decimal ends, and cents below it have 14 digits.
+const shortWhole = 1e12
 
 // missingText tells whether a cell's text means that there is no value.
 func missingText(text []byte) bool {

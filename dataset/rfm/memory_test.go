@@ -97,6 +97,9 @@ func cut(v dataset.Vector, from, to int64) dataset.Vector {
 	if v.Float32 != nil {
 		v.Float32 = v.Float32[from:to]
 	}
+	if v.Micros != nil {
+		v.Micros = v.Micros[from:to]
+	}
 	if v.Missing != nil {
 		v.Missing = v.Missing[from:to]
 	}

@@ -16,10 +16,7 @@ import (
 func TestOnlineRetailGivesThePublishedFigures(t *testing.T) {
 	src := retail(t)
 	for _, threads := range []int{1, 2} {
-		r, err := Run(context.Background(), src, Options{AsOf: "2011-12-10", Threads: threads})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := finished(t, src, Options{AsOf: "2011-12-10", Threads: threads})
 		if want := (Dropped{135_080, 8_905, 0, 40, 0}); r.Dropped != want || r.RowsRead != 541_909 || r.RowsUsed != 397_884 || r.Customers != 4_338 {
 			t.Errorf("got %d read, %d used, %d customers, %s", r.RowsRead, r.RowsUsed, r.Customers, r.Dropped)
 		}
@@ -38,11 +35,7 @@ func TestOnlineRetailGivesThePublishedFigures(t *testing.T) {
 			t.Errorf("sums: got %d, %d, %v, want 399354, 18532, 8911407.904", recency, frequency, money.float64())
 		}
 	}
-	r, err := Run(context.Background(), src, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !r.AsOf.Equal(time.Date(2011, 12, 10, 0, 0, 0, 0, time.UTC)) {
+	if r := finished(t, src, Options{}); !r.AsOf.Equal(time.Date(2011, 12, 10, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("as-of by default: got %v, want 2011-12-10", r.AsOf)
 	}
 }
@@ -78,13 +71,9 @@ func TestMadeTransactionsBecomeCustomers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var results []*Result
+	var results []*outcome
 	for _, threads := range []int{1, 2, 4} {
-		r, err := Run(context.Background(), src, Options{Threads: threads, Returns: "net"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		results = append(results, r)
+		results = append(results, finished(t, src, Options{Threads: threads, Returns: "net"}))
 	}
 	r := results[0]
 	for _, other := range results[1:] {
@@ -101,9 +90,11 @@ func TestMadeTransactionsBecomeCustomers(t *testing.T) {
 func BenchmarkOnlineRetail(b *testing.B) {
 	src := retail(b)
 	for b.Loop() {
-		if _, err := Run(b.Context(), src, Options{Threads: 1}); err != nil {
+		r, err := Run(b.Context(), src, Options{Threads: 1})
+		if err != nil {
 			b.Fatal(err)
 		}
+		r.Close()
 	}
 	b.ReportMetric(float64(src.Rows())*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }

@@ -46,6 +46,14 @@ type Options struct {
 	// Threads is the number of goroutines that read; 0 means one for each processor. The result does not depend
 	// on it.
 	Threads int
+	// Memory is how many bytes all of it may take, the decoders' buffers among them, at least LeastMemory; 0 is no limit.
+	// What does not fit goes to Spill. The result does not depend on it. The caller gives the same limit to the garbage
+	// collector.
+	Memory int64
+	budget int64 // for tests: bytes for customers, less than LeastMemory leaves
+	// Spill is the folder, which must be there, for what does not fit into Memory; empty is the temporary one, if that
+	// lies on a disk. Nothing stays there.
+	Spill string
 	// Progress, if set, is told how much is done in rows, from 0 to the Source's Rows, never backwards, from one
 	// goroutine at a time. Where the lines must be read twice each reading counts half.
 	Progress func(rows int64)
@@ -60,7 +68,13 @@ type Result struct {
 	Dropped   Dropped
 	Roles     Roles
 
-	table []Column
+	// SpilledRuns and SpilledBytes are how often and how much was written to Options.Spill.
+	SpilledRuns, SpilledBytes int64
+
+	rows     *rows
+	disk     *disk
+	scales   scales
+	integers bool // all ids are whole numbers that fit 64 bits
 }
 
 // Dropped counts the lines that left, each under the first reason that applies, in this order. As JSON it is an
@@ -109,13 +123,14 @@ func (d Dropped) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Run reads all lines of src and gives one row for each customer. It reads them once, or twice where a window hangs
+// Run reads all lines of src and gives one row for each customer; the Result must be closed. It reads them once, or twice where a window hangs
 // on an as-of day that the data must give. The result is a function of the set of lines: neither their order nor the
-// number of threads changes it.
+// number of threads or the memory changes it.
 //
 // Errors are of kind Usage for a bad option, and of kind Input, with file, line and column, for a column that is
 // not there or a cell that is needed and cannot be read: always the first such line of the table. No line used at all
-// is an error too, unless AsOf was given: then the result has no rows.
+// is an error too, unless AsOf was given: then the result has no rows. Of kind Failed is a folder to spill to that is
+// missing or full.
 func Run(ctx context.Context, src dataset.Source, o Options) (*Result, error) {
 	p, err := prepare(ctx, src, &o)
 	if err != nil {
@@ -132,18 +147,28 @@ func Run(ctx context.Context, src dataset.Source, o Options) (*Result, error) {
 		}
 		p.setAsOf(nextMidnight(first.last))
 	}
-	customers := newStore()
+	d := &disk{folder: p.folder, why: p.noFolder, memory: o.Memory}
+	r, err := p.run(ctx, newStore(p.budget, d))
+	if err != nil {
+		d.close() // of a file without a name, whose room is free in any case
+		return nil, err
+	}
+	return r, nil
+}
+
+// run is Run once the window is known, or does not hang on the data.
+func (p *plan) run(ctx context.Context, customers *store) (*Result, error) {
 	done, err := scan(ctx, p, customers)
 	if err != nil {
 		return nil, err
 	}
-	if o.AsOf == "" && o.Window == 0 {
+	if p.asOf == noLimit {
 		if done.used == 0 {
 			return nil, p.nothingLeft(done)
 		}
 		p.asOf = nextMidnight(done.last)
 	}
-	return finish(p, customers, done)
+	return finish(ctx, p, customers, done)
 }
 
 // plan is a run's options after their checks.
@@ -152,6 +177,7 @@ type plan struct {
 	columns  columns
 	dates    func(text []byte) (micros int64, ok bool)
 	dateForm string // for messages
+	clock    bool   // the dates are times as the file stores them
 	prefix   []byte // nil: nothing is cancelled
 	net      bool
 	window   time.Duration
@@ -159,6 +185,9 @@ type plan struct {
 	from     int64 // lines before it are outside
 	openEnd  bool  // no as-of day was given
 	threads  int
+	budget   int64  // bytes for customers
+	folder   string // to spill to; "": there is none, because
+	noFolder string
 	passes   int64
 	progress progress
 }
@@ -188,6 +217,9 @@ func prepare(ctx context.Context, src dataset.Source, o *Options) (*plan, error)
 	}
 	if p.threads == 0 {
 		p.threads = runtime.GOMAXPROCS(0)
+	}
+	if err := p.settleMemory(o); err != nil {
+		return nil, err
 	}
 	if !o.NoCancellations {
 		p.prefix = []byte("C")

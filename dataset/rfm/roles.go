@@ -109,7 +109,7 @@ func (f *finder) optional(flag, given string, names []string) int {
 	for _, name := range names {
 		found := -1
 		for i := range f.schema.Columns {
-			if plain(f.schema.Columns[i].Name) != name {
+			if f.schema.Columns[i].Partition || plain(f.schema.Columns[i].Name) != name { // a folder's date=… is no line's date by itself
 				continue
 			}
 			if found >= 0 {

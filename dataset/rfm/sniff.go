@@ -11,9 +11,14 @@ import (
 )
 
 // chooseDates decides how the texts of the date column are read: by the given format, or by the form that the first
-// of them have. A file's own timestamps come as ISO texts. They are asked for as text too, since a text file may take
+// of them have. A file's own timestamps are taken as they are, or, with a format, as ISO texts. They are asked for as text too, since a text file may take
 // a column for timestamps, and would then refuse a line whose date nobody needs.
 func (p *plan) chooseDates(ctx context.Context, format string) error {
+	if column := &p.src.Schema().Columns[p.columns.date]; format == "" && column.Stored && column.Kind == dataset.Time {
+		p.clock = true
+		p.readAs(yearFirst) // the text of those that are out of range
+		return nil
+	}
 	if format == "" {
 		return p.sniffDates(ctx)
 	}

@@ -12,11 +12,14 @@ import (
 )
 
 // store holds the customers that were seen, in shards by a hash of the id, each behind its own lock. All threads fill
-// one store instead of one each, so that memory does not grow with the threads, and nothing is left to merge. Sums
-// are exact and everything else is a minimum, a maximum or a set, so the order of arrival leaves no trace; neither
-// does the hash, whose seed differs from run to run so that no file can be made to collide.
+// one store instead of one each, so that memory does not grow with the threads. A shard that has no room to grow goes
+// to the disk, as a run, and begins anew. Sums are exact and everything else is a minimum, a maximum or a set, so the
+// order of arrival leaves no trace, nor does what was spilled when; neither does the hash, whose seed differs from run
+// to run so that no file can be made to collide.
 type store struct {
 	seed   maphash.Seed
+	limit  int64 // bytes of a shard
+	disk   *disk
 	shards [shardCount]shard
 }
 
@@ -25,18 +28,29 @@ const shardCount = 256
 // shard is a hash table of customers and one of their invoices.
 type shard struct {
 	mu        sync.Mutex
-	slots     []uint32 // open addressing: index into customers plus 1; 0 is empty
+	runs      []sortedRun
+	spelling  spelling // of all ids that were ever entered
+	slots     []slot   // open addressing
 	customers []customer
-	ids       []byte // the customers' ids, end to end
+	ids       []byte // the long ids, end to end
 	invoices  invoiceSet
 	// What few customers have lies beside the records, keyed by index.
 	fine    map[uint32]exact.Int128
 	returns map[uint32]returned
 }
 
+// slot is an index into customers plus 1, below the customer's hash, so that a look at another customer is seldom
+// needed, which costs a way to memory; 0 is empty.
+type slot uint64
+
+func newSlot(hash uint32, at int) slot { return slot(hash)<<32 | slot(at+1) }
+
+func (s slot) hash() uint32 { return uint32(s >> 32) }
+func (s slot) at() uint32   { return uint32(s) - 1 }
+
 // customer is one customer's sums.
 type customer struct {
-	id          uint64 // start in shard.ids
+	id          [inlineID]byte // or where it begins in shard.ids, if it is longer
 	length      uint32
 	hash        uint32
 	first, last int64 // purchases, microseconds
@@ -45,6 +59,10 @@ type customer struct {
 	invoice     invoiceKey   // the first that was seen; the others are in the shard's set
 	frequency   int64        // distinct invoices; 0: returns only
 }
+
+// inlineID is how long an id may be that stands in its customer's record: most are shorter, and found without another
+// way to memory.
+const inlineID = 16
 
 // returned counts a customer's return lines, which are dropped if the customer bought nothing.
 type returned struct {
@@ -63,16 +81,35 @@ type group struct {
 	returned          returned
 }
 
-// newStore makes an empty store.
-func newStore() *store { return &store{seed: maphash.MakeSeed()} }
+// newStore makes an empty store that takes so many bytes of memory and then goes to the disk.
+func newStore(bytes int64, d *disk) *store {
+	s := &store{seed: maphash.MakeSeed(), limit: bytes / shardCount, disk: d}
+	for i := range s.shards {
+		s.shards[i].spelling = anySpelling
+	}
+	return s
+}
 
-// add books a group; false means that a sum would leave 128 bits.
-func (s *store) add(g *group) bool {
+// add books a group. w is the caller's, for a shard that has to go to the disk.
+func (s *store) add(g *group, w *runWriter) error {
 	hash := maphash.Bytes(s.seed, g.customer)
 	sh := &s.shards[hash>>56]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	at := sh.find(uint32(hash), g.customer)
+	if growth := sh.growth(len(g.customer)); growth > 0 && len(sh.customers) > 0 && sh.bytes()+growth > s.limit {
+		if err := sh.spill(w); err != nil {
+			return err
+		}
+	}
+	if !sh.add(g, uint32(hash)) {
+		return &tooLargeError{g.customer}
+	}
+	return nil
+}
+
+// add books a group; false means that a sum would leave 128 bits.
+func (sh *shard) add(g *group, hash uint32) bool {
+	at := sh.find(hash, g.customer)
 	c := &sh.customers[at]
 	var fits, ok bool
 	if c.items, ok = addChecked(c.items, g.items); !ok {
@@ -123,36 +160,59 @@ func (sh *shard) addFine(at uint32, v exact.Int128) bool {
 
 // find is the index of the customer called id, who is entered if new.
 func (sh *shard) find(hash uint32, id []byte) uint32 {
-	if 4*(len(sh.customers)+1) > 3*len(sh.slots) {
+	if sh.slotsFull() {
 		sh.grow()
 	}
 	mask := uint32(len(sh.slots) - 1)
-	for at := hash & mask; ; at = (at + 1) & mask {
-		slot := sh.slots[at]
-		if slot == 0 {
-			sh.customers = append(sh.customers, customer{id: uint64(len(sh.ids)), length: uint32(len(id)), hash: hash})
-			sh.ids = append(sh.ids, id...)
-			sh.slots[at] = uint32(len(sh.customers))
-			return uint32(len(sh.customers) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := sh.slots[i]
+		if s == 0 {
+			sh.slots[i] = newSlot(hash, len(sh.customers))
+			return sh.enter(hash, id)
 		}
-		if c := &sh.customers[slot-1]; c.hash == hash && bytes.Equal(sh.idOf(c), id) {
-			return slot - 1
+		if s.hash() == hash && bytes.Equal(sh.idOf(&sh.customers[s.at()]), id) {
+			return s.at()
 		}
 	}
 }
 
-func (sh *shard) idOf(c *customer) []byte { return sh.ids[c.id : c.id+uint64(c.length)] }
+// enter appends a customer without lines.
+func (sh *shard) enter(hash uint32, id []byte) uint32 {
+	sh.spelling.see(id)
+	c := customer{length: uint32(len(id)), hash: hash}
+	if len(id) <= inlineID {
+		copy(c.id[:], id)
+	} else {
+		binary.LittleEndian.PutUint64(c.id[:], uint64(len(sh.ids)))
+		sh.ids = append(enlarged(sh.ids, len(id)), id...)
+	}
+	sh.customers = append(enlarged(sh.customers, 1), c)
+	return uint32(len(sh.customers) - 1)
+}
+
+func (sh *shard) idOf(c *customer) []byte {
+	if c.length <= inlineID {
+		return c.id[:c.length]
+	}
+	at := binary.LittleEndian.Uint64(c.id[:])
+	return sh.ids[at : at+uint64(c.length)]
+}
+
+func (sh *shard) slotsFull() bool { return 4*(len(sh.customers)+1) > 3*len(sh.slots) }
 
 // grow doubles the slots.
 func (sh *shard) grow() {
-	slots := make([]uint32, max(16, 2*len(sh.slots)))
+	slots := make([]slot, max(leastSlots, 2*len(sh.slots)))
 	mask := uint32(len(slots) - 1)
-	for i := range sh.customers {
-		at := sh.customers[i].hash & mask
-		for slots[at] != 0 {
-			at = (at + 1) & mask
+	for _, s := range sh.slots {
+		if s == 0 {
+			continue
 		}
-		slots[at] = uint32(i + 1)
+		i := s.hash() & mask
+		for slots[i] != 0 {
+			i = (i + 1) & mask
+		}
+		slots[i] = s
 	}
 	sh.slots = slots
 }
@@ -194,7 +254,7 @@ type invoiceEntry struct {
 
 // insert tells whether the pair is new, and enters it.
 func (s *invoiceSet) insert(at uint32, key invoiceKey) bool {
-	if 4*(s.used+1) > 3*len(s.entries) {
+	if s.full() {
 		s.grow()
 	}
 	slot := s.slot(at+1, key)
@@ -218,9 +278,11 @@ func (s *invoiceSet) slot(customer uint32, key invoiceKey) *invoiceEntry {
 	}
 }
 
+func (s *invoiceSet) full() bool { return 4*(s.used+1) > 3*len(s.entries) }
+
 func (s *invoiceSet) grow() {
 	old := s.entries
-	s.entries = make([]invoiceEntry, max(16, 2*len(old)))
+	s.entries = make([]invoiceEntry, max(leastSlots, 2*len(old)))
 	for _, e := range old {
 		if e.customer != 0 {
 			*s.slot(e.customer, e.key) = e

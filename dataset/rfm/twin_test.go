@@ -167,21 +167,21 @@ func twinSort(rows []*twinRow) {
 	})
 }
 
-// rowsOf turns a Result's table into the twin's rows.
-func rowsOf(r *Result) []*twinRow {
-	t := r.Table()
+// rowsOf turns an outcome into the twin's rows.
+func rowsOf(r *outcome) []*twinRow {
+	t := r.Values
 	var rows []*twinRow
 	for i := range int(r.Customers) {
 		row := &twinRow{
-			Recency: t[1].Values.Int64[i], Frequency: t[2].Values.Int64[i], Money: t[3].Values.Float64[i],
-			First: t[4].Values.Micros[i], Last: t[5].Values.Micros[i], Tenure: t[6].Values.Int64[i],
-			Items: t[7].Values.Float64[i], Basket: t[8].Values.Float64[i],
-			RScore: t[9].Values.Int64[i], FScore: t[10].Values.Int64[i], MScore: t[11].Values.Int64[i],
+			Recency: t[1].Int64[i], Frequency: t[2].Int64[i], Money: t[3].Float64[i],
+			First: t[4].Micros[i], Last: t[5].Micros[i], Tenure: t[6].Int64[i],
+			Items: t[7].Float64[i], Basket: t[8].Float64[i],
+			RScore: t[9].Int64[i], FScore: t[10].Int64[i], MScore: t[11].Int64[i],
 		}
-		if t[0].Integer {
-			row.ID = strconv.FormatInt(t[0].Values.Int64[i], 10)
+		if r.Columns[0].Integer {
+			row.ID = strconv.FormatInt(t[0].Int64[i], 10)
 		} else {
-			row.ID = string(t[0].Values.Text.At(i))
+			row.ID = string(t[0].Text.At(i))
 		}
 		rows = append(rows, row)
 	}

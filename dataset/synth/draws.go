@@ -15,6 +15,7 @@ const (
 	purposeTill
 	purposeBuyer
 	purposeItem
+	purposeLoad
 )
 
 // stream is the draws of one row: the counter-based generator gives the row's key, and SplitMix64 (G. L. Steele,

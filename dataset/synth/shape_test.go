@@ -2,6 +2,7 @@ package synth
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,6 +84,31 @@ func TestUniformFillsTheUnitCube(t *testing.T) {
 				t.Fatalf("x%d: %v is outside [0, 1)", c-1, v)
 			}
 		}
+	}
+}
+
+func TestLoadFillsItsCubeWithoutTiesBetweenColumns(t *testing.T) {
+	const d = 7
+	src := open(t, "synth://load?rows=100000&d=7")
+	var x [d][]float64
+	for c := range x {
+		x[c] = floats(t, src, c)
+		mean, deviation := moments(x[c])
+		if math.Abs(mean-1.5) > 0.004 || math.Abs(deviation-math.Sqrt(1./12)) > 0.003 || slices.Min(x[c]) < 1 || slices.Max(x[c]) >= 2 {
+			t.Errorf("x%d: mean %v, deviation %v, from %v to %v; want those of numbers spread evenly over [1, 2)", c, mean, deviation, slices.Min(x[c]), slices.Max(x[c]))
+		}
+		for b := range c {
+			both := 0.0
+			for i := range x[c] {
+				both += (x[c][i] - 1.5) * (x[b][i] - 1.5)
+			}
+			if r := both / float64(len(x[c])) * 12; math.Abs(r) > 0.02 {
+				t.Errorf("x%d and x%d go together: correlation %v", b, c, r)
+			}
+		}
+	}
+	if different := len(slices.Compact(slices.Sorted(slices.Values(x[0])))); different < 95_000 {
+		t.Errorf("x0 has %d different values in 100000 rows", different)
 	}
 }
 
@@ -228,8 +254,23 @@ func TestTransactionsLookLikeATill(t *testing.T) {
 	}
 }
 
+func TestMoreCustomersHaveSmallerBaskets(t *testing.T) {
+	src := open(t, "synth://transactions?rows=20000&seed=3&customers=1000")
+	customers, invoices := map[string]bool{}, map[string]bool{}
+	fields := []dataset.Field{{Column: buyerID, As: dataset.AsText}, {Column: invoiceNo, As: dataset.AsText}}
+	each(t, src, 0, src.Rows(), fields, func(b *dataset.Block) {
+		for i := range b.Rows {
+			customers[string(b.Columns[0].Text.At(i))] = true
+			invoices[string(b.Columns[1].Text.At(i))] = true
+		}
+	})
+	if n, mean := len(customers), 20000/float64(len(invoices)); n < 700 || n > 1001 || mean > 6 {
+		t.Errorf("%d of 1000 customers and none, %v lines to an invoice; want most of them, and fewer lines than of 90 for each", n, mean)
+	}
+}
+
 func TestTimesAreThoseOfTheShop(t *testing.T) {
-	till := newTill(0, 100)
+	till := newTill(0, 100, 0)
 	for moment, want := range map[float64]string{0: "2025-01-01 08:00:00", 0.5: "2025-07-02 13:00:00", 1 - 0x1p-50: "2025-12-31 17:59:00"} {
 		if got := time.UnixMicro(till.micros(moment)).UTC().Format(time.DateTime); got != want {
 			t.Errorf("moment %v: got %s, want %s", moment, got, want)
@@ -239,6 +280,7 @@ func TestTimesAreThoseOfTheShop(t *testing.T) {
 
 func BenchmarkRead(b *testing.B) {
 	for _, address := range []string{"synth://blobs?rows=1e6&d=8", "synth://blobs?rows=1e6&d=32", "synth://uniform?rows=1e6&d=8",
+		"synth://uniform?rows=1e6&d=32", "synth://load?rows=1e6&d=32",
 		"synth://customers?rows=1e6", "synth://transactions?rows=1e6"} {
 		b.Run(strings.TrimPrefix(address, Scheme), func(b *testing.B) {
 			src := open(b, address)

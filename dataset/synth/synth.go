@@ -15,7 +15,10 @@ import (
 type Options struct {
 	Rows int64  // at least 1
 	Seed uint64 // other seeds give other rows
-	// D is the number of x columns of blobs and uniform, 1 to 10,000; 0 means 8.
+	// Customers is how many customers there are to buy in transactions, 1 to 2^50; 0 means one for 90 rows. With more, baskets are
+	// smaller. Not all of them buy.
+	Customers int64
+	// D is the number of x columns of blobs, uniform and load, 1 to 10,000; 0 means 8.
 	D int
 	// Centers is the number of groups of blobs, 1 to 1,000,000, and at most 2^24 with D multiplied; 0 means 8.
 	Centers int
@@ -43,13 +46,14 @@ const (
 // parameters are the names that each kind understands, in the order of messages.
 var parameters = map[string][]string{
 	"customers":    {"rows", "seed"},
-	"transactions": {"rows", "seed"},
+	"transactions": {"rows", "seed", "customers"},
 	"blobs":        {"rows", "seed", "d", "centers", "spread"},
 	"uniform":      {"rows", "seed", "d"},
+	"load":         {"rows", "seed", "d"},
 }
 
 // Kinds lists the kinds of tables.
-func Kinds() []string { return []string{"customers", "transactions", "blobs", "uniform"} }
+func Kinds() []string { return []string{"customers", "transactions", "blobs", "uniform", "load"} }
 
 // Scheme begins the address of a made table.
 const Scheme = "synth://"
@@ -57,12 +61,12 @@ const Scheme = "synth://"
 // New makes a table of the kind. A field of o that the kind has no use for must be 0. Errors are of kind Usage and
 // name the flag (KIND, -n, -d, --centers, --spread) and the value.
 func New(kind string, o Options) (dataset.Source, error) {
-	flag := map[string]string{"kind": "KIND", "rows": "-n", "d": "-d", "centers": "--centers", "spread": "--spread"}
+	flag := map[string]string{"kind": "KIND", "rows": "-n", "customers": "--customers", "d": "-d", "centers": "--centers", "spread": "--spread"}
 	r := request{kind: kind, Options: o, name: func(p string) string { return flag[p] }}
 	if err := r.checkKind(); err != nil {
 		return nil, err
 	}
-	for name, given := range map[string]bool{"d": o.D != 0, "centers": o.Centers != 0, "spread": o.Spread != 0} {
+	for name, given := range map[string]bool{"customers": o.Customers != 0, "d": o.D != 0, "centers": o.Centers != 0, "spread": o.Spread != 0} {
 		if given && !r.knows(name) {
 			return nil, fault.Usagef("%s: %s has no such option", flag[name], kind).Do("leave it out")
 		}
@@ -70,7 +74,10 @@ func New(kind string, o Options) (dataset.Source, error) {
 	r.defaults(o.D == 0, o.Centers == 0, o.Spread == 0)
 	address := fmt.Sprintf("%s%s?rows=%d&seed=%d", Scheme, kind, o.Rows, o.Seed)
 	for _, p := range parameters[kind][2:] {
-		address += "&" + p + "=" + map[string]string{"d": strconv.Itoa(r.D), "centers": strconv.Itoa(r.Centers),
+		if p == "customers" && o.Customers == 0 {
+			continue
+		}
+		address += "&" + p + "=" + map[string]string{"customers": strconv.FormatInt(r.Customers, 10), "d": strconv.Itoa(r.D), "centers": strconv.Itoa(r.Centers),
 			"spread": strconv.FormatFloat(r.Spread, 'g', -1, 64)}[p]
 	}
 	return r.open(address)
@@ -106,6 +113,9 @@ func Open(uri string) (dataset.Source, error) {
 	}
 	if !values.Has("rows") {
 		return nil, fault.Usagef("%s: rows is missing", uri).Do("say how many, for instance rows=1000000")
+	}
+	if values.Has("customers") && r.Customers == 0 { // which stands for those who do not ask
+		return nil, fault.Usagef("%s 0: it must be from 1 to %d", r.name("customers"), maxRows)
 	}
 	r.defaults(!values.Has("d"), !values.Has("centers"), !values.Has("spread"))
 	return r.open(uri)
@@ -157,6 +167,8 @@ func (r *request) set(name, text string) error {
 		r.Rows, err = wholeNumber(text)
 	case "seed":
 		r.Seed, err = strconv.ParseUint(text, 10, 64)
+	case "customers":
+		r.Customers, err = wholeNumber(text)
 	case "d":
 		r.D, err = strconv.Atoi(text)
 	case "centers":
@@ -191,6 +203,8 @@ func (r *request) check() error {
 	switch {
 	case r.Rows < 1 || r.Rows > maxRows:
 		return outside("rows", r.Rows, 1, maxRows)
+	case r.Customers < 0 || r.Customers > maxRows:
+		return outside("customers", r.Customers, 1, maxRows)
 	case r.D < 1 || r.D > maxD:
 		return outside("d", r.D, 1, maxD)
 	case r.Centers < 1 || r.Centers > maxCenters:
@@ -213,11 +227,13 @@ func (r *request) open(address string) (dataset.Source, error) {
 	case "customers":
 		s.maker = customers{r.Seed}
 	case "transactions":
-		s.maker = newTill(r.Seed, r.Rows)
+		s.maker = newTill(r.Seed, r.Rows, r.Customers)
 	case "blobs":
 		s.maker = newBlobs(r.Seed, r.D, r.Centers, r.Spread)
 	case "uniform":
 		s.maker = uniform{r.Seed, r.D}
+	case "load":
+		s.maker = newLoad(r.Seed, r.D)
 	}
 	s.schema.Columns = s.maker.columns()
 	return s, nil

@@ -94,14 +94,14 @@ func each(t testing.TB, src dataset.Source, first, rows int64, fields []dataset.
 
 var addresses = []string{
 	"synth://customers?rows=40000&seed=7", "synth://transactions?rows=40000&seed=7", "synth://uniform?rows=40000&seed=7&d=3",
-	"synth://blobs?rows=40000&seed=7&d=5&centers=6&spread=0.5",
+	"synth://blobs?rows=40000&seed=7&d=5&centers=6&spread=0.5", "synth://load?rows=40000&seed=7&d=5",
 }
 
 // TestBitsAreTheSameEverywhere holds the digests of the made values. They must not change with processor, instruction
 // set or Go version; if they change with the code, every seed means other rows, and CHANGELOG has to say so.
 func TestBitsAreTheSameEverywhere(t *testing.T) {
 	want := map[string]string{addresses[0]: "5588a9bd674f5d45", addresses[1]: "d7c9f2b67e3080e6", addresses[2]: "b897af099e256452",
-		addresses[3]: "ddfa1f0a1e144090"}
+		addresses[3]: "ddfa1f0a1e144090", addresses[4]: "c0587dd149e56e4b"}
 	for _, address := range addresses {
 		src := open(t, address)
 		h := sha256.New()
@@ -170,8 +170,10 @@ func TestNewAndOpenAgree(t *testing.T) {
 		{"blobs", Options{Rows: 100, Seed: 3}, "synth://blobs?rows=100&seed=3&d=8&centers=8&spread=1"},
 		{"blobs", Options{Rows: 1000, D: 3, Centers: 2, Spread: 0.25}, "synth://blobs?rows=1e3&d=3&centers=2&spread=0.25"},
 		{"uniform", Options{Rows: 100}, "synth://uniform?rows=100"},
+		{"load", Options{Rows: 100, Seed: 9, D: 3}, "synth://load?rows=100&d=3&seed=9"},
 		{"customers", Options{Rows: 100, Seed: 5}, "synth://customers/?seed=5&rows=100"},
 		{"transactions", Options{Rows: 100, Seed: 5}, "synth://transactions?rows=100&seed=5"},
+		{"transactions", Options{Rows: 1000, Seed: 5, Customers: 300}, "synth://transactions?rows=1000&seed=5&customers=300"},
 	} {
 		made, err := New(test.kind, test.o)
 		if err != nil {
@@ -190,32 +192,36 @@ func TestNewAndOpenAgree(t *testing.T) {
 
 func TestWrongRequestsAreUsageErrorsWithTheirName(t *testing.T) {
 	for uri, want := range map[string]string{
-		"synth://":                                  `synth://: kind "" is unknown (it must be one of customers, transactions, blobs, uniform)`,
-		"synth://moons?rows=1":                      `synth://moons?rows=1: kind "moons" is unknown`,
-		"synth://blobs":                             "synth://blobs: rows is missing",
-		"synth://blobs?rows=0":                      "synth://blobs?rows=0: rows 0: it must be from 1 to ",
-		"synth://blobs?rows=-1":                     "synth://blobs?rows=-1: rows -1: it must be from 1 to ",
-		"synth://blobs?rows=many":                   "synth://blobs?rows=many: rows=many: it is not a number that fits",
-		"synth://blobs?rows=1.5":                    "synth://blobs?rows=1.5: rows=1.5: it is not a number that fits",
-		"synth://blobs?rows=1e300":                  "synth://blobs?rows=1e300: rows=1e300: it is not",
-		"synth://blobs?rows=1e15&d=1":               "",
-		"synth://blobs?rows=2e15&d=1":               "synth://blobs?rows=2e15&d=1: rows 2000000000000000: it must",
-		"synth://blobs?rows=1&seed=-1":              "synth://blobs?rows=1&seed=-1: seed=-1: it is not",
-		"synth://blobs?rows=1&d=0":                  "synth://blobs?rows=1&d=0: d 0: it must be from 1 to 10000",
-		"synth://blobs?rows=1&d=10001":              "synth://blobs?rows=1&d=10001: d 10001: it must be from 1 to 10000",
-		"synth://blobs?rows=1&centers=0":            "synth://blobs?rows=1&centers=0: centers 0: it must",
-		"synth://blobs?rows=1&spread=NaN":           "synth://blobs?rows=1&spread=NaN: spread NaN: it must",
-		"synth://blobs?rows=1&spread=-1":            "synth://blobs?rows=1&spread=-1: spread -1: it must",
-		"synth://blobs?rows=1&spread=0":             "",
-		"synth://blobs?rows=1&k=3":                  "synth://blobs?rows=1&k=3: unknown parameter k (blobs knows rows, seed, d, centers, spread)",
-		"synth://blobs?rows=1&rows=2":               "synth://blobs?rows=1&rows=2: rows is given twice",
-		"synth://customers?rows=1&d=3":              "synth://customers?rows=1&d=3: unknown parameter d (customers knows rows, seed)",
-		"synth://blobs/x?rows=1":                    "synth://blobs/x?rows=1: it must be synth://KIND",
-		"synth://u:p@blobs?rows=1":                  "synth://u:p@blobs?rows=1: it must be",
-		"synth://blobs?rows=1#x":                    "synth://blobs?rows=1#x: it must be",
-		"file:///etc/passwd":                        "file:///etc/passwd: it must be synth://KIND",
-		"synth://blobs?rows=1;d=2":                  "synth://blobs?rows=1;d=2: ",
-		"synth://blobs?rows=1&d=10000&centers=2000": "synth://blobs?rows=1&d=10000&centers=2000: centers 2000: with 10000 columns it must be at most 1677",
+		"synth://":                                   `synth://: kind "" is unknown (it must be one of customers, transactions, blobs, uniform, load)`,
+		"synth://moons?rows=1":                       `synth://moons?rows=1: kind "moons" is unknown`,
+		"synth://blobs":                              "synth://blobs: rows is missing",
+		"synth://blobs?rows=0":                       "synth://blobs?rows=0: rows 0: it must be from 1 to ",
+		"synth://blobs?rows=-1":                      "synth://blobs?rows=-1: rows -1: it must be from 1 to ",
+		"synth://blobs?rows=many":                    "synth://blobs?rows=many: rows=many: it is not a number that fits",
+		"synth://blobs?rows=1.5":                     "synth://blobs?rows=1.5: rows=1.5: it is not a number that fits",
+		"synth://blobs?rows=1e300":                   "synth://blobs?rows=1e300: rows=1e300: it is not",
+		"synth://blobs?rows=1e15&d=1":                "",
+		"synth://blobs?rows=2e15&d=1":                "synth://blobs?rows=2e15&d=1: rows 2000000000000000: it must",
+		"synth://blobs?rows=1&seed=-1":               "synth://blobs?rows=1&seed=-1: seed=-1: it is not",
+		"synth://blobs?rows=1&d=0":                   "synth://blobs?rows=1&d=0: d 0: it must be from 1 to 10000",
+		"synth://blobs?rows=1&d=10001":               "synth://blobs?rows=1&d=10001: d 10001: it must be from 1 to 10000",
+		"synth://blobs?rows=1&centers=0":             "synth://blobs?rows=1&centers=0: centers 0: it must",
+		"synth://blobs?rows=1&spread=NaN":            "synth://blobs?rows=1&spread=NaN: spread NaN: it must",
+		"synth://blobs?rows=1&spread=-1":             "synth://blobs?rows=1&spread=-1: spread -1: it must",
+		"synth://blobs?rows=1&spread=0":              "",
+		"synth://blobs?rows=1&k=3":                   "synth://blobs?rows=1&k=3: unknown parameter k (blobs knows rows, seed, d, centers, spread)",
+		"synth://blobs?rows=1&rows=2":                "synth://blobs?rows=1&rows=2: rows is given twice",
+		"synth://transactions?rows=1&customers=0":    "synth://transactions?rows=1&customers=0: customers 0: it must be from 1 to ",
+		"synth://transactions?rows=1&customers=-5":   "synth://transactions?rows=1&customers=-5: customers -5: it must be from 1 to ",
+		"synth://transactions?rows=1&customers=2e15": "synth://transactions?rows=1&customers=2e15: customers 2000000000000000: it must be ",
+		"synth://blobs?rows=1&customers=3":           "synth://blobs?rows=1&customers=3: unknown parameter customers (",
+		"synth://customers?rows=1&d=3":               "synth://customers?rows=1&d=3: unknown parameter d (customers knows rows, seed)",
+		"synth://blobs/x?rows=1":                     "synth://blobs/x?rows=1: it must be synth://KIND",
+		"synth://u:p@blobs?rows=1":                   "synth://u:p@blobs?rows=1: it must be",
+		"synth://blobs?rows=1#x":                     "synth://blobs?rows=1#x: it must be",
+		"file:///etc/passwd":                         "file:///etc/passwd: it must be synth://KIND",
+		"synth://blobs?rows=1;d=2":                   "synth://blobs?rows=1;d=2: ",
+		"synth://blobs?rows=1&d=10000&centers=2000":  "synth://blobs?rows=1&d=10000&centers=2000: centers 2000: with 10000 columns it must be at most 1677",
 	} {
 		_, err := Open(uri)
 		if want == "" && err == nil {
@@ -235,6 +241,7 @@ func TestWrongRequestsAreUsageErrorsWithTheirName(t *testing.T) {
 		{"blobs", Options{Rows: 1, D: -1}, "-d -1: it must be from 1"},
 		{"blobs", Options{Rows: 1, Spread: math.Inf(1)}, "--spread +Inf: it must be from 0"},
 		{"uniform", Options{Rows: 1, Centers: 3}, "--centers: uniform has no such option"},
+		{"load", Options{Rows: 1, Spread: 3}, "--spread: load has no such option"},
 	} {
 		if _, err := New(test.kind, test.o); fault.Code(err) != 2 || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%s %+v: got %v, want %s…", test.kind, test.o, err, test.want)

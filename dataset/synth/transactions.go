@@ -40,11 +40,19 @@ type till struct {
 	seed      uint64
 	rows      int64
 	buyers    uint64
+	basket    float64 // on the lines of an invoice, at most 1
 	catalogue []article
 }
 
-func newTill(seed uint64, rows int64) *till {
-	return &till{seed: seed, rows: rows, buyers: uint64(max(1, rows/linesPerBuyer)), catalogue: catalogue(seed)}
+// newTill is a till for so many customers; 0 leaves it to the rows. Where there are fewer rows for each customer than a
+// till has by itself, baskets become smaller in proportion, so that there are as many invoices for each.
+func newTill(seed uint64, rows, customers int64) *till {
+	t := &till{seed: seed, rows: rows, buyers: uint64(max(1, rows/linesPerBuyer)), basket: 1, catalogue: catalogue(seed)}
+	if customers > 0 {
+		t.buyers = uint64(customers)
+		t.basket = min(1, float64(rows)/(linesPerBuyer*float64(customers)))
+	}
+	return t
 }
 
 // The columns of transactions.
@@ -156,7 +164,7 @@ func (f *tillFiller) make(number int64) {
 		v := f.buy(&s, moment)
 		v.number, v.first = strconv.AppendInt(nil, id, 10), len(f.roll.lines)
 		v.micros = f.micros(moment)
-		v.lines = min(rollLines-v.first, int(clamp(math.Floor(s.lognormal(2.5, 0.9)), 1, 150)))
+		v.lines = min(rollLines-v.first, int(clamp(math.Floor(f.basket*s.lognormal(2.5, 0.9)), 1, 150)))
 		f.roll.invoices = append(f.roll.invoices, v)
 		for range v.lines {
 			f.roll.lines = append(f.roll.lines, f.line(&s, at, v.scale))

@@ -23,8 +23,8 @@ const (
 	csvStep   = 512 // rows formatted between two looks at the buffer's length
 )
 
-func createCSV(path string, columns []Column, pack packing) (Writer, error) {
-	s, err := newSink(path, pack)
+func createCSV(path string, columns []Column, pack packing, o Options) (Writer, error) {
+	s, err := newSink(path, pack, o)
 	if err != nil {
 		return nil, err
 	}
@@ -169,8 +169,8 @@ type sink struct {
 // sinkBuffers is how many buffers go round: one is filled, one compressed, one waits.
 const sinkBuffers = 3
 
-func newSink(path string, pack packing) (*sink, error) {
-	file, err := store.Create(path)
+func newSink(path string, pack packing, o Options) (*sink, error) {
+	file, err := o.create(path)
 	if err != nil {
 		return nil, err
 	}

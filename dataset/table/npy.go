@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/store"
 )
 
@@ -29,7 +30,8 @@ type npyWriter struct {
 	ended   bool
 }
 
-func createNPY(path string, columns []Column, rows int64) (Writer, error) {
+func createNPY(path string, columns []Column, o Options) (Writer, error) {
+	rows := o.Rows
 	w := &npyWriter{path: path, columns: columns, rows: rows, known: rows > 0}
 	width := 4
 	for _, c := range columns {
@@ -44,7 +46,7 @@ func createNPY(path string, columns []Column, rows int64) (Writer, error) {
 	}
 	w.row = make([]byte, width*len(columns))
 	var err error
-	if w.file, err = store.Create(path); err != nil {
+	if w.file, err = o.create(path); err != nil {
 		return nil, err
 	}
 	if w.known {
@@ -63,7 +65,11 @@ func createNPY(path string, columns []Column, rows int64) (Writer, error) {
 // waitingFile is a file without a name: where the system allows it to be unlinked while open, not even a crash
 // leaves it behind.
 func waitingFile(path string) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".coterie-*.tmp")
+	folder := filepath.Dir(path)
+	if object.Is(path) {
+		folder = os.TempDir()
+	}
+	f, err := os.CreateTemp(folder, ".coterie-*.tmp")
 	if err != nil {
 		return nil, fault.Failedf(err, "%s: no temporary file", path).Do("choose another folder")
 	}

@@ -58,12 +58,12 @@ type columnData struct {
 	text dataset.Strings
 }
 
-func createParquet(path string, columns []Column) (Writer, error) {
-	file, err := store.Create(path)
+func createParquet(path string, columns []Column, o Options) (Writer, error) {
+	file, err := o.create(path)
 	if err != nil {
 		return nil, err
 	}
-	w := &parquetWriter{file: file, columns: columns, groupRows: groupRows(columns)}
+	w := &parquetWriter{file: file, columns: columns, groupRows: groupRows(columns, o.GroupBytes)}
 	w.filling, w.spare = newRowGroup(len(columns)), newRowGroup(len(columns))
 	if err := w.append([]byte(parquetMagic)); err != nil {
 		file.Abort()
@@ -81,7 +81,10 @@ func newRowGroup(columns int) *rowGroup {
 }
 
 // groupRows is the number of rows in a full row group: a power of two.
-func groupRows(columns []Column) int {
+func groupRows(columns []Column, most int) int {
+	if most <= 0 || most > maxGroupBytes {
+		most = maxGroupBytes
+	}
 	width := 0
 	for _, c := range columns {
 		switch c.Type {
@@ -94,7 +97,7 @@ func groupRows(columns []Column) int {
 		}
 	}
 	rows := maxGroupRows
-	for rows > minGroupRows && rows*width > maxGroupBytes {
+	for rows > minGroupRows && rows*width > most {
 		rows /= 2
 	}
 	return rows

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -71,6 +72,19 @@ type Options struct {
 	// Rows is the number of rows to come if it is known, else 0. An .npy file has it at its start: without it the
 	// matrix waits in a temporary file and is copied at the end. Another number of rows is then an error at Commit.
 	Rows int64
+	// GroupBytes is how many bytes of fixed-width columns a row group of a Parquet file may have, of which several are in
+	// memory at a time; 0 is 64 MiB, which is also the most.
+	GroupBytes int
+	// Context ends the upload of a table that is an object; nil stands for store.ProcessContext.
+	Context context.Context
+}
+
+// create begins the file or the object of a table.
+func (o Options) create(path string) (*store.Pending, error) {
+	if o.Context == nil {
+		return store.Create(path)
+	}
+	return store.CreateContext(o.Context, path)
 }
 
 // Stdout is the path of standard output, which gets CSV.
@@ -87,15 +101,15 @@ func Create(path string, columns []Column, o Options) (Writer, error) {
 	name := strings.ToLower(path)
 	switch {
 	case path == Stdout, strings.HasSuffix(name, ".csv"):
-		return createCSV(path, columns, plain)
+		return createCSV(path, columns, plain, o)
 	case strings.HasSuffix(name, ".csv.gz"):
-		return createCSV(path, columns, gzipped)
+		return createCSV(path, columns, gzipped, o)
 	case strings.HasSuffix(name, ".csv.zst"):
-		return createCSV(path, columns, zstandard)
+		return createCSV(path, columns, zstandard, o)
 	case strings.HasSuffix(name, ".parquet"):
-		return createParquet(path, columns)
+		return createParquet(path, columns, o)
 	case strings.HasSuffix(name, ".npy"):
-		return createNPY(path, columns, o.Rows)
+		return createNPY(path, columns, o)
 	}
 	return nil, fault.Usagef("the output %s has an unknown extension", path).Do("end it in %s", extensions)
 }

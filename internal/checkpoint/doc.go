@@ -10,7 +10,11 @@
 // A killed process, a power failure at any moment, a full disk and one damaged file leave a job with the old
 // checkpoint or the new one. Where the manifest is damaged, the objects say themselves which checkpoint they are.
 //
+// The folder may be a prefix of an object store, s3://BUCKET/PREFIX. There is no lock then: the coordinator that began the newest
+// epoch is the one that may write. A start begins an epoch and writes every record anew, so that the conditional writes of a
+// coordinator before it fail (ErrConflict, Overtaken), at whatever moment they arrive. A job is there with its specification,
+// which is written last, and gone when its state says so. An answer that is lost is made up for by reading.
+//
 // What it does not do: look into specifications, states, checkpoints and results, which are bytes to it; decide when to
-// save; retry. The coordinator does that, through an interface of its own, so that object storage can take the
-// folder's place. docs/formats.md draws the folder; the walk goes on in package coordinator.
+// save; retry, beyond what package object does. docs/formats.md draws the folder; the walk goes on in package coordinator.
 package checkpoint

@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"github.com/coterie-project/coterie/internal/object"
 )
 
 // Every file but the lock and the epoch is an envelope: a header of headerBytes and a body. Numbers are little-endian.
@@ -124,48 +126,46 @@ func read(r io.Reader, size int64, k kind, limit int64) (header, []byte, error) 
 	return h, body, h.matches(body)
 }
 
+// errUnread is wrapped by what failed to read a file without saying anything about it: it may be whole.
+var errUnread = errors.New("cannot be read now")
+
+// rereads is how often a file is read that another writer replaces meanwhile.
+const rereads = 4
+
 // readFile is read for the file at path.
-func readFile(path string, k kind, limit int64) (header, []byte, error) {
-	f, size, err := open(path)
+func readFile(at home, path string, k kind, limit int64) (h header, body []byte, err error) {
+	for range rereads {
+		if h, body, err = readOnce(at, path, k, limit); !errors.Is(err, object.ErrChanged) {
+			break
+		}
+	}
+	return h, body, err
+}
+
+func readOnce(at home, path string, k kind, limit int64) (header, []byte, error) {
+	f, err := at.open(path, math.MaxInt64)
 	if err != nil {
 		return header{}, nil, err
 	}
 	defer f.Close()
-	return read(f, size, k, limit)
+	return read(f, f.size, k, limit)
 }
 
 // readHeader takes only the header of the file at path, which may still belong to another body.
-func readHeader(path string, k kind, limit int64) (header, error) {
-	f, size, err := open(path)
+func readHeader(at home, path string, k kind, limit int64) (header, error) {
+	f, err := at.open(path, headerBytes)
 	if err != nil {
 		return header{}, err
 	}
 	defer f.Close()
 	var h header
-	if size < headerBytes {
-		return h, invalid("it has %d bytes, and its header alone has %d", size, headerBytes)
+	if f.size < headerBytes {
+		return h, invalid("it has %d bytes, and its header alone has %d", f.size, headerBytes)
 	}
 	if _, err := io.ReadFull(f, h[:]); err != nil {
 		return h, err
 	}
-	return h, h.fits(k, size, limit)
-}
-
-// open opens a regular file to read and says how long it is. What is no file (a pipe could hold the reader for good)
-// is invalid.
-func open(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, bare(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, invalid("it is no regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, bare(err)
-	}
-	return f, info.Size(), nil
+	return h, h.fits(k, f.size, limit)
 }
 
 // bare leaves the path out of an error of the operating system: the message names it already.

@@ -41,7 +41,7 @@ func TestALieAboutTheLengthAllocatesNothing(t *testing.T) {
 		os.WriteFile(path, h[:], 0o600)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _, err := readFile(path, checkpointKind, 16<<30)
+		_, _, err := readFile(&folderHome{}, path, checkpointKind, 16<<30)
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrInvalid) || n > 64<<10 {
 			t.Errorf("a header that says %d bytes gives %v and takes %d, want ErrInvalid and next to nothing", length, err, n)
@@ -54,7 +54,7 @@ func TestALieAboutTheLengthAllocatesNothing(t *testing.T) {
 	f, _ := os.OpenFile(path, os.O_WRONLY, 0)
 	f.Write(h[:])
 	f.Close()
-	if _, _, err := readFile(path, checkpointKind, 16<<30); !errors.Is(err, ErrInvalid) {
+	if _, _, err := readFile(&folderHome{}, path, checkpointKind, 16<<30); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a file over the limit: %v, want ErrInvalid", err)
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/coterie-project/coterie/internal/fault"
-	"github.com/coterie-project/coterie/internal/store"
 )
 
 // maxID is the length of a job's id: a name that people type, well under what file systems allow.
@@ -44,6 +42,7 @@ type job struct {
 	mu     sync.Mutex
 	id     string
 	folder string
+	at     func(path string, names ...string) string
 
 	state, manifest, result record
 
@@ -54,90 +53,116 @@ type job struct {
 }
 
 func (s *Store) newJob(id string) *job {
-	folder := filepath.Join(s.folder, "jobs", id)
+	folder := s.home.at(s.folder, "jobs", id)
 	return &job{
 		id:       id,
 		folder:   folder,
-		state:    record{path: filepath.Join(folder, "state"), kind: stateKind},
-		manifest: record{path: filepath.Join(folder, "manifest"), kind: manifestKind},
-		result:   record{path: filepath.Join(folder, "result"), kind: resultKind},
+		at:       s.home.at,
+		state:    record{path: s.home.at(folder, "state"), kind: stateKind},
+		manifest: record{path: s.home.at(folder, "manifest"), kind: manifestKind},
+		result:   record{path: s.home.at(folder, "result"), kind: resultKind},
 	}
 }
 
-func (j *job) specFile() string           { return filepath.Join(j.folder, "spec") }
-func (j *job) objects() string            { return filepath.Join(j.folder, "objects") }
-func (j *job) objectFile(e *entry) string { return filepath.Join(j.objects(), e.name()) }
+func (j *job) specFile() string           { return j.at(j.folder, "spec") }
+func (j *job) objects() string            { return j.at(j.folder, "objects") }
+func (j *job) objectFile(e *entry) string { return j.at(j.objects(), e.name()) }
 
 // look reads what the store keeps in mind of a job, and removes what crashes left of it. Of what a newer coterie wrote
-// nothing is touched.
-func (s *Store) look(j *job) {
-	_, stateErr := j.state.load(s.limits.State)
-	body, err := j.manifest.load(maxManifest)
+// nothing is touched. The error is about the home as a whole: what is wrong with the job is kept with it.
+func (s *Store) look(j *job) error {
+	for try := 1; ; try++ {
+		err := s.lookOnce(j)
+		if !errors.Is(err, errLate) || try == lateTries {
+			return err
+		}
+	}
+}
+
+func (s *Store) lookOnce(j *job) error {
+	j.entries, j.lost, j.refused = nil, nil, nil
+	state, stateErr := j.state.load(s.home, s.limits.State)
+	body, err := j.manifest.load(s.home, maxManifest)
 	if err == nil {
 		j.entries, err = decodeManifest(body, s.limits.Checkpoint)
 	}
+	if stateErr != nil {
+		state = nil
+	}
+	if err != nil {
+		body = nil
+	}
 	for _, e := range []error{stateErr, err} {
+		if errors.Is(e, errUnread) {
+			return problem(j.folder, e, "cannot be read")
+		}
 		if errors.Is(e, ErrNewer) {
 			j.refused = problem(j.folder, e, "is left as it is").Do("start the newer coterie on this folder")
-			return
+			return nil
 		}
 	}
-	standing := 0
-	for i := range j.entries {
-		if j.stands(&j.entries[i], s.limits.Checkpoint) {
-			standing++
-		}
+	standing, trouble := s.standing(j)
+	if trouble == nil && (err != nil || standing == 0 && len(j.entries) > 0) {
+		trouble = s.search(j, err)
 	}
-	if err != nil || standing == 0 && len(j.entries) > 0 {
-		s.search(j, err)
+	if trouble != nil {
+		return problem(j.folder, trouble, "cannot be read")
 	}
-	if stamp, err := stampOf(j.result.path); err == nil {
+	if stamp, err := stampOf(s.home, j.result.path); err == nil {
 		j.result.held, j.result.tried = stamp, stamp
 	}
-	if err := s.clear(j.folder); err != nil {
-		j.refused = err
-		return
+	if err := s.home.looked(s, j, state, body); err != nil || j.refused != nil {
+		return err
 	}
 	if standing == len(j.entries) { // else there is doubt, and what the manifest does not name may be of use
 		s.sweep(j)
 	}
+	return nil
+}
+
+// standing is how many of a job's entries have an object that by its header is theirs.
+func (s *Store) standing(j *job) (n int, err error) {
+	for i := range j.entries {
+		e := &j.entries[i]
+		h, err := readHeader(s.home, j.objectFile(e), checkpointKind, s.limits.Checkpoint)
+		if errors.Is(err, errUnread) {
+			return 0, err
+		}
+		if err == nil && h.number() == e.sequence && h.length() == e.length && h.sum() == e.sum {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // search takes the entries from the objects: the manifest is damaged, as why says, or (nil) it is one of another time
 // or job, of whose checkpoints none is there.
-func (s *Store) search(j *job, why error) {
-	found, err := gather(j.objects(), s.limits.Checkpoint)
+func (s *Store) search(j *job, why error) error {
+	found, err := gather(s.home, j.objects(), s.limits.Checkpoint)
+	if errors.Is(err, errUnread) {
+		return err
+	}
 	if why == nil && len(found) == 0 {
-		return // what the manifest says is all that is known
+		return nil // what the manifest says is all that is known
 	}
 	if why == nil {
 		why = invalid("none of the checkpoints that it names is there")
 	}
 	j.entries, j.lost = found, errors.Join(why, err)
-}
-
-// stands says whether there is an object that by its header is the one of an entry.
-func (j *job) stands(e *entry, limit int64) bool {
-	h, err := readHeader(j.objectFile(e), checkpointKind, limit)
-	return err == nil && h.number() == e.sequence && h.length() == e.length && h.sum() == e.sum
+	return nil
 }
 
 // sweep removes from the folder of objects what the manifest does not name. It does nothing where the manifest is
 // lost, since then the objects are all there is. What cannot be removed is left to the next sweep.
 func (s *Store) sweep(j *job) {
-	if j.lost != nil {
-		return
+	if j.lost == nil {
+		s.home.sweep(j, j.names)
 	}
-	list, err := os.ReadDir(j.objects())
-	if err != nil {
-		return
-	}
-	for _, f := range list {
-		named := slices.ContainsFunc(j.entries, func(e entry) bool { return e.name() == f.Name() })
-		if isTemporary(f.Name()) || isObject(f.Name()) && !named {
-			s.on.remove(filepath.Join(j.objects(), f.Name()))
-		}
-	}
+}
+
+// names says whether the manifest names an object.
+func (j *job) names(object string) bool {
+	return slices.ContainsFunc(j.entries, func(e entry) bool { return e.name() == object })
 }
 
 // find gives the job of an id, locked until done.
@@ -170,7 +195,7 @@ func (s *Store) known(id string) (*job, error) {
 		}
 		j.mu.Unlock() // removed while this call waited; by now perhaps made anew
 	}
-	return nil, problem(filepath.Join(s.folder, "jobs", id), ErrUnknown, "cannot be used")
+	return nil, problem(s.home.at(s.folder, "jobs", id), ErrUnknown, "cannot be used")
 }
 
 func (s *Store) done(j *job) {
@@ -223,7 +248,7 @@ func (s *Store) Create(id string, spec, state []byte) error {
 	if err := s.reserve(j); err != nil {
 		return err
 	}
-	if err := s.build(j, spec, state); err != nil {
+	if err := s.home.build(s, j, spec, state); err != nil {
 		s.forget(j)
 		return err
 	}
@@ -234,7 +259,11 @@ func (s *Store) Create(id string, spec, state []byte) error {
 func (s *Store) reserve(j *job) error {
 	s.guard.Lock()
 	defer s.guard.Unlock()
-	if _, err := os.Lstat(j.folder); err == nil || s.jobs[j.id] != nil {
+	stands, err := s.home.taken(j.folder)
+	if err != nil {
+		return problem(j.folder, err, "cannot be made")
+	}
+	if stands || s.jobs[j.id] != nil {
 		return problem(j.folder, ErrExists, "cannot be made").Do("choose another id")
 	}
 	if len(s.jobs) >= s.limits.Jobs {
@@ -254,45 +283,6 @@ func (s *Store) forget(j *job) {
 	}
 }
 
-// build makes a job's folder under a temporary name and renames it.
-func (s *Store) build(j *job, spec, state []byte) error {
-	temp := temporary(j.folder)
-	write := func(name string, k kind, body []byte) (stamp, error) {
-		h := seal(k, 1, body)
-		return stamp{true, headerBytes + int64(len(body)), h}, fill(s.on, filepath.Join(temp, name), h[:], body)
-	}
-	err := s.on.mkdir(temp)
-	if err == nil {
-		err = s.on.mkdir(filepath.Join(temp, "objects"))
-	}
-	if err == nil {
-		_, err = write("spec", specKind, spec)
-	}
-	if err == nil {
-		j.state.held, err = write("state", stateKind, state)
-	}
-	if err == nil {
-		j.manifest.held, err = write("manifest", manifestKind, nil)
-	}
-	if err == nil {
-		err = s.on.syncFolder(temp)
-	}
-	if err == nil {
-		err = s.on.rename(temp, j.folder)
-	}
-	if err == nil {
-		if err = s.on.syncFolder(filepath.Dir(j.folder)); err != nil {
-			s.on.rename(j.folder, temp) // who is told that there is no job shall not find one later
-		}
-	}
-	if err != nil {
-		removeAll(s.on, temp) // what stays is cleared by the next Open
-		return store.Explain(j.folder, err)
-	}
-	j.state.tried, j.manifest.tried = j.state.held, j.manifest.held
-	return nil
-}
-
 // SetState replaces the state of a job, also a damaged one. It returns ErrConflict where another store has written it.
 func (s *Store) SetState(id string, state []byte) error {
 	j, err := s.findToWrite(id, "state", len(state), s.limits.State)
@@ -300,7 +290,7 @@ func (s *Store) SetState(id string, state []byte) error {
 		return err
 	}
 	defer s.done(j)
-	return j.state.swap(s.on, state)
+	return j.state.swap(s.home, state)
 }
 
 // SaveResult stores the result of a job, in place of an earlier one.
@@ -310,7 +300,7 @@ func (s *Store) SaveResult(id string, result []byte) error {
 		return err
 	}
 	defer s.done(j)
-	return j.result.swap(s.on, result)
+	return j.result.swap(s.home, result)
 }
 
 // Result is the result of a job: ErrNone where there is none, ErrInvalid where it is damaged.
@@ -320,36 +310,27 @@ func (s *Store) Result(id string) ([]byte, error) {
 		return nil, err
 	}
 	defer s.done(j)
-	_, body, err := readFile(j.result.path, resultKind, s.limits.Result)
+	_, body, err := readFile(s.home, j.result.path, resultKind, s.limits.Result)
 	switch {
 	case os.IsNotExist(err):
 		return nil, problem(j.folder, ErrNone, "the job has no result")
+	case errors.Is(err, errUnread):
+		return nil, problem(j.result.path, err, "cannot be read")
 	case err != nil:
 		return nil, problem(j.result.path, err, "cannot be used").Do("run the job again")
 	}
 	return body, nil
 }
 
-// Remove takes a job and all that belongs to it out of the folder, damaged or not. The job is gone as soon as its
-// folder has a temporary name.
+// Remove takes a job and all that belongs to it out of the folder, damaged or not. It is gone as a whole, also where
+// some of its files could not be removed yet.
 func (s *Store) Remove(id string) error {
 	j, err := s.find(id)
 	if err != nil {
 		return err
 	}
 	defer s.done(j)
-	temp := temporary(j.folder)
-	if err := s.on.rename(j.folder, temp); err != nil && !os.IsNotExist(err) { // not there: an earlier Remove got this far
-		return store.Explain(j.folder, err)
-	}
-	if err := s.on.syncFolder(filepath.Dir(j.folder)); err != nil {
-		return store.Explain(j.folder, err)
-	}
-	s.forget(j)
-	if err := removeAll(s.on, temp); err != nil && !os.IsNotExist(err) {
-		return problem(j.folder, bare(err), "is removed, but its files still take space").Do("remove %s", temp)
-	}
-	return nil
+	return s.home.raze(s, j)
 }
 
 // Jobs are all jobs of the folder in the order of their ids. One that is damaged, and what is no job, has an Err and
@@ -359,14 +340,14 @@ func (s *Store) Jobs() ([]Job, error) {
 		return nil, err
 	}
 	defer s.leave()
-	folder := filepath.Join(s.folder, "jobs")
-	list, err := os.ReadDir(folder)
+	folder := s.home.at(s.folder, "jobs")
+	list, err := s.home.list(folder)
 	if err != nil {
-		return nil, problem(folder, bare(err), "cannot be read")
+		return nil, problem(folder, err, "cannot be read")
 	}
 	names := make(map[string]bool)
-	for _, f := range list {
-		names[f.Name()] = !isTemporary(f.Name())
+	for _, i := range list {
+		names[i.name] = !isTemporary(i.name)
 	}
 	s.guard.Lock()
 	for id := range s.jobs {
@@ -375,42 +356,52 @@ func (s *Store) Jobs() ([]Job, error) {
 	s.guard.Unlock()
 	var jobs []Job
 	for name, counts := range names {
-		if counts {
-			jobs = append(jobs, s.describe(name)...)
+		if !counts {
+			continue
 		}
+		d, err := s.describe(name)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, d...)
 	}
 	slices.SortFunc(jobs, func(a, b Job) int { return bytes.Compare([]byte(a.ID), []byte(b.ID)) })
 	return jobs, nil
 }
 
 // describe reads one job; none if it was removed meanwhile.
-func (s *Store) describe(name string) []Job {
-	path := filepath.Join(s.folder, "jobs", name)
+func (s *Store) describe(name string) ([]Job, error) {
+	path := s.home.at(s.folder, "jobs", name)
 	j, err := s.known(name)
 	for err != nil {
 		s.guard.Lock()
 		// A job of this store is taken into jobs before its folder is there, and out after that is gone.
 		ours := s.jobs[name] != nil
-		_, missing := os.Lstat(path)
+		stands, trouble := s.home.taken(path)
 		s.guard.Unlock()
 		switch {
+		case trouble != nil:
+			return nil, problem(path, trouble, "cannot be read")
 		case ours:
 			j, err = s.known(name)
-		case os.IsNotExist(missing):
-			return nil
+		case !stands:
+			return nil, nil
 		default:
-			return []Job{{ID: name, Err: problem(path, ErrInvalid, "is not a job of this store").Do("move it elsewhere")}}
+			return []Job{{ID: name, Err: problem(path, ErrInvalid, "is not a job of this store").Do("move it elsewhere")}}, nil
 		}
 	}
 	defer j.mu.Unlock()
 	var specErr, stateErr error
 	d := Job{ID: name}
-	if _, d.Spec, err = readFile(j.specFile(), specKind, s.limits.Spec); err != nil {
+	if _, d.Spec, err = readFile(s.home, j.specFile(), specKind, s.limits.Spec); err != nil {
 		d.Spec, specErr = nil, problem(j.specFile(), err, "cannot be used").Do("remove the job and submit it again")
 	}
-	if _, d.State, err = readFile(j.state.path, stateKind, s.limits.State); err != nil {
+	if _, d.State, err = readFile(s.home, j.state.path, stateKind, s.limits.State); err != nil {
 		d.State, stateErr = nil, problem(j.state.path, err, "cannot be used").Do("resume or cancel the job: that gives it a new state")
 	}
+	if err := errors.Join(specErr, stateErr); errors.Is(err, errUnread) {
+		return nil, problem(path, err, "cannot be read")
+	}
 	d.Err = errors.Join(j.refused, specErr, stateErr)
-	return []Job{d}
+	return []Job{d}, nil
 }

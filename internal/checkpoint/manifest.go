@@ -3,8 +3,7 @@ package checkpoint
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"os"
-	"path/filepath"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -75,16 +74,19 @@ func decodeManifest(body []byte, limit int64) ([]entry, error) {
 
 // gather makes the entries of a job whose manifest is lost from the headers of its objects, newest first. What is
 // not an object by its header is passed over; bodies are left to Load.
-func gather(folder string, limit int64) ([]entry, error) {
-	list, err := os.ReadDir(folder)
+func gather(at home, folder string, limit int64) ([]entry, error) {
+	list, err := at.list(folder)
 	if err != nil {
-		return nil, bare(err)
+		return nil, err
 	}
 	var found []entry
-	for _, f := range list {
-		h, err := readHeader(filepath.Join(folder, f.Name()), checkpointKind, limit)
+	for _, i := range list {
+		h, err := readHeader(at, at.at(folder, i.name), checkpointKind, limit)
+		if errors.Is(err, errUnread) {
+			return nil, err
+		}
 		e := entry{sequence: h.number(), length: h.length(), sum: h.sum()}
-		if err == nil && f.Name() == e.name() {
+		if err == nil && i.name == e.name() {
 			found = append(found, e)
 		}
 	}

@@ -1,7 +1,7 @@
 package checkpoint
 
 import (
-	"os"
+	"errors"
 	"slices"
 
 	"github.com/coterie-project/coterie/internal/failpoint"
@@ -16,39 +16,42 @@ func (s *Store) Save(id string, sequence uint64, checkpoint []byte) error {
 		return err
 	}
 	defer s.done(j)
-	entries := slices.DeleteFunc(slices.Clone(j.entries), func(e entry) bool { return e.bad })
+	entries, before := slices.DeleteFunc(slices.Clone(j.entries), func(e entry) bool { return e.bad }), j.entries
 	if len(entries) > 0 && entries[0].sequence > sequence {
 		return problem(j.folder, ErrConflict, "checkpoint %d is not saved: checkpoint %d stands", sequence, entries[0].sequence)
 	}
-	if err := j.manifest.fresh(); err != nil { // before gigabytes are written for nothing
+	if err := j.manifest.fresh(s.home); err != nil { // before gigabytes are written for nothing
 		return err
 	}
 	h := seal(checkpointKind, sequence, checkpoint)
 	e := entry{sequence: sequence, length: h.length(), sum: h.sum()}
-	_, missing := os.Lstat(j.objectFile(&e))
-	if err := place(s.on, j.objectFile(&e), "checkpoint-write", h[:], checkpoint); err != nil {
-		s.drop(j, &e, missing != nil)
+	stood, err := s.home.exists(j.objectFile(&e))
+	if err == nil {
+		err = s.home.place(j.objectFile(&e), "checkpoint-write", h[:], checkpoint)
+	}
+	if err != nil {
+		s.drop(j, &e, !stood)
 		return err
 	}
 	failpoint.Hit("manifest-swap")
 	entries = slices.DeleteFunc(entries, func(old entry) bool { return old.sequence == sequence })
 	entries = append([]entry{e}, entries...)
 	entries = entries[:min(len(entries), kept)]
-	if err := j.manifest.swap(s.on, encodeManifest(entries)); err != nil {
-		s.drop(j, &e, missing != nil)
+	if err := j.manifest.swap(s.home, encodeManifest(entries)); err != nil {
+		s.drop(j, &e, !stood)
 		return err
 	}
 	j.entries, j.lost = entries, nil
-	s.sweep(j)
+	s.home.dropped(j, j.names, before)
 	return nil
 }
 
 // drop gives back the space of an object whose Save failed. It stays where it was there before, or where the manifest
 // was replaced and only its folder's sync failed: a manifest may name it.
 func (s *Store) drop(j *job, e *entry, created bool) {
-	now, err := stampOf(j.manifest.path)
+	now, err := stampOf(s.home, j.manifest.path)
 	if created && err == nil && now == j.manifest.held {
-		s.on.remove(j.objectFile(e))
+		s.home.drop(j, e)
 	}
 }
 
@@ -64,6 +67,9 @@ func (s *Store) Load(id string) (checkpoint []byte, sequence uint64, skipped []e
 	found := -1
 	for i := range j.entries {
 		body, err := s.object(j, &j.entries[i])
+		if errors.Is(err, errUnread) { // which says nothing about the checkpoint
+			return nil, 0, nil, problem(j.objectFile(&j.entries[i]), err, "cannot be read")
+		}
 		if err == nil {
 			found, checkpoint, sequence = i, body, j.entries[i].sequence
 			break
@@ -90,7 +96,7 @@ func (s *Store) Load(id string) (checkpoint []byte, sequence uint64, skipped []e
 
 // object reads one checkpoint and holds it against its entry.
 func (s *Store) object(j *job, e *entry) ([]byte, error) {
-	h, body, err := readFile(j.objectFile(e), checkpointKind, s.limits.Checkpoint)
+	h, body, err := readFile(s.home, j.objectFile(e), checkpointKind, s.limits.Checkpoint)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 )
 
 // body is the content that the tests give the checkpoint of a sequence.
@@ -60,7 +61,7 @@ type view struct {
 // look opens the folder and says what is in it. Damage and leftovers fail the test: a crash must not leave any.
 func look(t *testing.T, folder string) view {
 	t.Helper()
-	s, err := Open(folder, Options{on: swift{}})
+	s, err := Open(folder, Options{on: swift{}, in: bed(folder)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +94,10 @@ func look(t *testing.T, folder string) view {
 // wantTidy holds that no temporary names and no objects without a manifest's entry are left.
 func wantTidy(t *testing.T, folder string) {
 	t.Helper()
+	if object.Is(folder) {
+		wantTidyBucket(t, folder)
+		return
+	}
 	objects := map[string]int{}
 	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
 		if strings.HasSuffix(path, temporarySuffix) {
@@ -107,7 +112,7 @@ func wantTidy(t *testing.T, folder string) {
 		t.Error(err)
 	}
 	for where, n := range objects {
-		_, manifest, err := readFile(filepath.Join(filepath.Dir(where), "manifest"), manifestKind, 1000)
+		_, manifest, err := readFile(&folderHome{}, filepath.Join(filepath.Dir(where), "manifest"), manifestKind, 1000)
 		if named := len(manifest) / entryBytes; n != named || err != nil {
 			t.Errorf("%s holds %d objects and the manifest names %d (%v)", where, n, named, err)
 		}
@@ -127,6 +132,9 @@ func scratch(t *testing.T) string {
 
 func copied(t *testing.T, folder string) string {
 	t.Helper()
+	if object.Is(folder) {
+		return copiedBucket(t, folder)
+	}
 	to := scratch(t)
 	if err := os.CopyFS(to, os.DirFS(folder)); err != nil {
 		t.Fatal(err)

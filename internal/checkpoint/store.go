@@ -2,12 +2,12 @@ package checkpoint
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/coterie-project/coterie/internal/fault"
-	"github.com/coterie-project/coterie/internal/store"
+	"github.com/coterie-project/coterie/internal/object"
 )
 
 // What the errors of this package wrap.
@@ -55,17 +55,18 @@ func (l Limits) orDefault() Limits {
 type Options struct {
 	Limits Limits
 
-	on files // in place of the operating system's
+	on    files         // in place of the operating system's
+	in    object.Store  // in place of the process's
+	slack time.Duration // in place of skew, if in is set
 }
 
-// Store is the state of one coordinator in a folder that it holds alone. It is safe for concurrent use; calls for one
+// Store is the state of one coordinator in a folder, or below a prefix of an object store, that it holds alone. It is safe for concurrent use; calls for one
 // job wait for each other, those for several do not. A slice that it is given is not kept; one that it returns is
 // the caller's.
 type Store struct {
 	folder string
 	limits Limits
-	on     files
-	lock   *os.File
+	home   home
 
 	busy       sync.RWMutex // read by every call, written by Close
 	closed     bool         // under busy
@@ -76,23 +77,29 @@ type Store struct {
 
 // Open takes the folder, makes it where it is missing, and clears what crashes left in it. A folder that another
 // process holds is refused with ErrLocked and the process's number. Damaged jobs do not fail it: see Jobs and Load.
+//
+// A folder named s3://BUCKET/PREFIX lies in an object store. It is taken over from whoever uses it: that one's writes
+// fail with ErrConflict from then on, and Overtaken tells it.
 func Open(folder string, o Options) (*Store, error) {
 	if folder == "" {
 		return nil, fault.Usagef("the name of the state folder is empty")
 	}
-	s := &Store{folder: filepath.Clean(folder), limits: o.Limits.orDefault(), on: o.on, jobs: make(map[string]*job)}
-	if s.on == nil {
-		s.on = disk{}
-	}
-	if err := makeFolder(s.on, s.folder); err != nil {
-		return nil, err
-	}
+	s := &Store{limits: o.Limits.orDefault(), jobs: make(map[string]*job)}
 	var err error
-	if s.lock, err = lock(s.folder); err != nil {
-		return nil, err
+	if object.Is(folder) {
+		s.folder, s.home, err = openObjects(folder, o)
+	} else {
+		s.folder = filepath.Clean(folder)
+		f := &folderHome{folder: s.folder, on: o.on}
+		if f.on == nil {
+			f.on = disk{}
+		}
+		s.home = f
 	}
-	if err := s.begin(); err != nil {
-		s.lock.Close()
+	if err == nil {
+		err = s.home.begin(s)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -107,10 +114,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if err := s.lock.Close(); err != nil {
-		return problem(s.folder, bare(err), "cannot be given back")
-	}
-	return nil
+	return s.home.close()
 }
 
 // enter begins a call, which ends with leave.
@@ -124,87 +128,3 @@ func (s *Store) enter() error {
 }
 
 func (s *Store) leave() { s.busy.RUnlock() }
-
-// makeFolder makes a folder and those above it, each durable in the one above.
-func makeFolder(on files, path string) error {
-	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return nil
-	case err == nil:
-		return problem(path, nil, "is a file, not a folder").Do("name another folder for the state")
-	case !os.IsNotExist(err):
-		return store.Explain(path, err)
-	}
-	above := filepath.Dir(path)
-	if above != path {
-		if err := makeFolder(on, above); err != nil {
-			return err
-		}
-	}
-	if err := on.mkdir(path); err != nil && !os.IsExist(err) {
-		return store.Explain(path, err)
-	}
-	return store.Explain(path, on.syncFolder(above))
-}
-
-// begin makes what a new folder lacks, clears leftovers and looks at the jobs. The folder of the jobs comes last: where it
-// stands, epoch.N has stood too, and if that is gone, somebody has removed it.
-func (s *Store) begin() error {
-	jobs := filepath.Join(s.folder, "jobs")
-	if _, err := os.Stat(jobs); os.IsNotExist(err) {
-		known, err := s.epochs()
-		if err != nil {
-			return err
-		}
-		if len(known) == 0 {
-			if err := s.beginEpoch(0); err != nil {
-				return err
-			}
-		}
-		if err := makeFolder(s.on, jobs); err != nil {
-			return err
-		}
-	}
-	if err := s.clear(s.folder); err != nil {
-		return err
-	}
-	if err := s.clear(jobs); err != nil {
-		return err
-	}
-	list, err := os.ReadDir(jobs)
-	if err != nil {
-		return problem(jobs, bare(err), "cannot be read")
-	}
-	for _, f := range list {
-		if checkID(f.Name()) != nil || !f.IsDir() {
-			continue // Jobs reports it
-		}
-		j := s.newJob(f.Name())
-		s.jobs[j.id] = j
-		s.look(j)
-	}
-	return nil
-}
-
-// clear removes what has a temporary name in a folder.
-func (s *Store) clear(folder string) error {
-	list, err := os.ReadDir(folder)
-	if err != nil {
-		return problem(folder, bare(err), "cannot be read")
-	}
-	for _, f := range list {
-		if !isTemporary(f.Name()) {
-			continue
-		}
-		path := filepath.Join(folder, f.Name())
-		if f.IsDir() {
-			err = removeAll(s.on, path)
-		} else {
-			err = s.on.remove(path)
-		}
-		if err != nil {
-			return problem(path, bare(err), "is left over from a crash and cannot be removed").Do("remove it")
-		}
-	}
-	return nil
-}

@@ -121,7 +121,14 @@ func TestAStoreThatIsBehindAnotherGetsErrConflict(t *testing.T) {
 }
 
 func TestASequenceMayBeRepeatedAndNeverFalls(t *testing.T) {
-	s := opened(t, running(t))
+	for _, folder := range []string{scratch(t), bucket(t)} {
+		aSequenceMayBeRepeatedAndNeverFalls(t, folder)
+	}
+}
+
+func aSequenceMayBeRepeatedAndNeverFalls(t *testing.T, folder string) {
+	t.Helper()
+	s := opened(t, runningIn(t, folder))
 	if err := saving("a", 41)(s); err != nil {
 		t.Error(err)
 	}
@@ -138,7 +145,14 @@ func TestASequenceMayBeRepeatedAndNeverFalls(t *testing.T) {
 }
 
 func TestIdsCannotLeaveTheFolder(t *testing.T) {
-	s := opened(t, t.TempDir())
+	for _, folder := range []string{scratch(t), bucket(t)} {
+		idsCannotLeaveTheFolder(t, folder)
+	}
+}
+
+func idsCannotLeaveTheFolder(t *testing.T, folder string) {
+	t.Helper()
+	s := opened(t, folder)
 	for _, id := range []string{"", ".", "..", "../x", "a/b", `a\b`, "/a", "A", "ä", "a b", "a\x00", "a.tmp", "-\n", strings.Repeat("a", 65)} {
 		calls := map[string]error{"Create": s.Create(id, nil, nil), "SetState": s.SetState(id, nil), "Save": s.Save(id, 1, nil),
 			"SaveResult": s.SaveResult(id, nil), "Remove": s.Remove(id)}
@@ -158,7 +172,14 @@ func TestIdsCannotLeaveTheFolder(t *testing.T) {
 }
 
 func TestUnknownRemovedAndClosed(t *testing.T) {
-	s := opened(t, running(t))
+	for _, folder := range []string{scratch(t), bucket(t)} {
+		unknownRemovedAndClosed(t, folder)
+	}
+}
+
+func unknownRemovedAndClosed(t *testing.T, folder string) {
+	t.Helper()
+	s := opened(t, runningIn(t, folder))
 	if err := s.Remove("a"); err != nil {
 		t.Fatal(err)
 	}
@@ -192,9 +213,15 @@ func TestUnknownRemovedAndClosed(t *testing.T) {
 }
 
 func TestLimitsHoldAtTheirEdge(t *testing.T) {
-	folder := t.TempDir()
+	for _, folder := range []string{scratch(t), bucket(t)} {
+		limitsHoldAtTheirEdge(t, folder)
+	}
+}
+
+func limitsHoldAtTheirEdge(t *testing.T, folder string) {
+	t.Helper()
 	limits := Limits{Jobs: 2, Spec: 10, State: 20, Checkpoint: 30, Result: 40}
-	s, err := Open(folder, Options{Limits: limits, on: swift{}})
+	s, err := Open(folder, Options{Limits: limits, on: swift{}, in: bed(folder)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +254,7 @@ func TestLimitsHoldAtTheirEdge(t *testing.T) {
 	}
 	s.Close()
 	limits.Checkpoint, limits.Result, limits.State = 29, 39, 19 // what stands is held against the limits, too
-	if s, err = Open(folder, Options{Limits: limits, on: swift{}}); err != nil {
+	if s, err = Open(folder, Options{Limits: limits, on: swift{}, in: bed(folder)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, _, err := s.Load("a"); !errors.Is(err, ErrNone) {

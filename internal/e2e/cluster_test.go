@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coterie-project/coterie/internal/loopback"
 )
 
 // slots bounds how many clusters on loopback run at once: one more than the machines that test have cores, since most of the
@@ -34,6 +36,7 @@ type cluster struct {
 	head    *daemon
 	workers map[string]*daemon
 	flags   []string // of the coordinator
+	env     []string // of all
 }
 
 // newCluster starts a coordinator with the fail point, "" for none, and workers w1 … wn.
@@ -43,7 +46,7 @@ func newCluster(t *testing.T, point string, n int, flags ...string) *cluster {
 	t.Cleanup(func() { <-slots })
 	c := &cluster{T: t, root: t.TempDir(), workers: make(map[string]*daemon), flags: flags}
 	c.state = filepath.Join(t.TempDir(), "state")
-	c.lead(point, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
+	c.lead(point, ownAddress(t), ownAddress(t), ownAddress(t))
 	for i := range n {
 		c.worker(fmt.Sprintf("w%d", i+1), "")
 	}
@@ -51,10 +54,20 @@ func newCluster(t *testing.T, point string, n int, flags ...string) *cluster {
 	return c
 }
 
+// ownAddress is one that a server can be started at again.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	address, err := loopback.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
 func (c *cluster) lead(point, rpc, gossip, http string) {
 	c.Helper()
 	args := []string{"coordinator", "--state", c.state, "--listen", rpc, "--gossip", gossip, "--http", http}
-	c.head = serveFrom(c.T, "coordinator", nil, failing(point), coteriePath(c.T), append(args, c.flags...)...)
+	c.head = serveFrom(c.T, "coordinator", nil, append(failing(point), c.env...), coteriePath(c.T), append(args, c.flags...)...)
 }
 
 // restart starts another coordinator, with a fail point, and the state and the addresses of the one that has gone.
@@ -74,7 +87,7 @@ func (c *cluster) worker(name, point string, flags ...string) *daemon {
 	if !slices.Contains(flags, "--data-root") {
 		args = append(args, "--data-root", c.root+","+shared())
 	}
-	d := serveFrom(c.T, name, nil, failing(point), coteriePath(c.T), append(args, flags...)...)
+	d := serveFrom(c.T, name, nil, append(failing(point), c.env...), coteriePath(c.T), append(args, flags...)...)
 	c.workers[name] = d
 	return d
 }

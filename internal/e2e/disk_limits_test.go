@@ -85,7 +85,7 @@ func (d *disk) checkpoints() []string {
 // lead starts a coordinator whose state lies on the disk, at the addresses of an earlier one if there was one.
 func (d *disk) lead(before *daemon) *daemon {
 	d.t.Helper()
-	rpc, gossip := "127.0.0.1:0", "127.0.0.1:0"
+	rpc, gossip := ownAddress(d.t), ownAddress(d.t)
 	if before != nil {
 		rpc, gossip = before.rpc, before.gossip
 	}

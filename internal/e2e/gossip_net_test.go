@@ -62,7 +62,7 @@ func TestClustersOfOtherNamesDoNotSeeEachOther(t *testing.T) {
 		until(t, 20*time.Second, name+" has its worker", func() bool {
 			return look(t, m.place(), m.at(rpcPort)).worker(name+"-worker") == "ready"
 		})
-		until(t, 20*time.Second, name+" has heard the others, and not listened", func() bool { return m.metric("gossip_refused") > 0 })
+		until(t, 20*time.Second, name+" has heard the others, and not listened", func() bool { return m.metric("gossip_refused_total") > 0 })
 	}
 	for name, m := range heads {
 		v := look(t, m.place(), m.at(rpcPort))

@@ -315,7 +315,7 @@ func TestStrangersAtThePortsDoNotHarmAJob(t *testing.T) {
 		t.Errorf("the coordinator took %d MiB before and %d MiB under attack, want at most %d MiB more", before>>20, peak>>20, growth>>20)
 	}
 	t.Logf("the coordinator took %d MiB before and %d MiB under attack", before>>20, peak>>20)
-	if metric(t, head, "gossip_refused") == 0 {
+	if metric(t, head, "gossip_refused_total") == 0 {
 		t.Error("no gossip was refused: the junk did not arrive")
 	}
 	if j := look(t, nil, head.rpc).job(); j.State != "running" {

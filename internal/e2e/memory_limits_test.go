@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -149,5 +150,39 @@ func TestAJobThatBringsItsWorkersDownEndsAndSaysOverWhat(t *testing.T) {
 	}
 	if j := look(t, nil, head.rpc).job(); j.State != "failed" {
 		t.Errorf("got %+v, want a job that failed", j)
+	}
+}
+
+// spillBytes holds a quarter of the Points of wide.
+const spillBytes = 128 << 20
+
+// wide is a fit of 516 MiB of Points of which labels and bounds are little.
+var wide = []string{"synth://uniform?rows=1082000&seed=6&d=125", "-k", "3", "--max-iter", "2"}
+
+func TestAFitOfMoreRowsThanItsGroupHasMemoryForGivesTheSameFiles(t *testing.T) {
+	t.Parallel()
+	c := newCell(t, "spill", spillBytes)
+	folder := t.TempDir()
+	fit := func(from place, name string, flags ...string) string {
+		labels := filepath.Join(folder, name+".csv")
+		args := append([]string{"fit"}, wide...)
+		args = append(args, "-o", filepath.Join(folder, name+".json"), "--labels", labels, "--threads", "2", "--quiet")
+		command := append(append(place{}, from...), coteriePath(t))
+		command = append(append(command, args...), flags...)
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v (%d killed for memory): %s", name, err, c.killed(), out)
+		}
+		text, err := os.ReadFile(labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	want := fit(nil, "roomy")
+	if got := fit(c.place(), "tight", "--memory", fmt.Sprint(spillBytes), "--spill", os.TempDir()); got != want {
+		t.Errorf("got %d bytes of labels, want the %d of a fit without a limit", len(got), len(want))
+	}
+	if n := c.killed(); n > 0 {
+		t.Errorf("the kernel has killed %d processes for their memory, want none", n)
 	}
 }

@@ -99,16 +99,16 @@ func TestAWorkerOfAnotherVersionIsRefusedAndBothAreNamed(t *testing.T) {
 		}
 		return true
 	})
-	if n := metric(t, head, "workers_refused_version"); n < 1 {
+	if n := metric(t, head, `workers_refused_total{reason="version"}`); n < 1 {
 		t.Errorf("got %v workers refused for their version, want one at least", n)
 	}
-	before := metric(t, head, "workers_refused_version")
+	before := metric(t, head, `workers_refused_total{reason="version"}`)
 	err := greet(t, head.rpc, &pb.Hello{Protocol: wire.Protocol + 1, Version: "v9.9.9", Arithmetic: kmeans.Arithmetic, Name: "later", Boot: "b", Address: "127.0.0.1:1"})
 	theirs, ours := fmt.Sprintf("v9.9.9 (protocol %d)", wire.Protocol+1), fmt.Sprintf("(protocol %d)", wire.Protocol)
 	if s := status.Convert(err); s.Code() != codes.FailedPrecondition || !strings.Contains(s.Message(), theirs) || !strings.Contains(s.Message(), ours) {
 		t.Errorf("got %v, want a refusal that names both protocols", err)
 	}
-	if n := metric(t, head, "workers_refused_version"); n <= before {
+	if n := metric(t, head, `workers_refused_total{reason="version"}`); n <= before {
 		t.Errorf("got %v workers refused for their version, want more than %v", n, before)
 	}
 

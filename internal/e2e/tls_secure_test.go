@@ -114,7 +114,7 @@ func TestAClusterWithTLSGivesTheSameBits(t *testing.T) {
 			t.Errorf("%s: got digest and labels %.100q, want those of one process, %.100q", name, got, want)
 		}
 	}
-	for _, refused := range []string{"peers_refused", "gossip_refused"} {
+	for _, refused := range []string{"peers_refused_total", "gossip_refused_total"} {
 		if n := metric(t, f.head, refused); n != 0 {
 			t.Errorf("got %v %s among friends, want 0", n, refused)
 		}
@@ -141,11 +141,11 @@ func TestStrangersAreRefusedAndCounted(t *testing.T) {
 		counted string // the metric that goes up at the coordinator
 		logged  string // in the coordinator's log
 	}{
-		"a worker of another CA":              {append(papers(other, "worker"), key(f.pki)...), "peers_refused", "bad certificate"},
-		"a worker with a client's papers":     {append(papers(f.pki, "client"), key(f.pki)...), "peers_refused", "Join is for worker; the certificate of the caller has client"},
-		"a worker without TLS":                {key(f.pki), "peers_refused", "peer refused"},
-		"a worker with another key of gossip": {append(papers(f.pki, "worker"), key(other)...), "gossip_refused", "could decrypt the message"},
-		"a worker without a key of gossip":    {papers(f.pki, "worker"), "gossip_refused", "is not encrypted"},
+		"a worker of another CA":              {append(papers(other, "worker"), key(f.pki)...), "peers_refused_total", "bad certificate"},
+		"a worker with a client's papers":     {append(papers(f.pki, "client"), key(f.pki)...), "peers_refused_total", "Join is for worker; the certificate of the caller has client"},
+		"a worker without TLS":                {key(f.pki), "peers_refused_total", "peer refused"},
+		"a worker with another key of gossip": {append(papers(f.pki, "worker"), key(other)...), "gossip_refused_total", "could decrypt the message"},
+		"a worker without a key of gossip":    {papers(f.pki, "worker"), "gossip_refused_total", "is not encrypted"},
 	}
 	for name, c := range workers {
 		before, said := metric(t, f.head, c.counted), len(f.head.log.String())

@@ -60,7 +60,7 @@ func TestAWorkerKilledInAnyPhaseIsReplaced(t *testing.T) {
 			if j := cl.show(cl.job()); j.Reassigned+j.Speculated == 0 {
 				t.Errorf("got %+v, want partitions that have been reassigned: the worker had nothing to do", j)
 			}
-			if log := cl.head.log.String(); !strings.Contains(log, "w3 lost, ") {
+			if log := cl.head.log.String(); !strings.Contains(log, `msg="worker lost" worker=w3 `) {
 				t.Errorf("the log does not say that w3 was lost: %s", tail(log))
 			}
 		})
@@ -104,7 +104,7 @@ func TestAWorkerThatStopsAndGoesOnDoesNotCountTwice(t *testing.T) {
 	frozen.signal(t, syscall.SIGCONT)
 	until(t, soon, "w1 is back", func() bool { return c.look().worker("w1") == "ready" })
 	until(t, soon, "its late answer is refused", func() bool {
-		return c.metric(c.head, "answers_stale")+float64(c.show(id).Refused) > 0
+		return c.metric(c.head, `answers_total{outcome="stale"}`)+float64(c.show(id).Refused) > 0
 	})
 	c.workers["w2"].kill() // the rest would take its time
 	c.workers["w3"].kill()

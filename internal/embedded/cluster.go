@@ -17,6 +17,8 @@ type Cluster struct {
 	wait   sync.WaitGroup
 	events chan coordinator.Event
 	tasks  map[string]chan *wire.Task
+	// engines are the workers', closed with the cluster: their spill files are gone then.
+	engines []*worker.Engine
 }
 
 // Window is how many partitions of a label round may be under way at once: enough that every thread has one in work
@@ -24,7 +26,8 @@ type Cluster struct {
 func Window(workers, threads int) int { return 2 * max(workers, threads) }
 
 // Start starts workers that share a source; threads is for all of them together, at least one each. config's
-// Threads and Self are ignored; they ask each other about ids directly unless config brings other Peers.
+// Threads and Self are ignored; they ask each other about ids directly unless config brings other Peers. They share its Memory
+// alike.
 //
 // The channels hold more than a job can have under way (a Window of partitions, or one task for each worker, twice
 // over for tasks that are asked for again), so that neither side waits for the other while it is waited for.
@@ -39,6 +42,7 @@ func Start(ctx context.Context, workers, threads int, config worker.Config) (*Cl
 	if config.Peers == nil {
 		config.Peers = all
 	}
+	config.Memory /= int64(workers)
 	for i := range workers {
 		config.Threads = threadsOf(i, workers, threads)
 		config.Self = nameOf(i)
@@ -48,12 +52,13 @@ func Start(ctx context.Context, workers, threads int, config worker.Config) (*Cl
 			return nil, err
 		}
 		all[config.Self] = engine
+		c.engines = append(c.engines, engine)
 	}
 	for i := range workers {
 		name := nameOf(i)
 		engine := all[name]
 		tasks := make(chan *wire.Task, room)
-		joined := coordinator.WorkerJoined{Worker: partition.Worker{Name: name, Weight: threadsOf(i, workers, threads)}}
+		joined := coordinator.WorkerJoined{Worker: partition.Worker{Name: name, Weight: threadsOf(i, workers, threads), Memory: config.Memory, Spills: true}}
 		c.tasks[name] = tasks
 		c.wait.Go(func() {
 			l := &link{tasks: tasks, events: c.events}
@@ -89,6 +94,18 @@ func (c *Cluster) Send(ctx context.Context, name string, t *wire.Task) error {
 func (c *Cluster) Close() {
 	c.cancel()
 	c.wait.Wait()
+	for _, e := range c.engines {
+		_ = e.Close() // what is closed is thrown away
+	}
+}
+
+// Spilled is how many bytes lie on the disk now, and how many were read from there so far.
+func (c *Cluster) Spilled() (used, read int64) {
+	for _, e := range c.engines {
+		u, r := e.Spilled()
+		used, read = used+u, read+r
+	}
+	return used, read
 }
 
 // link is a worker's end.

@@ -69,7 +69,7 @@ func TestWhoTakesPartitionsOverLoadsThemAndGivesTheSameBits(t *testing.T) {
 		for abreast := 1; abreast <= options.Runs; abreast++ {
 			options.Abreast = abreast
 			after := fault.after / abreast // runs that share passes make as many fewer
-			got, lost := fitLosing(t, s, fault.kind, after, options)
+			got, lost := fitLosing(t, s, fault.kind, after, options, worker.Config{})
 			if !lost {
 				t.Errorf("%s, %d, %d abreast: the worker was not lost: the fault fell nowhere", fault.kind, after, abreast)
 			}
@@ -81,7 +81,7 @@ func TestWhoTakesPartitionsOverLoadsThemAndGivesTheSameBits(t *testing.T) {
 	}
 }
 
-func fitLosing(t *testing.T, s *table, kind wire.Kind, after int, options coordinator.FitOptions) (fitted, bool) {
+func fitLosing(t *testing.T, s *table, kind wire.Kind, after int, options coordinator.FitOptions, c worker.Config) (fitted, bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -97,7 +97,8 @@ func fitLosing(t *testing.T, s *table, kind wire.Kind, after int, options coordi
 		t.Fatal(err)
 	}
 	sink := &collected{segments: make(map[int64]int32)}
-	cluster, err := Start(ctx, 3, 2, worker.Config{Source: s, Manifest: m, Labels: sink})
+	c.Source, c.Manifest, c.Labels = s, m, sink
+	cluster, err := Start(ctx, 3, 2, c)
 	if err != nil {
 		t.Fatal(err)
 	}

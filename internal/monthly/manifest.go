@@ -2,6 +2,7 @@ package monthly
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -35,11 +36,12 @@ type Manifest struct {
 	Outputs []Output `json:"outputs"`
 }
 
-// Input is a file that was read.
+// Input is a file or an object that was read.
 type Input struct {
 	Path     string `json:"path"`
 	Bytes    int64  `json:"bytes"`
-	Modified int64  `json:"modified"` // nanoseconds since 1970 UTC
+	Modified int64  `json:"modified"`       // of a file: nanoseconds since 1970 UTC
+	ETag     string `json:"etag,omitempty"` // of an object
 }
 
 // Done is a step that was done, with what it answered.
@@ -110,19 +112,15 @@ func outputOf(path, name string) (Output, error) {
 	return Output{name, n, hex.EncodeToString(h.Sum(nil))}, err
 }
 
-// inputsOf describes the files that data names.
-func inputsOf(data []string) ([]Input, error) {
-	files, err := open.Files(data)
+// inputsOf describes the files and objects that data names.
+func inputsOf(ctx context.Context, data []string) ([]Input, error) {
+	files, err := open.Files(ctx, data)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]Input, 0, len(files))
-	for _, path := range files {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be read", Err: err}
-		}
-		list = append(list, Input{path, info.Size(), info.ModTime().UnixNano()})
+	for _, f := range files {
+		list = append(list, Input{Path: f.Path, Bytes: f.Size, Modified: f.Modified, ETag: f.ETag})
 	}
 	return list, nil
 }
@@ -137,7 +135,7 @@ func filesOf(calls []*Call) []Input {
 		}
 		if n.Kind == yaml.ScalarNode && filepath.Ext(n.Value) != "" {
 			if info, err := os.Stat(n.Value); err == nil && info.Mode().IsRegular() {
-				list = append(list, Input{n.Value, info.Size(), info.ModTime().UnixNano()})
+				list = append(list, Input{Path: n.Value, Bytes: info.Size(), Modified: info.ModTime().UnixNano()})
 			}
 		}
 		for _, c := range n.Content {
@@ -158,7 +156,9 @@ func keyOf(calls []*Call, r *Request, files []Input, last string) (string, error
 	encoder := json.NewEncoder(h)
 	seen := make([]Input, len(files))
 	for i, f := range files {
-		seen[i] = f
+		if seen[i] = f; f.ETag != "" {
+			continue // an object lies where its name says
+		}
 		a, errA := filepath.Abs(f.Path)
 		b, errB := filepath.Abs(r.File.folder)
 		if rel, err := filepath.Rel(b, a); errA == nil && errB == nil && err == nil {

@@ -234,11 +234,11 @@ func (y *year) plan(ctx context.Context, p Program) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Inputs, err = inputsOf(data); err != nil {
+	if m.Inputs, err = inputsOf(ctx, data); err != nil {
 		return nil, err
 	}
 	for _, in := range m.Inputs {
-		if within(in.Path, r.File.output) {
+		if in.ETag == "" && within(in.Path, r.File.output) {
 			return nil, fault.Usagef("%s: lies among the months in %s, whose folders are replaced", in.Path, r.File.output).
 				Do("give output a folder of its own")
 		}

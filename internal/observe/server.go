@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/coterie-project/coterie/internal/secure"
@@ -27,16 +26,36 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	done     chan error
+	parts    []Part
 }
 
-// Listen begins to serve at address, HOST:PORT with port 0 for any; ready says why the process takes no work now, and
-// metrics are shown in the Prometheus text format.
-func Listen(address string, ready func() error, metrics prometheus.Gatherer) (*Server, error) {
+// Part is something else that a Server answers.
+type Part interface {
+	// Routes are handlers by pattern, as http.ServeMux has them.
+	Routes() map[string]http.Handler
+	// Close ends what is under way, so that the Server can end: it is called once, before.
+	Close()
+}
+
+// Mux answers what parts have.
+func Mux(parts []Part) *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, part := range parts {
+		for pattern, handler := range part.Routes() {
+			mux.Handle(pattern, handler)
+		}
+	}
+	return mux
+}
+
+// Listen begins to serve at address, HOST:PORT with port 0 for any; ready says why the process takes no work now, metrics
+// are shown in the Prometheus text format, and beside them stands what the parts have.
+func Listen(address string, ready func() error, metrics prometheus.Gatherer, parts ...Part) (*Server, error) {
 	listener, err := secure.Listen("--http", address)
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
+	mux := Mux(parts)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := ready(); err != nil {
@@ -46,7 +65,7 @@ func Listen(address string, ready func() error, metrics prometheus.Gatherer) (*S
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: requestWait}))
-	s := &Server{listener: listener, done: make(chan error, 1), http: &http.Server{Handler: mux, ReadTimeout: requestWait,
+	s := &Server{listener: listener, done: make(chan error, 1), parts: parts, http: &http.Server{Handler: mux, ReadTimeout: requestWait,
 		WriteTimeout: 2 * requestWait, IdleTimeout: time.Minute, MaxHeaderBytes: headerBytes}}
 	go func() { s.done <- s.http.Serve(listener) }()
 	return s, nil
@@ -57,6 +76,9 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 
 // Close ends the server and returns after its goroutine has.
 func (s *Server) Close() error {
+	for _, part := range s.parts {
+		part.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
@@ -67,22 +89,4 @@ func (s *Server) Close() error {
 		err = errors.Join(err, served)
 	}
 	return err
-}
-
-// Gauges registers values that are read when they are asked for, and gives what Listen shows. Beside them stand those
-// of the process and of the Go runtime.
-func Gauges(values map[string]Gauge) (prometheus.Gatherer, error) {
-	registry := prometheus.NewRegistry()
-	errs := []error{registry.Register(collectors.NewGoCollector()),
-		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))}
-	for name, g := range values {
-		errs = append(errs, registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "coterie", Name: name, Help: g.Help}, g.Value)))
-	}
-	return registry, errors.Join(errs...)
-}
-
-// Gauge is one value with its unit in words.
-type Gauge struct {
-	Help  string
-	Value func() float64
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/remote"
 	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/trace"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -49,7 +50,7 @@ const (
 // Connect dials the coordinator. The error, if it does not answer within dialWait, is of kind Unavailable and says what
 // the last attempt came to.
 func (c *Cluster) Connect(ctx context.Context) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(c.Address, secure.DialOptions(c.Identity, secure.Coordinator, secure.Limits{})...)
+	conn, err := grpc.NewClient(c.Address, append(secure.DialOptions(c.Identity, secure.Coordinator, secure.Limits{}), trace.DialOptions()...)...)
 	if err != nil {
 		return nil, fault.Usagef("--cluster: %q: %v", c.Address, err).Do("give the coordinator's --listen address, HOST:PORT")
 	}

@@ -16,8 +16,10 @@ import (
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/checkpoint"
+	"github.com/coterie-project/coterie/internal/loopback"
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/trace"
 	"github.com/coterie-project/coterie/worker"
 )
 
@@ -42,12 +44,14 @@ func newCamp(t testing.TB, roots ...string) *camp {
 func newCampThatKeeps(t testing.TB, every time.Duration, roots ...string) *camp {
 	c := &camp{t: t, every: every, state: t.TempDir(), roots: roots}
 	t.Cleanup(c.close)
-	c.startCoordinator("127.0.0.1:0")
+	address, err := loopback.Address() // it is started again there
+	c.must(err)
+	c.startCoordinator(address)
 	return c
 }
 
 func dialPlain(address string, want secure.Role) (*grpc.ClientConn, error) {
-	return grpc.NewClient(address, secure.DialOptions(nil, want, secure.Limits{})...)
+	return grpc.NewClient(address, append(secure.DialOptions(nil, want, secure.Limits{}), trace.DialOptions()...)...)
 }
 
 func (c *camp) startCoordinator(address string) {
@@ -62,7 +66,7 @@ func (c *camp) startCoordinator(address string) {
 	c.must(err)
 	listener, err := net.Listen("tcp", address)
 	c.must(err)
-	g := grpc.NewServer(secure.ServerOptions(nil, secure.Limits{Rate: 1e6, Burst: 1e6})...)
+	g := grpc.NewServer(append(secure.ServerOptions(nil, secure.Limits{Rate: 1e6, Burst: 1e6}), trace.ServerOptions()...)...)
 	s.Register(g)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
@@ -91,7 +95,7 @@ func (c *camp) worker(name string, threads int) (node *worker.Node, stop func())
 	node, err = worker.NewNode(worker.NodeConfig{Name: name, Version: "test", Address: listener.Addr().String(), Threads: threads, Roots: c.roots,
 		Coordinator: func() string { return c.address }, Dial: dialPlain})
 	c.must(err)
-	g := grpc.NewServer(secure.ServerOptions(nil, secure.Limits{Rate: 1e6, Burst: 1e6})...)
+	g := grpc.NewServer(append(secure.ServerOptions(nil, secure.Limits{Rate: 1e6, Burst: 1e6}), trace.ServerOptions()...)...)
 	node.Register(g)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
@@ -116,6 +120,7 @@ func (c *camp) close() {
 		stop()
 	}
 	c.halt()
+	c.stops, c.halt = nil, func() {}
 }
 
 func (c *camp) must(err error) {

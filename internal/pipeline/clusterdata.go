@@ -15,6 +15,7 @@ import (
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/remote"
 	"github.com/coterie-project/coterie/internal/secure"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -29,8 +30,8 @@ type clusterData struct {
 	local  bool
 }
 
-// openOnCluster finds out where the data lies. Absolute paths within a data root, and made data, are read by the
-// workers themselves; everything else is served from here.
+// openOnCluster finds out where the data lies. Absolute paths and objects within a data root, and made data, are read by
+// the workers themselves; everything else is served from here.
 func (c *Cluster) openOnCluster(ctx context.Context, jobs pb.JobsClient, d *Data, e *Engine) (*clusterData, error) {
 	if theirs(d.Files) {
 		data, err := c.describe(ctx, jobs, d, e)
@@ -53,7 +54,7 @@ func (c *Cluster) openOnCluster(ctx context.Context, jobs pb.JobsClient, d *Data
 // theirs says whether workers may be able to read all of it.
 func theirs(files []string) bool {
 	for _, f := range files {
-		if !strings.HasPrefix(f, "synth://") && !filepath.IsAbs(f) {
+		if !strings.HasPrefix(f, "synth://") && !object.Is(f) && !filepath.IsAbs(f) {
 			return false
 		}
 	}

@@ -38,14 +38,22 @@ type Data struct {
 
 // Engine sizes the embedded cluster and says who listens.
 type Engine struct {
-	Workers  int // at least 1
-	Threads  int // of the whole process; 0: all cores
+	Workers int // at least 1
+	Threads int // of the whole process; 0: all cores
+	// Memory is the most that the process may take, in bytes; 0: three quarters of what there is. Rows that find no room are
+	// spilled to the folder Spill; empty: the temporary one, if it lies on a disk.
+	Memory   int64
+	Spill    string
 	Stdin    io.Reader
 	Reporter progress.Reporter
 	// Silent means that nobody reads the Reporter, so that nothing is computed just for it.
 	Silent bool
 	// Cluster is where the job runs instead; nil: in this process.
 	Cluster *Cluster
+
+	// Of a load test; nil: nobody measures, and nobody waits for the id of a job on a cluster.
+	meter     *loadMeter
+	submitted func(id string)
 }
 
 // garbagePercent is how much garbage may lie beside what is held before it is collected. What is held is the matrix, so
@@ -81,7 +89,7 @@ var notFeatures = []string{"true_segment", "segment", "r_score", "f_score", "m_s
 var idNames = []string{"customer_id", "customerid", "id"}
 
 func openData(ctx context.Context, d *Data, e *Engine) (dataset.Source, error) {
-	source, err := open.Sources(ctx, d.Files, open.Options{Stdin: e.Stdin})
+	source, err := open.Sources(ctx, d.Files, open.Options{Stdin: e.Stdin, SpoolDir: e.Spill})
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +171,7 @@ func findID(schema *dataset.Schema) string {
 func defaultFeatures(schema *dataset.Schema, in *wire.Input) []string {
 	var features []string
 	for _, c := range schema.Columns {
-		skip := c.Kind != dataset.Number || c.Unusable != "" || c.Name == in.ID || c.Name == in.Weight ||
+		skip := c.Kind != dataset.Number || c.Partition || c.Unusable != "" || c.Name == in.ID || c.Name == in.Weight ||
 			slices.Contains(in.Spec.Categorical, c.Name) || slices.Contains(notFeatures, c.Name)
 		if !skip {
 			features = append(features, c.Name)

@@ -13,6 +13,7 @@ import (
 	"github.com/coterie-project/coterie/internal/embedded"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/store"
+	"github.com/coterie-project/coterie/internal/trace"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/model"
@@ -240,8 +241,11 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = runJob(ctx, job, &r.Engine, threads, f.watch, worker.Config{Source: f.source, Manifest: f.manifest,
-		Labels: sink, Raw: math.MaxInt64}) // what waits lies where the Points will
+	run := worker.Config{Source: f.source, Manifest: f.manifest, Raw: math.MaxInt64} // what waits lies where the Points will
+	if path != "" {
+		run.Labels = sink
+	}
+	err = runJob(ctx, job, &r.Engine, threads, f.watch, run)
 	return &program.Result, err
 }
 
@@ -274,14 +278,29 @@ func isSeeding(init string) bool {
 }
 
 // runJob starts an embedded cluster, drives a job to its end and reports what it does.
-func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, watch *stopwatch, c worker.Config) error {
+func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, watch *stopwatch, c worker.Config) (err error) {
 	c.Read = e.Reporter.Add
+	l, err := e.limits()
+	if err != nil {
+		return err
+	}
+	defer KeepTo(l.memory)()
+	c.Memory, c.Spill, c.NoSpill = l.memory, l.folder, l.why
 	cluster, err := embedded.Start(ctx, e.Workers, threads, c)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	return coordinator.Run(ctx, job, cluster, func(a coordinator.Action) {
+	var transport coordinator.Transport = cluster
+	if e.meter != nil {
+		metered := e.meter.through(cluster)
+		defer metered.close()
+		transport = metered
+	}
+	ctx, span := trace.Start(ctx, "job", trace.Int("rows", c.Manifest.Rows), trace.Int("partitions", len(c.Manifest.Partitions)),
+		trace.Int("workers", e.Workers))
+	defer func() { span.End(err) }()
+	return coordinator.Run(ctx, job, transport, func(a coordinator.Action) {
 		switch a := a.(type) {
 		case coordinator.PhaseBegun:
 			if watch != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/moves"
 	"github.com/coterie-project/coterie/dataset/open"
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/model"
 	"github.com/coterie-project/coterie/segment"
@@ -210,7 +211,7 @@ func migrateBytes(from, to, values int64, movers bool) int64 {
 		}
 		need = max(need, min(from, to)*one)
 	}
-	return need + need*garbagePercent/100 + workerOverhead
+	return need + need*garbagePercent/100 + capacity.WorkerOverhead
 }
 
 // monthsBytes is migrateBytes for two months of so many customers, with all that can be asked for.

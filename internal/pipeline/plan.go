@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -41,6 +42,8 @@ type PlanOutcome struct {
 	ReadRowsPerSecond       float64     `json:"read_rows_per_second"`        // measured here, on one thread; 0: the data cannot be read here
 	ExceedsMemory           bool        `json:"exceeds_memory_of_this_host"` // of one worker, against this machine
 
+	Memory *PlanMemory `json:"memory"` // of a worker; on a cluster, of the one that spills the most
+
 	// Of a cluster that is there: which worker would hold what. Workers, Threads and MemoryPerWorker are then those of
 	// its workers, the largest of each.
 	Placement *partition.Summary `json:"placement,omitempty"`
@@ -60,9 +63,6 @@ const assumedIterations = 30
 
 // seedPasses is what k-means|| costs in passes: a few rounds over some 2.5k candidates, the draws, and bringing them down to k.
 const seedPasses = 5
-
-// workerOverhead is what a worker needs whatever it holds: the runtime, decoding buffers of each thread.
-const workerOverhead = 64 << 20
 
 // Plan looks at the data and measures this machine for a moment. It writes nothing. With Engine.Cluster it plans for the
 // workers that are there.
@@ -103,32 +103,37 @@ func plan(ctx context.Context, r *PlanRequest, source dataset.Source) (*PlanOutc
 	share = max(share, manifest.Partitions[0].Rows) // a partition is not divided
 	share = min(share, p.Rows)
 	p.ResidentPointsPerWorker = share * int64(width) * 4
-	tracks := share * int64(kmeans.Auto.TrackBytes(r.K, width)) // of one run: with several it is as many as fit beside the Points
-	p.MemoryPerWorker = p.ResidentPointsPerWorker + tracks + workerOverhead + int64(p.Threads+2)*int64(r.K*width)*24
+	row := int64(width)*4 + int64(kmeans.Auto.TrackBytes(r.K, width)) // of one run: with several it is as many as fit beside the Points
+	p.MemoryPerWorker = capacity.WorkerBytes(share, row, p.Threads, r.K, width)
 	if in.ID != "" {
 		p.MemoryPerWorker += share * 16
 	}
 	p.NetworkPerIteration = networkPerIteration(r.Workers, r.K, width)
 	p.ExceedsMemory = exceedsMemory(p.MemoryPerWorker)
 	p.expect(float64(min(p.Workers*p.Threads, max(len(manifest.Partitions), p.Threads))))
-	return p, nil
+	return p, p.divide(r, manifest, share, in)
 }
 
 // networkPerIteration is what passes the coordinator: each worker gets the centroids and gives exact sums and counts.
 func networkPerIteration(workers, k, width int) int64 {
-	return int64(workers) * int64(k) * (int64(width)*(16+4) + 8)
+	in, out := capacity.PassBytes(workers, k, width)
+	return in + out
 }
 
 // expect estimates the times on so many threads in all.
 func (p *PlanOutcome) expect(threads float64) {
-	pass := float64(p.Rows) * p.PassNanosecondsPerPoint * 1e-9 / threads
-	e := &p.Expected
+	shape := capacity.Shape{Rows: p.Rows, D: p.Columns, K: p.K}
+	rates := capacity.Rates{At: shape, Pass: p.PassNanosecondsPerPoint, Seeding: seedPasses}
 	if p.ReadRowsPerSecond > 0 {
-		e.Read = 2 * float64(p.Rows) / p.ReadRowsPerSecond / threads
+		rates.Read = 2 * 1e9 / p.ReadRowsPerSecond // once for the statistics, once for the Points
 	}
-	e.Seed = pass * seedPasses
-	e.Iterate = pass * assumedIterations
-	e.Total = e.Read + e.Seed + e.Iterate
+	// The last of these passes is the one that gives the inertia.
+	on := capacity.Cluster{Workers: p.Workers, Cores: threads}
+	if p.Workers > 1 {
+		on.Round = capacity.RoundSeconds
+	}
+	fit := capacity.Predict(shape, on, &rates, assumedIterations-1)
+	p.Expected = PlanSeconds{Read: fit.Read, Seed: fit.Seed, Iterate: fit.Iterate, Total: fit.Fit}
 }
 
 // measureReading reads the beginning of the data on one thread; it gives rows per second and the width after encoding.

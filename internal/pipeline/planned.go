@@ -9,6 +9,7 @@ import (
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
@@ -46,7 +47,7 @@ func (c *Cluster) workers(ctx context.Context) ([]partition.Worker, error) {
 		reply, err := jobs.Status(ctx, &pb.StatusRequest{})
 		for _, w := range reply.GetWorkers() {
 			if w.State == "ready" {
-				list = append(list, partition.Worker{Name: w.Name, Weight: int(max(w.Threads, 1)), Memory: int64(w.Memory)})
+				list = append(list, partition.Worker{Name: w.Name, Weight: int(max(w.Threads, 1)), Memory: int64(w.Memory), Spills: w.Spills})
 			}
 		}
 		return err
@@ -79,7 +80,33 @@ func planFor(ctx context.Context, r *PlanRequest, s *site, workers []partition.W
 		Partitions: len(manifest.Partitions), AssumedIterations: assumedIterations,
 		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K), MigrateMemory: monthsBytes(s.source.Rows()),
 		ProfileMemory: profileBytes(s.source.Rows(), r.K, in, r.Engine.threads())}
-	return p, p.place(manifest, workers, coordinator.RowBytes(width, in, kmeans.Auto.TrackBytes(r.K, width)))
+	rowBytes := coordinator.RowBytes(width, in, kmeans.Auto.TrackBytes(r.K, width))
+	roomy := coordinator.Roomy(workers, rowBytes, coordinator.SpillableBytes(width, in))
+	if err := p.place(manifest, roomy, rowBytes); err != nil {
+		return nil, err
+	}
+	p.divideFullest(manifest, workers, in)
+	return p, nil
+}
+
+// divideFullest says how the worker divides its memory that spills the most, if any does.
+func (p *PlanOutcome) divideFullest(m *partition.Manifest, workers []partition.Worker, in *wire.Input) {
+	for _, h := range p.Placement.Workers {
+		for _, w := range workers {
+			if w.Name != h.Worker {
+				continue
+			}
+			limit := w.Memory
+			if !w.Spills {
+				limit = 0
+			}
+			d := planDivision(limit, m, h.Rows, p.Columns, p.K, w.Weight, in)
+			if p.Memory == nil || d.Spilled > p.Memory.Spilled {
+				p.Memory = memoryOf(d, h.Rows*int64(4*p.Columns))
+			}
+		}
+	}
+	p.slow()
 }
 
 // place says which worker would hold what, and what that takes.
@@ -102,7 +129,7 @@ func (p *PlanOutcome) place(m *partition.Manifest, workers []partition.Worker, r
 		p.ResidentPointsPerWorker = max(p.ResidentPointsPerWorker, h.Rows*int64(p.Columns)*4)
 		p.MemoryPerWorker = max(p.MemoryPerWorker, h.Bytes)
 	}
-	p.MemoryPerWorker += workerOverhead + int64(p.Threads+2)*int64(p.K*p.Columns)*24
+	p.MemoryPerWorker += capacity.WorkerBytes(0, 0, p.Threads, p.K, p.Columns)
 	p.NetworkPerIteration = networkPerIteration(p.Workers, p.K, p.Columns)
 	p.Placement = &summary
 	p.expect(float64(min(threads, max(p.Partitions, p.Threads))))

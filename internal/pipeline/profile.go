@@ -2,9 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -84,12 +84,20 @@ func Profile(ctx context.Context, r *ProfileRequest) (*ProfileOutcome, error) {
 	return &ProfileOutcome{Model: m, Summary: summary, Intake: p.whole.Intake}, nil
 }
 
-// readDocument reads a file for the page; nil where none is named.
+// maxDocument bounds what is read of an object that is to be a document: sweeps and migrations have kilobytes, and one of
+// the largest k, with its matrix, some megabytes.
+const maxDocument = 256 << 20
+
+// readDocument reads a file or an object for the page; nil where none is named.
 func readDocument[T any](path, what, origin string, read func(io.Reader) (*T, error)) (*T, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.Open(path)
+	f, err := store.OpenDocument(path, maxDocument)
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be read", Err: err}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/model"
@@ -104,7 +105,7 @@ func (p *profiling) gather(idle <-chan *profileScan) error {
 // profileBytes is the most memory that profile takes for a table: what each thread has measured, what they come to together,
 // and the ids.
 func profileBytes(rows int64, k int, in *wire.Input, threads int) int64 {
-	bytes := int64(threads+1)*segment.ProfileBytes(k, len(in.Spec.Numeric)+1) + workerOverhead
+	bytes := int64(threads+1)*segment.ProfileBytes(k, len(in.Spec.Numeric)+1) + capacity.WorkerOverhead
 	if in.ID != "" {
 		bytes += rows * 16
 	}

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
+	"github.com/coterie-project/coterie/internal/store"
 	"github.com/coterie-project/coterie/model"
 )
 
@@ -40,8 +42,13 @@ func ParseRename(text string) (Rename, error) {
 
 // RenameSegments gives segments of the model in a file new names, all of them or none, and gives back the model. What the
 // model computes stays, and so does its digest. The names are marked as given by people.
+// In an object the model is replaced only if nobody else has changed it meanwhile.
 func RenameSegments(file string, renames []Rename) (*model.Model, error) {
-	m, err := model.ReadFile(file)
+	read, write := model.ReadFile, model.WriteFile
+	if object.Is(file) {
+		read, write = readToReplace()
+	}
+	m, err := read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +67,24 @@ func RenameSegments(file string, renames []Rename) (*model.Model, error) {
 	if err := ownNames(m.Segments, done); err != nil {
 		return nil, err
 	}
-	return m, model.WriteFile(file, m)
+	return m, write(file, m)
+}
+
+// readToReplace are model.ReadFile and model.WriteFile for an object, the latter on the condition that the former's stands.
+func readToReplace() (read func(string) (*model.Model, error), write func(string, *model.Model) error) {
+	var was object.Info
+	read = func(file string) (m *model.Model, err error) {
+		m, was, err = model.ReadObject(file)
+		return m, err
+	}
+	write = func(file string, m *model.Model) error {
+		data, err := m.Encode()
+		if err != nil {
+			return fault.Failedf(err, "%s", file)
+		}
+		return store.ReplaceObject(store.ProcessContext(), file, was, data)
+	}
+	return read, write
 }
 
 // ownNames holds that no segment has the name of one that was renamed.

@@ -11,6 +11,7 @@ import (
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/partition"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -58,8 +59,11 @@ func (s *site) close() {
 	}
 }
 
-// partsFolder says whether labels go to a folder that the workers write: an absolute path that ends in a slash.
-func partsFolder(path string) bool { return filepath.IsAbs(path) && strings.HasSuffix(path, "/") }
+// partsFolder says whether labels go to a folder that the workers write: an absolute path, or s3://bucket/prefix, that ends
+// in a slash.
+func partsFolder(path string) bool {
+	return (filepath.IsAbs(path) || object.Is(path)) && strings.HasSuffix(path, "/")
+}
 
 // writesParts says whether the workers write the labels themselves.
 func (s *site) writesParts(path string) bool { return s.data != nil && partsFolder(path) }
@@ -72,6 +76,9 @@ func labelOutput(path string, in *wire.Input, detail bool) *pb.LabelOutput {
 	o := &pb.LabelOutput{RowNumbers: in.ID == "", Detail: detail, Submitter: true}
 	if partsFolder(path) {
 		o.Folder, o.Submitter = filepath.Clean(path), false
+		if object.Is(path) {
+			o.Folder = strings.TrimRight(path, "/")
+		}
 		o.Format = formatOf(o.Folder)
 	}
 	return o
@@ -144,6 +151,9 @@ func (s *site) run(ctx context.Context, spec *pb.JobSpec, labels worker.LabelSin
 	}
 	if id, err = c.submit(ctx, s.jobs, spec); err != nil || c.Detach {
 		return id, nil, err
+	}
+	if s.engine.submitted != nil {
+		s.engine.submitted(id)
 	}
 	result, err = c.follow(ctx, s.jobs, id, s.engine, watch, tied)
 	return id, result, err

@@ -27,7 +27,7 @@ func Describe(s dataset.Source, pins []*pb.Pin) *pb.Description {
 		if !utf8.ValidString(c.Name) {
 			c.Name, c.Unusable = strconv.Quote(c.Name), "its name is not UTF-8"
 		}
-		d.Columns = append(d.Columns, &pb.ColumnInfo{Name: c.Name, Kind: uint32(c.Kind), Float32: c.Float32, Integer: c.Integer, Unusable: text(c.Unusable)})
+		d.Columns = append(d.Columns, &pb.ColumnInfo{Name: c.Name, Kind: uint32(c.Kind), Float32: c.Float32, Integer: c.Integer, Partition: c.Partition, Stored: c.Stored, Unusable: text(c.Unusable)})
 	}
 	return d
 }
@@ -52,7 +52,7 @@ func Schema(d *pb.Description) (*dataset.Schema, error) {
 			return nil, damaged("column %d is of two types", i)
 		}
 		seen[c.GetName()] = true
-		s.Columns = append(s.Columns, dataset.Column{Name: c.GetName(), Kind: kind, Float32: c.GetFloat32(), Integer: c.GetInteger(), Unusable: text(c.GetUnusable())})
+		s.Columns = append(s.Columns, dataset.Column{Name: c.GetName(), Kind: kind, Float32: c.GetFloat32(), Integer: c.GetInteger(), Partition: c.GetPartition(), Stored: c.GetStored(), Unusable: text(c.GetUnusable())})
 	}
 	return s, checkShape(d)
 }
@@ -86,7 +86,7 @@ func firstName(d *pb.Description) string {
 func Pins(s dataset.Source) []*pb.Pin {
 	var pins []*pb.Pin
 	for _, p := range dataset.PinsOf(s) {
-		pins = append(pins, &pb.Pin{Path: p.Path, Size: p.Size, ModifiedNanos: p.Modified})
+		pins = append(pins, &pb.Pin{Path: p.Path, Size: p.Size, ModifiedNanos: p.Modified, Etag: p.ETag})
 	}
 	return pins
 }
@@ -95,7 +95,7 @@ func Pins(s dataset.Source) []*pb.Pin {
 func PinsOf(pins []*pb.Pin) []dataset.Pin {
 	var list []dataset.Pin
 	for _, p := range pins {
-		list = append(list, dataset.Pin{Path: p.GetPath(), Size: p.GetSize(), Modified: p.GetModifiedNanos()})
+		list = append(list, dataset.Pin{Path: p.GetPath(), Size: p.GetSize(), Modified: p.GetModifiedNanos(), ETag: p.GetEtag()})
 	}
 	return list
 }

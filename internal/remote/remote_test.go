@@ -172,7 +172,7 @@ func samples(t testing.TB) map[string]dataset.Source {
 	matrix := filepath.Join(folder, "e.npy")
 	writeTable(t, matrix, []table.Column{{Name: "a", Type: table.Float32}, {Name: "b", Type: table.Float32}}, 9000)
 	data["npy"] = []string{matrix}
-	for _, kind := range []string{"customers", "transactions", "blobs", "uniform"} {
+	for _, kind := range []string{"customers", "transactions", "blobs", "uniform", "load"} {
 		data["synth "+kind] = []string{"synth://" + kind + "?rows=9000&seed=7"}
 	}
 	for _, pattern := range []string{"../../dataset/parquet/testdata/*.parquet", "../../dataset/npy/testdata/*.npy"} {

@@ -44,7 +44,7 @@ type holder struct {
 // newHolder reads the model. The error is that of model.ReadFile.
 func newHolder(path string, log *slog.Logger, w waits, tell func(*held)) (*holder, error) {
 	h := &holder{path: path, log: log, waits: w, now: time.Now, tell: tell}
-	h.seen, _ = os.Stat(path) // before it is read, so that a change in between is seen; an error comes again below
+	h.seen, _ = glance(path) // before it is read, so that a change in between is seen; an error comes again below
 	m, err := model.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (h *holder) watch(ctx context.Context, now <-chan os.Signal) {
 // look reads the file if it has changed, or if it could not be used and some time has passed: it may have been read
 // half written. What is wrong is logged once for each change.
 func (h *holder) look(force bool) {
-	there, err := os.Stat(h.path)
+	there, err := glance(h.path)
 	changed := !same(h.seen, there)
 	retry := h.problem.Load() != nil && h.now().Sub(h.tried) >= h.waits.again
 	if !force && !changed && !retry {
@@ -117,6 +117,10 @@ func (h *holder) look(force bool) {
 func same(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
+	}
+	if x, ok := a.(seenObject); ok {
+		y, ok := b.(seenObject)
+		return ok && x.of.ETag == y.of.ETag
 	}
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

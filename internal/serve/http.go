@@ -60,6 +60,12 @@ func (s *Server) handler() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to, known := byPath[r.URL.Path]
+		if _, pattern := s.private.Handler(r); pattern != "" {
+			to, known = route{method: r.Method, path: pattern, private: true, answer: func(w http.ResponseWriter, r *http.Request) error {
+				s.private.ServeHTTP(w, r)
+				return nil
+			}}, true
+		}
 		switch {
 		case !known:
 			s.fail(w, unknownPath(r.URL.Path, paths))
@@ -116,6 +122,9 @@ func (w *watched) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap lets handlers set deadlines.
+func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // answers is the document of /v1/lookup and /v1/lookup:batch: that of lookup --json and the model it came from.
 type answers struct {

@@ -1,11 +1,11 @@
 package serve
 
 import (
-	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/coterie-project/coterie/internal/observe"
 )
 
 // The two ways in.
@@ -24,22 +24,13 @@ type metrics struct {
 	model    *prometheus.GaugeVec     // digest
 }
 
-// buckets of seconds: from a single answer to a batch that waits for its turn.
-var buckets = []float64{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 1, 5}
-
 func newMetrics() *metrics {
-	const space, part = "coterie", "serve"
-	name := func(n, help string) prometheus.Opts {
-		return prometheus.Opts{Namespace: space, Subsystem: part, Name: n, Help: help}
-	}
 	return &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts(name("requests_total", "Requests that were answered, by HTTP status or gRPC code.")), []string{"api", "call", "code"}),
-		rows:     prometheus.NewCounterVec(prometheus.CounterOpts(name("rows_total", "Customers that were looked up.")), []string{"api"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: space, Subsystem: part, Name: "seconds",
-			Help: "Seconds from the request's header to its answer.", Buckets: buckets}, []string{"api", "call"}),
-		flying: prometheus.NewGaugeVec(prometheus.GaugeOpts(name("in_flight", "Requests that are being answered.")), []string{"api"}),
-		model:  prometheus.NewGaugeVec(prometheus.GaugeOpts(name("model_info", "1 for the model in use, by its digest.")), []string{"digest"}),
+		requests: observe.NewCounter("serve_requests_total"),
+		rows:     observe.NewCounter("serve_rows_total"),
+		seconds:  observe.NewHistogram("serve_seconds", observe.Quick),
+		flying:   observe.NewGauge("serve_in_flight"),
+		model:    observe.NewGauge("serve_model_info"),
 	}
 }
 
@@ -49,37 +40,27 @@ func (m *metrics) uses(h *held) {
 	m.model.WithLabelValues(h.Digest()).Set(1)
 }
 
-// register adds all metrics to the registry, those that others keep included.
+// register makes what /metrics shows, with the values that others keep.
 func (m *metrics) register(h *holder, listeners map[string]*few) error {
-	all := []prometheus.Collector{m.requests, m.rows, m.seconds, m.flying, m.model, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
-	read := func(name, help string, labels prometheus.Labels, counter bool, value func() float64) {
-		opts := prometheus.Opts{Namespace: "coterie", Subsystem: "serve", Name: name, Help: help, ConstLabels: labels}
-		if counter {
-			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts(opts), value))
-			return
+	var err error
+	m.registry, err = observe.Gather(observe.Lookups, func(to observe.Sink) {
+		for _, c := range []prometheus.Collector{m.requests, m.rows, m.seconds, m.flying, m.model} {
+			to.Collect(c)
 		}
-		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts), value))
-	}
-	read("model_loads_total", "Models that came into use, the first included.", nil, true, func() float64 { return float64(h.loads.Load()) })
-	read("model_refused_total", "Attempts at a model file that could not be used.", nil, true, func() float64 { return float64(h.refused.Load()) })
-	read("model_unusable", "1 while the model file cannot be used and an older model answers.", nil, false, func() float64 {
+		to.Value("serve_model_loads_total", float64(h.loads.Load()))
+		to.Value("serve_model_refused_total", float64(h.refused.Load()))
+		unusable := 0.0
 		if h.problem.Load() != nil {
-			return 1
+			unusable = 1
 		}
-		return 0
+		to.Value("serve_model_unusable", unusable)
+		to.Value("serve_model_loaded_timestamp_seconds", float64(h.since.Load()))
+		for api, listener := range listeners {
+			to.Value("serve_connections", float64(listener.open.Load()), api)
+			to.Value("serve_connections_refused_total", float64(listener.refused.Load()), api)
+		}
 	})
-	read("model_loaded_timestamp_seconds", "When the model in use was loaded, in seconds since 1970.", nil, false, func() float64 { return float64(h.since.Load()) })
-	for api, listener := range listeners {
-		labels := prometheus.Labels{"api": api}
-		read("connections", "Connections that are open.", labels, false, func() float64 { return float64(listener.open.Load()) })
-		read("connections_refused_total", "Connections that were closed because too many were open.", labels, true, func() float64 { return float64(listener.refused.Load()) })
-	}
-	var errs []error
-	for _, c := range all {
-		errs = append(errs, m.registry.Register(c))
-	}
-	return errors.Join(errs...)
+	return err
 }
 
 // begin notes that a request has come; what it gives is called with its end.

@@ -16,6 +16,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/secure"
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	Identity *secure.Identity // nil: no TLS
 	Grace    time.Duration    // how long requests may go on once the Server is to end
 	Log      *slog.Logger
+	Private  []observe.Part // more that is answered over HTTP, to holders of a client's certificate alone where there is TLS
 }
 
 // Server answers until Run ends.
@@ -42,6 +44,8 @@ type Server struct {
 	ones      slots
 	manys     slots
 	draining  atomic.Bool
+	private   *http.ServeMux
+	parts     []observe.Part
 	drain     context.Context // ends when the Server is to end
 	draw      context.CancelFunc
 }
@@ -51,7 +55,8 @@ func New(c Config) (*Server, error) { return newServer(c, usual) }
 
 func newServer(c Config, w waits) (*Server, error) {
 	s := &Server{identity: c.Identity, log: c.Log, grace: c.Grace, waits: w, metrics: newMetrics(), rpc: &few{Listener: c.RPC, most: connections},
-		site: &few{Listener: c.HTTP, most: connections}, ones: make(slots, oneSlots), manys: make(slots, manySlots)}
+		site: &few{Listener: c.HTTP, most: connections}, ones: make(slots, oneSlots), manys: make(slots, manySlots),
+		parts: c.Private, private: observe.Mux(c.Private)}
 	s.drain, s.draw = context.WithCancel(context.Background())
 	var err error
 	if s.holder, err = newHolder(c.Model, c.Log, w, s.metrics.uses); err == nil {
@@ -93,6 +98,9 @@ func (s *Server) Run(ctx context.Context, reload <-chan os.Signal, ready func() 
 	s.draining.Store(true)
 	healthy.Shutdown()
 	s.draw()
+	for _, part := range s.parts {
+		part.Close()
+	}
 	s.end(rpc, web)
 	return err
 }

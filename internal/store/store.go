@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/object"
 )
 
 // Stdout is the path that stands for standard output. It is written through, without a temporary name or a sync.
@@ -24,7 +26,7 @@ const (
 
 var errFinished = errors.New("the file is already finished")
 
-// Pending is a file on its way. Write to it, then Commit or Abort; nothing is visible under its path before
+// Pending is a file, or an object, on its way. Write to it, then Commit or Abort; nothing is visible under its path before
 // Commit. It is not safe for concurrent use and not buffered.
 type Pending struct {
 	path     string   // as the caller wrote it, for messages
@@ -33,12 +35,19 @@ type Pending struct {
 	file     *os.File // nil once finished
 	standard bool     // file is os.Stdout, which is not ours to close
 	err      error    // the first failed Write: Commit refuses after it
+
+	object *pendingObject // in place of all the others, where path is one
 }
 
 // WriteFile writes the file at path through write, whole or not at all. An error of write is returned as it is.
 // The writer that write gets is buffered.
 func WriteFile(path string, write func(io.Writer) error) error {
-	p, err := Create(path)
+	return WriteFileContext(ProcessContext(), path, write)
+}
+
+// WriteFileContext is WriteFile, and the upload of an object ends with ctx.
+func WriteFileContext(ctx context.Context, path string, write func(io.Writer) error) error {
+	p, err := CreateContext(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -55,10 +64,21 @@ func WriteFile(path string, write func(io.Writer) error) error {
 
 // Create begins the file at path. A missing folder, a folder in the file's place or a lack of permission is found
 // here, before any work is done. Devices and pipes (/dev/null) are written straight through; a symbolic link stays
-// a link, and the file that it names is replaced.
-func Create(path string) (*Pending, error) {
+// a link, and the file that it names is replaced. Of an object (s3://BUCKET/KEY) it is looked at here whether there is
+// such a bucket; its upload ends with the context of Until.
+func Create(path string) (*Pending, error) { return CreateContext(ProcessContext(), path) }
+
+// CreateContext is Create, and the upload of an object ends with ctx.
+func CreateContext(ctx context.Context, path string) (*Pending, error) {
 	if path == Stdout {
 		return &Pending{path: "standard output", file: os.Stdout, standard: true}, nil
+	}
+	if object.Is(path) {
+		o, err := createObject(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		return &Pending{path: path, object: o}, nil
 	}
 	p := &Pending{path: path, target: path}
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
@@ -119,6 +139,9 @@ func (p *Pending) openTemporary() error {
 
 // Write appends to the file that is not visible yet.
 func (p *Pending) Write(b []byte) (int, error) {
+	if p.object != nil {
+		return p.object.write(b)
+	}
 	if p.file == nil {
 		return 0, failed(p.path, errFinished, "cannot be written")
 	}
@@ -136,6 +159,9 @@ func (p *Pending) Write(b []byte) (int, error) {
 // Commit makes the file visible under its path, replacing what was there. On an error the old file, if any, is
 // still there and nothing else is left.
 func (p *Pending) Commit() error {
+	if p.object != nil {
+		return p.object.commit(object.Condition{})
+	}
 	if p.file == nil {
 		return failed(p.path, errFinished, "cannot be committed")
 	}
@@ -176,6 +202,10 @@ func (p *Pending) Commit() error {
 
 // Abort drops the file. After a Commit or another Abort it does nothing, so that it can be deferred.
 func (p *Pending) Abort() {
+	if p.object != nil {
+		p.object.abort()
+		return
+	}
 	if p.file == nil {
 		return
 	}

@@ -14,6 +14,10 @@ import (
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
+// maxTrace is the longest traceparent that a task may bring: it has 55 bytes today. A longer one is left out, since nothing
+// but spans depends on it.
+const maxTrace = 128
+
 // EncodeBody encodes what is the same for all workers of a round: everything but epoch, round, kind and partitions. A
 // Reload has none itself.
 func EncodeBody(t *Task) (*pb.TaskBody, error) {
@@ -64,7 +68,7 @@ func EncodeTask(t *Task, body *pb.TaskBody) ([]byte, error) {
 			return nil, err
 		}
 	}
-	m := &pb.Task{Epoch: t.Epoch, Round: t.Round, Kind: string(t.Kind), Partitions: make([]uint32, len(t.Partitions)), Body: body}
+	m := &pb.Task{Epoch: t.Epoch, Round: t.Round, Kind: string(t.Kind), Trace: []byte(t.Trace), Partitions: make([]uint32, len(t.Partitions)), Body: body}
 	for i, id := range t.Partitions {
 		if id < 0 || id > math.MaxInt32 {
 			return nil, wrong("partitions", "%d is out of range", id)
@@ -82,6 +86,9 @@ func DecodeTask(data []byte) (*Task, error) {
 		return nil, err
 	}
 	t := &Task{Epoch: m.Epoch, Round: m.Round, Kind: Kind(m.Kind)}
+	if len(m.Trace) <= maxTrace {
+		t.Trace = string(m.Trace)
+	}
 	if m.Body == nil {
 		return nil, wrong("body", "missing")
 	}

@@ -7,7 +7,8 @@ import (
 
 // Protocol is the version of the messages. Coordinators, workers and submitters of different ones refuse each other.
 // Since 2 a transform has weights, orders and folded levels, which a worker of 1 would pass over without a word.
-const Protocol = 2
+// Since 3 objects are pinned by their ETags, which one of 2 would not look at.
+const Protocol = 3
 
 // MaxDescription is how large the description of a table may be, which is one message. It names each file twice, and a
 // folder may have a hundred thousand.
@@ -77,7 +78,9 @@ type Task struct {
 	Round      uint64 // counts the rounds of a job
 	Kind       Kind
 	Partitions []int // ascending
-	Input      *Input
+	// Trace is the traceparent that the round has its spans under; empty where nobody traces, and of no meaning otherwise.
+	Trace string
+	Input *Input
 
 	Search    *feature.QuantileSearch // Quantiles
 	Transform *feature.Transform      // Directions, Load, and Label of rows that are not held

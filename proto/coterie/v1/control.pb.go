@@ -120,6 +120,7 @@ type Hello struct {
 	Memory        uint64                 `protobuf:"varint,9,opt,name=memory,proto3" json:"memory,omitempty"` // bytes that partitions may take
 	Kernel        string                 `protobuf:"bytes,10,opt,name=kernel,proto3" json:"kernel,omitempty"` // instruction-set tier
 	Held          []*Held                `protobuf:"bytes,11,rep,name=held,proto3" json:"held,omitempty"`
+	Spills        bool                   `protobuf:"varint,12,opt,name=spills,proto3" json:"spills,omitempty"` // Points that find no room in memory go to a disk
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +230,13 @@ func (x *Hello) GetHeld() []*Held {
 		return x.Held
 	}
 	return nil
+}
+
+func (x *Hello) GetSpills() bool {
+	if x != nil {
+		return x.Spills
+	}
+	return false
 }
 
 // Held is partitions that lie in a worker's memory already.
@@ -757,7 +765,7 @@ const file_coterie_v1_control_proto_rawDesc = "" +
 	"WorkerNote\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.coterie.v1.HelloH\x00R\x05hello\x12&\n" +
 	"\x04beat\x18\x02 \x01(\v2\x10.coterie.v1.BeatH\x00R\x04beatB\x06\n" +
-	"\x04note\"\xa5\x02\n" +
+	"\x04note\"\xbd\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1e\n" +
@@ -772,7 +780,8 @@ const file_coterie_v1_control_proto_rawDesc = "" +
 	"\x06memory\x18\t \x01(\x04R\x06memory\x12\x16\n" +
 	"\x06kernel\x18\n" +
 	" \x01(\tR\x06kernel\x12$\n" +
-	"\x04held\x18\v \x03(\v2\x10.coterie.v1.HeldR\x04held\"8\n" +
+	"\x04held\x18\v \x03(\v2\x10.coterie.v1.HeldR\x04held\x12\x16\n" +
+	"\x06spills\x18\f \x01(\bR\x06spills\"8\n" +
 	"\x04Held\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1e\n" +
 	"\n" +

@@ -1120,12 +1120,16 @@ func (x *Description) GetPins() []*Pin {
 }
 
 type ColumnInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Kind          uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Float32       bool                   `protobuf:"varint,3,opt,name=float32,proto3" json:"float32,omitempty"`
-	Integer       bool                   `protobuf:"varint,4,opt,name=integer,proto3" json:"integer,omitempty"`
-	Unusable      string                 `protobuf:"bytes,5,opt,name=unusable,proto3" json:"unusable,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind     uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Float32  bool                   `protobuf:"varint,3,opt,name=float32,proto3" json:"float32,omitempty"`
+	Integer  bool                   `protobuf:"varint,4,opt,name=integer,proto3" json:"integer,omitempty"`
+	Unusable string                 `protobuf:"bytes,5,opt,name=unusable,proto3" json:"unusable,omitempty"`
+	// It is told by the names of folders, and not a feature unless it is named.
+	Partition bool `protobuf:"varint,6,opt,name=partition,proto3" json:"partition,omitempty"`
+	// The file holds float64, or times as numbers.
+	Stored        bool `protobuf:"varint,7,opt,name=stored,proto3" json:"stored,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1195,12 +1199,28 @@ func (x *ColumnInfo) GetUnusable() string {
 	return ""
 }
 
-// Pin is what a file was when a job was made; every worker holds its own view of the file against it.
+func (x *ColumnInfo) GetPartition() bool {
+	if x != nil {
+		return x.Partition
+	}
+	return false
+}
+
+func (x *ColumnInfo) GetStored() bool {
+	if x != nil {
+		return x.Stored
+	}
+	return false
+}
+
+// Pin is what a file or an object was when a job was made; every worker holds its own view of it against that.
 type Pin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
 	ModifiedNanos int64                  `protobuf:"varint,3,opt,name=modified_nanos,json=modifiedNanos,proto3" json:"modified_nanos,omitempty"`
+	// Of an object: nothing else is read under its name.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1254,6 +1274,13 @@ func (x *Pin) GetModifiedNanos() int64 {
 		return x.ModifiedNanos
 	}
 	return 0
+}
+
+func (x *Pin) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
 }
 
 var File_coterie_v1_data_proto protoreflect.FileDescriptor
@@ -1347,18 +1374,21 @@ const file_coterie_v1_data_proto_rawDesc = "" +
 	"\x04cuts\x18\x03 \x03(\x03R\x04cuts\x12\x14\n" +
 	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12\x14\n" +
 	"\x05names\x18\x05 \x03(\tR\x05names\x12#\n" +
-	"\x04pins\x18\x06 \x03(\v2\x0f.coterie.v1.PinR\x04pins\"\x84\x01\n" +
+	"\x04pins\x18\x06 \x03(\v2\x0f.coterie.v1.PinR\x04pins\"\xba\x01\n" +
 	"\n" +
 	"ColumnInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x18\n" +
 	"\afloat32\x18\x03 \x01(\bR\afloat32\x12\x18\n" +
 	"\ainteger\x18\x04 \x01(\bR\ainteger\x12\x1a\n" +
-	"\bunusable\x18\x05 \x01(\tR\bunusable\"T\n" +
+	"\bunusable\x18\x05 \x01(\tR\bunusable\x12\x1c\n" +
+	"\tpartition\x18\x06 \x01(\bR\tpartition\x12\x16\n" +
+	"\x06stored\x18\a \x01(\bR\x06stored\"h\n" +
 	"\x03Pin\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12%\n" +
-	"\x0emodified_nanos\x18\x03 \x01(\x03R\rmodifiedNanos2\xbc\x01\n" +
+	"\x0emodified_nanos\x18\x03 \x01(\x03R\rmodifiedNanos\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag2\xbc\x01\n" +
 	"\tSubmitter\x124\n" +
 	"\x04Read\x12\x17.coterie.v1.ReadRequest\x1a\x11.coterie.v1.Block0\x01\x126\n" +
 	"\x06Locate\x12\x19.coterie.v1.LocateRequest\x1a\x11.coterie.v1.Place\x12A\n" +

@@ -1857,6 +1857,7 @@ type JobRecord struct {
 	Info          *JobInfo               `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
 	Ticket        string                 `protobuf:"bytes,2,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	Failure       *Failure               `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	Trace         string                 `protobuf:"bytes,4,opt,name=trace,proto3" json:"trace,omitempty"` // traceparent that it was submitted under
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1910,6 +1911,13 @@ func (x *JobRecord) GetFailure() *Failure {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *JobRecord) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
 }
 
 // FitState is a checkpoint: where a fit has come to, without anything that workers hold.
@@ -2203,6 +2211,7 @@ type ShowReply struct {
 	Info          *JobInfo               `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
 	Fit           bool                   `protobuf:"varint,2,opt,name=fit,proto3" json:"fit,omitempty"`     // a fit, whose result makes a model
 	Sweep         bool                   `protobuf:"varint,3,opt,name=sweep,proto3" json:"sweep,omitempty"` // a sweep, whose result is a SweepResult
+	Work          []*WorkerWork          `protobuf:"bytes,4,rep,name=work,proto3" json:"work,omitempty"`    // in the iterations since this coordinator began with the job, by name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2258,6 +2267,98 @@ func (x *ShowReply) GetSweep() bool {
 	return false
 }
 
+func (x *ShowReply) GetWork() []*WorkerWork {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+// WorkerWork is what a worker was asked for and gave in the iterations of a job.
+type WorkerWork struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Answers       uint64                 `protobuf:"varint,2,opt,name=answers,proto3" json:"answers,omitempty"`
+	Rows          uint64                 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`                                        // of all answers together
+	Micros        uint64                 `protobuf:"varint,4,opt,name=micros,proto3" json:"micros,omitempty"`                                    // that it computed for them, as it says
+	SentBytes     uint64                 `protobuf:"varint,5,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`             // encoded tasks
+	ReceivedBytes uint64                 `protobuf:"varint,6,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"` // encoded answers
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerWork) Reset() {
+	*x = WorkerWork{}
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerWork) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerWork) ProtoMessage() {}
+
+func (x *WorkerWork) ProtoReflect() protoreflect.Message {
+	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerWork.ProtoReflect.Descriptor instead.
+func (*WorkerWork) Descriptor() ([]byte, []int) {
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *WorkerWork) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *WorkerWork) GetAnswers() uint64 {
+	if x != nil {
+		return x.Answers
+	}
+	return 0
+}
+
+func (x *WorkerWork) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *WorkerWork) GetMicros() uint64 {
+	if x != nil {
+		return x.Micros
+	}
+	return 0
+}
+
+func (x *WorkerWork) GetSentBytes() uint64 {
+	if x != nil {
+		return x.SentBytes
+	}
+	return 0
+}
+
+func (x *WorkerWork) GetReceivedBytes() uint64 {
+	if x != nil {
+		return x.ReceivedBytes
+	}
+	return 0
+}
+
 type CancelRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -2267,7 +2368,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2279,7 +2380,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[27]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2292,7 +2393,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{27}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CancelRequest) GetJob() string {
@@ -2310,7 +2411,7 @@ type CancelReply struct {
 
 func (x *CancelReply) Reset() {
 	*x = CancelReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +2423,7 @@ func (x *CancelReply) String() string {
 func (*CancelReply) ProtoMessage() {}
 
 func (x *CancelReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[28]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +2436,7 @@ func (x *CancelReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
 func (*CancelReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{28}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
 }
 
 type ResumeRequest struct {
@@ -2347,7 +2448,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2359,7 +2460,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[29]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2372,7 +2473,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{29}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ResumeRequest) GetJob() string {
@@ -2390,7 +2491,7 @@ type ResumeReply struct {
 
 func (x *ResumeReply) Reset() {
 	*x = ResumeReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2503,7 @@ func (x *ResumeReply) String() string {
 func (*ResumeReply) ProtoMessage() {}
 
 func (x *ResumeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[30]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2516,7 @@ func (x *ResumeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeReply.ProtoReflect.Descriptor instead.
 func (*ResumeReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{30}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{31}
 }
 
 type StatusRequest struct {
@@ -2426,7 +2527,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2539,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[31]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2552,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{31}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{32}
 }
 
 type StatusReply struct {
@@ -2466,7 +2567,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[32]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2579,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[32]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2592,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{32}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StatusReply) GetWorkers() []*WorkerInfo {
@@ -2535,13 +2636,14 @@ type WorkerInfo struct {
 	MemoryUsed    uint64                 `protobuf:"varint,9,opt,name=memory_used,json=memoryUsed,proto3" json:"memory_used,omitempty"`
 	SilentMillis  int64                  `protobuf:"varint,10,opt,name=silent_millis,json=silentMillis,proto3" json:"silent_millis,omitempty"`
 	Threads       uint32                 `protobuf:"varint,11,opt,name=threads,proto3" json:"threads,omitempty"` // its share of the rows is in proportion
+	Spills        bool                   `protobuf:"varint,12,opt,name=spills,proto3" json:"spills,omitempty"`   // Points that find no room in memory go to a disk
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_coterie_v1_jobs_proto_msgTypes[33]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2655,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_coterie_v1_jobs_proto_msgTypes[33]
+	mi := &file_coterie_v1_jobs_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2566,7 +2668,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{33}
+	return file_coterie_v1_jobs_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WorkerInfo) GetName() string {
@@ -2644,6 +2746,13 @@ func (x *WorkerInfo) GetThreads() uint32 {
 		return x.Threads
 	}
 	return 0
+}
+
+func (x *WorkerInfo) GetSpills() bool {
+	if x != nil {
+		return x.Spills
+	}
+	return false
 }
 
 var File_coterie_v1_jobs_proto protoreflect.FileDescriptor
@@ -2816,11 +2925,12 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"speculated\x18\x0e \x01(\rR\n" +
 	"speculated\x12\x18\n" +
 	"\arefused\x18\x0f \x01(\rR\arefused\x12\x1a\n" +
-	"\bdetached\x18\x10 \x01(\bR\bdetached\"{\n" +
+	"\bdetached\x18\x10 \x01(\bR\bdetached\"\x91\x01\n" +
 	"\tJobRecord\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x16\n" +
 	"\x06ticket\x18\x02 \x01(\tR\x06ticket\x12-\n" +
-	"\afailure\x18\x03 \x01(\v2\x13.coterie.v1.FailureR\afailure\"\x98\x04\n" +
+	"\afailure\x18\x03 \x01(\v2\x13.coterie.v1.FailureR\afailure\x12\x14\n" +
+	"\x05trace\x18\x04 \x01(\tR\x05trace\"\x98\x04\n" +
 	"\bFitState\x12\x18\n" +
 	"\alargest\x18\x01 \x01(\x01R\alargest\x12\x1c\n" +
 	"\ttransform\x18\x02 \x01(\fR\ttransform\x12*\n" +
@@ -2846,11 +2956,21 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\tconverged\x18\x04 \x01(\bR\tconverged\x12$\n" +
 	"\x04sums\x18\x05 \x01(\v2\x10.coterie.v1.SumsR\x04sums\"\x1f\n" +
 	"\vShowRequest\x12\x10\n" +
-	"\x03job\x18\x01 \x01(\tR\x03job\"\\\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"\x88\x01\n" +
 	"\tShowReply\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x10\n" +
 	"\x03fit\x18\x02 \x01(\bR\x03fit\x12\x14\n" +
-	"\x05sweep\x18\x03 \x01(\bR\x05sweep\"!\n" +
+	"\x05sweep\x18\x03 \x01(\bR\x05sweep\x12*\n" +
+	"\x04work\x18\x04 \x03(\v2\x16.coterie.v1.WorkerWorkR\x04work\"\xb0\x01\n" +
+	"\n" +
+	"WorkerWork\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x18\n" +
+	"\aanswers\x18\x02 \x01(\x04R\aanswers\x12\x12\n" +
+	"\x04rows\x18\x03 \x01(\x04R\x04rows\x12\x16\n" +
+	"\x06micros\x18\x04 \x01(\x04R\x06micros\x12\x1d\n" +
+	"\n" +
+	"sent_bytes\x18\x05 \x01(\x04R\tsentBytes\x12%\n" +
+	"\x0ereceived_bytes\x18\x06 \x01(\x04R\rreceivedBytes\"!\n" +
 	"\rCancelRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\"\r\n" +
 	"\vCancelReply\"!\n" +
@@ -2862,7 +2982,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\aworkers\x18\x01 \x03(\v2\x16.coterie.v1.WorkerInfoR\aworkers\x12'\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x13.coterie.v1.JobInfoR\x04jobs\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\tR\aversion\"\xb0\x02\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\xc8\x02\n" +
 	"\n" +
 	"WorkerInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -2879,7 +2999,8 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"memoryUsed\x12#\n" +
 	"\rsilent_millis\x18\n" +
 	" \x01(\x03R\fsilentMillis\x12\x18\n" +
-	"\athreads\x18\v \x01(\rR\athreads2\xd0\x04\n" +
+	"\athreads\x18\v \x01(\rR\athreads\x12\x16\n" +
+	"\x06spills\x18\f \x01(\bR\x06spills2\xd0\x04\n" +
 	"\x04Jobs\x12@\n" +
 	"\bDescribe\x12\x1b.coterie.v1.DescribeRequest\x1a\x17.coterie.v1.Description\x12;\n" +
 	"\x06Submit\x12\x16.coterie.v1.SubmitPart\x1a\x17.coterie.v1.SubmitReply(\x01\x12;\n" +
@@ -2904,7 +3025,7 @@ func file_coterie_v1_jobs_proto_rawDescGZIP() []byte {
 	return file_coterie_v1_jobs_proto_rawDescData
 }
 
-var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_coterie_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_coterie_v1_jobs_proto_goTypes = []any{
 	(*SubmitPart)(nil),      // 0: coterie.v1.SubmitPart
 	(*SubmitHead)(nil),      // 1: coterie.v1.SubmitHead
@@ -2933,91 +3054,93 @@ var file_coterie_v1_jobs_proto_goTypes = []any{
 	(*RunState)(nil),        // 24: coterie.v1.RunState
 	(*ShowRequest)(nil),     // 25: coterie.v1.ShowRequest
 	(*ShowReply)(nil),       // 26: coterie.v1.ShowReply
-	(*CancelRequest)(nil),   // 27: coterie.v1.CancelRequest
-	(*CancelReply)(nil),     // 28: coterie.v1.CancelReply
-	(*ResumeRequest)(nil),   // 29: coterie.v1.ResumeRequest
-	(*ResumeReply)(nil),     // 30: coterie.v1.ResumeReply
-	(*StatusRequest)(nil),   // 31: coterie.v1.StatusRequest
-	(*StatusReply)(nil),     // 32: coterie.v1.StatusReply
-	(*WorkerInfo)(nil),      // 33: coterie.v1.WorkerInfo
-	(*Input)(nil),           // 34: coterie.v1.Input
-	(*Pin)(nil),             // 35: coterie.v1.Pin
-	(*Description)(nil),     // 36: coterie.v1.Description
-	(*Place)(nil),           // 37: coterie.v1.Place
-	(*Matrix)(nil),          // 38: coterie.v1.Matrix
-	(*Failure)(nil),         // 39: coterie.v1.Failure
-	(*Intake)(nil),          // 40: coterie.v1.Intake
-	(*BadRow)(nil),          // 41: coterie.v1.BadRow
-	(*Totals)(nil),          // 42: coterie.v1.Totals
-	(*Sums)(nil),            // 43: coterie.v1.Sums
-	(*DescribeRequest)(nil), // 44: coterie.v1.DescribeRequest
-	(*JobRef)(nil),          // 45: coterie.v1.JobRef
-	(*Chunk)(nil),           // 46: coterie.v1.Chunk
+	(*WorkerWork)(nil),      // 27: coterie.v1.WorkerWork
+	(*CancelRequest)(nil),   // 28: coterie.v1.CancelRequest
+	(*CancelReply)(nil),     // 29: coterie.v1.CancelReply
+	(*ResumeRequest)(nil),   // 30: coterie.v1.ResumeRequest
+	(*ResumeReply)(nil),     // 31: coterie.v1.ResumeReply
+	(*StatusRequest)(nil),   // 32: coterie.v1.StatusRequest
+	(*StatusReply)(nil),     // 33: coterie.v1.StatusReply
+	(*WorkerInfo)(nil),      // 34: coterie.v1.WorkerInfo
+	(*Input)(nil),           // 35: coterie.v1.Input
+	(*Pin)(nil),             // 36: coterie.v1.Pin
+	(*Description)(nil),     // 37: coterie.v1.Description
+	(*Place)(nil),           // 38: coterie.v1.Place
+	(*Matrix)(nil),          // 39: coterie.v1.Matrix
+	(*Failure)(nil),         // 40: coterie.v1.Failure
+	(*Intake)(nil),          // 41: coterie.v1.Intake
+	(*BadRow)(nil),          // 42: coterie.v1.BadRow
+	(*Totals)(nil),          // 43: coterie.v1.Totals
+	(*Sums)(nil),            // 44: coterie.v1.Sums
+	(*DescribeRequest)(nil), // 45: coterie.v1.DescribeRequest
+	(*JobRef)(nil),          // 46: coterie.v1.JobRef
+	(*Chunk)(nil),           // 47: coterie.v1.Chunk
 }
 var file_coterie_v1_jobs_proto_depIdxs = []int32{
 	1,  // 0: coterie.v1.SubmitPart.head:type_name -> coterie.v1.SubmitHead
 	4,  // 1: coterie.v1.JobSpec.data:type_name -> coterie.v1.DataSpec
-	34, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
+	35, // 2: coterie.v1.JobSpec.input:type_name -> coterie.v1.Input
 	5,  // 3: coterie.v1.JobSpec.fit:type_name -> coterie.v1.FitSpec
 	7,  // 4: coterie.v1.JobSpec.label:type_name -> coterie.v1.LabelSpec
 	8,  // 5: coterie.v1.JobSpec.labels:type_name -> coterie.v1.LabelOutput
-	35, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
-	36, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
+	36, // 6: coterie.v1.DataSpec.pins:type_name -> coterie.v1.Pin
+	37, // 7: coterie.v1.DataSpec.description:type_name -> coterie.v1.Description
 	6,  // 8: coterie.v1.FitSpec.start:type_name -> coterie.v1.Start
-	37, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
-	38, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
+	38, // 9: coterie.v1.Start.places:type_name -> coterie.v1.Place
+	39, // 10: coterie.v1.LabelSpec.centroids:type_name -> coterie.v1.Matrix
 	12, // 11: coterie.v1.JobEvent.state:type_name -> coterie.v1.JobState
 	13, // 12: coterie.v1.JobEvent.phase:type_name -> coterie.v1.PhaseEvent
 	14, // 13: coterie.v1.JobEvent.iteration:type_name -> coterie.v1.IterationEvent
 	15, // 14: coterie.v1.JobEvent.rows:type_name -> coterie.v1.RowsEvent
 	11, // 15: coterie.v1.JobEvent.done:type_name -> coterie.v1.JobDone
-	39, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
-	38, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
-	40, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
-	41, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
+	40, // 16: coterie.v1.JobEvent.failure:type_name -> coterie.v1.Failure
+	39, // 17: coterie.v1.JobResult.centroids:type_name -> coterie.v1.Matrix
+	41, // 18: coterie.v1.JobResult.intake:type_name -> coterie.v1.Intake
+	42, // 19: coterie.v1.JobResult.bad:type_name -> coterie.v1.BadRow
 	17, // 20: coterie.v1.JobResult.sweep:type_name -> coterie.v1.SweepResult
 	18, // 21: coterie.v1.SweepResult.candidates:type_name -> coterie.v1.SweepCandidate
-	38, // 22: coterie.v1.SweepCandidate.centroids:type_name -> coterie.v1.Matrix
+	39, // 22: coterie.v1.SweepCandidate.centroids:type_name -> coterie.v1.Matrix
 	21, // 23: coterie.v1.ListReply.jobs:type_name -> coterie.v1.JobInfo
 	21, // 24: coterie.v1.JobRecord.info:type_name -> coterie.v1.JobInfo
-	39, // 25: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
-	42, // 26: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
-	40, // 27: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
-	41, // 28: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
-	38, // 29: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
-	43, // 30: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
+	40, // 25: coterie.v1.JobRecord.failure:type_name -> coterie.v1.Failure
+	43, // 26: coterie.v1.FitState.totals:type_name -> coterie.v1.Totals
+	41, // 27: coterie.v1.FitState.intake:type_name -> coterie.v1.Intake
+	42, // 28: coterie.v1.FitState.bad:type_name -> coterie.v1.BadRow
+	39, // 29: coterie.v1.FitState.centroids:type_name -> coterie.v1.Matrix
+	44, // 30: coterie.v1.FitState.sums:type_name -> coterie.v1.Sums
 	16, // 31: coterie.v1.FitState.best:type_name -> coterie.v1.JobResult
 	24, // 32: coterie.v1.FitState.others:type_name -> coterie.v1.RunState
-	38, // 33: coterie.v1.RunState.centroids:type_name -> coterie.v1.Matrix
-	43, // 34: coterie.v1.RunState.sums:type_name -> coterie.v1.Sums
+	39, // 33: coterie.v1.RunState.centroids:type_name -> coterie.v1.Matrix
+	44, // 34: coterie.v1.RunState.sums:type_name -> coterie.v1.Sums
 	21, // 35: coterie.v1.ShowReply.info:type_name -> coterie.v1.JobInfo
-	33, // 36: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
-	21, // 37: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
-	44, // 38: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
-	0,  // 39: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
-	9,  // 40: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
-	19, // 41: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
-	25, // 42: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
-	45, // 43: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
-	45, // 44: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
-	27, // 45: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
-	29, // 46: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
-	31, // 47: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
-	36, // 48: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
-	2,  // 49: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
-	10, // 50: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
-	20, // 51: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
-	26, // 52: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
-	46, // 53: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
-	46, // 54: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
-	28, // 55: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
-	30, // 56: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
-	32, // 57: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
-	48, // [48:58] is the sub-list for method output_type
-	38, // [38:48] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	27, // 36: coterie.v1.ShowReply.work:type_name -> coterie.v1.WorkerWork
+	34, // 37: coterie.v1.StatusReply.workers:type_name -> coterie.v1.WorkerInfo
+	21, // 38: coterie.v1.StatusReply.jobs:type_name -> coterie.v1.JobInfo
+	45, // 39: coterie.v1.Jobs.Describe:input_type -> coterie.v1.DescribeRequest
+	0,  // 40: coterie.v1.Jobs.Submit:input_type -> coterie.v1.SubmitPart
+	9,  // 41: coterie.v1.Jobs.Follow:input_type -> coterie.v1.FollowRequest
+	19, // 42: coterie.v1.Jobs.List:input_type -> coterie.v1.ListRequest
+	25, // 43: coterie.v1.Jobs.Show:input_type -> coterie.v1.ShowRequest
+	46, // 44: coterie.v1.Jobs.Spec:input_type -> coterie.v1.JobRef
+	46, // 45: coterie.v1.Jobs.Result:input_type -> coterie.v1.JobRef
+	28, // 46: coterie.v1.Jobs.Cancel:input_type -> coterie.v1.CancelRequest
+	30, // 47: coterie.v1.Jobs.Resume:input_type -> coterie.v1.ResumeRequest
+	32, // 48: coterie.v1.Jobs.Status:input_type -> coterie.v1.StatusRequest
+	37, // 49: coterie.v1.Jobs.Describe:output_type -> coterie.v1.Description
+	2,  // 50: coterie.v1.Jobs.Submit:output_type -> coterie.v1.SubmitReply
+	10, // 51: coterie.v1.Jobs.Follow:output_type -> coterie.v1.JobEvent
+	20, // 52: coterie.v1.Jobs.List:output_type -> coterie.v1.ListReply
+	26, // 53: coterie.v1.Jobs.Show:output_type -> coterie.v1.ShowReply
+	47, // 54: coterie.v1.Jobs.Spec:output_type -> coterie.v1.Chunk
+	47, // 55: coterie.v1.Jobs.Result:output_type -> coterie.v1.Chunk
+	29, // 56: coterie.v1.Jobs.Cancel:output_type -> coterie.v1.CancelReply
+	31, // 57: coterie.v1.Jobs.Resume:output_type -> coterie.v1.ResumeReply
+	33, // 58: coterie.v1.Jobs.Status:output_type -> coterie.v1.StatusReply
+	49, // [49:59] is the sub-list for method output_type
+	39, // [39:49] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_coterie_v1_jobs_proto_init() }
@@ -3047,7 +3170,7 @@ func file_coterie_v1_jobs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_coterie_v1_jobs_proto_rawDesc), len(file_coterie_v1_jobs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

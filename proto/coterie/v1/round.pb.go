@@ -32,6 +32,7 @@ type Task struct {
 	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	Partitions    []uint32               `protobuf:"varint,4,rep,packed,name=partitions,proto3" json:"partitions,omitempty"` // ascending
 	Body          *TaskBody              `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`                     // the same for all workers of a round
+	Trace         []byte                 `protobuf:"bytes,6,opt,name=trace,proto3" json:"trace,omitempty"`                   // traceparent of the round, in ASCII; empty: nobody traces
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -97,6 +98,13 @@ func (x *Task) GetPartitions() []uint32 {
 func (x *Task) GetBody() *TaskBody {
 	if x != nil {
 		return x.Body
+	}
+	return nil
+}
+
+func (x *Task) GetTrace() []byte {
+	if x != nil {
+		return x.Trace
 	}
 	return nil
 }
@@ -1771,7 +1779,7 @@ var File_coterie_v1_round_proto protoreflect.FileDescriptor
 const file_coterie_v1_round_proto_rawDesc = "" +
 	"\n" +
 	"\x16coterie/v1/round.proto\x12\n" +
-	"coterie.v1\"\x90\x01\n" +
+	"coterie.v1\"\xa6\x01\n" +
 	"\x04Task\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x12\n" +
@@ -1779,7 +1787,8 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x04 \x03(\rR\n" +
 	"partitions\x12(\n" +
-	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\"\x8e\x04\n" +
+	"\x04body\x18\x05 \x01(\v2\x14.coterie.v1.TaskBodyR\x04body\x12\x14\n" +
+	"\x05trace\x18\x06 \x01(\fR\x05trace\"\x8e\x04\n" +
 	"\bTaskBody\x12'\n" +
 	"\x05input\x18\x01 \x01(\v2\x11.coterie.v1.InputR\x05input\x12\x16\n" +
 	"\x06search\x18\x02 \x01(\fR\x06search\x12\x1c\n" +

@@ -1,0 +1,40 @@
+package capacity
+
+import (
+	"math"
+	"testing"
+)
+
+func TestMemoryIsDividedByBytes(t *testing.T) {
+	h := Holding{Rows: 10 << 20, Largest: 1 << 18, Point: 32, State: 8, Threads: 2, K: 8, D: 8}
+	whole := Divide(math.MaxInt64, h).Least
+	for _, limit := range []int64{0, whole, math.MaxInt64} {
+		if d := Divide(limit, h); d.Spilled != 0 || !d.Fits() || d.Hot < h.Rows*h.Point {
+			t.Errorf("%d bytes: got %+v, want all in memory", limit, d)
+		}
+	}
+	least := Divide(1, h).Least
+	last := int64(-1)
+	for limit := least; limit < whole; limit += (whole - least) / 50 {
+		d := Divide(limit, h)
+		if !d.Fits() || d.Hot < 0 || d.Hot+d.Spilled != h.Rows*h.Point || d.Spilled == 0 || d.Fixed+d.State+d.Working+d.Hot > limit || d.Loads < 1 || d.Loads > 2 {
+			t.Errorf("%d bytes: got %+v", limit, d)
+		}
+		if int64(d.Chunk) < chunkRows*h.Point || d.Chunk > largeChunk || d.Buffers < 1 {
+			t.Errorf("%d bytes: got %d chunks of %d bytes", limit, d.Buffers, d.Chunk)
+		}
+		if d.Loads == 1 && d.Hot < last { // with one partition on its way more memory is never less of it
+			t.Errorf("%d bytes: got %d bytes of Points in memory, fewer than with a smaller limit", limit, d.Hot)
+		}
+		if last = d.Hot; d.Loads > 1 {
+			last = -1
+		}
+	}
+	if d := Divide(least-1, h); d.Fits() || d.Least != least {
+		t.Errorf("a byte less than will do: got %+v", d)
+	}
+	wide := Divide(1<<30, Holding{Rows: 1 << 20, Largest: 1 << 14, Point: 4 * 65536, State: 8, Threads: 1, K: 1, D: 65536})
+	if wide.Chunk < chunkRows*4*65536 {
+		t.Errorf("wide rows: got chunks of %d bytes, which have no room for %d rows", wide.Chunk, chunkRows)
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package spill
+
+import "runtime"
+
+var unlinks = runtime.GOOS != "windows"

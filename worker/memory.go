@@ -1,0 +1,401 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/capacity"
+	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/spill"
+	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
+)
+
+// memory is how an engine keeps to its limit: Points that find no room are spilled, the first that come stay. What is known of
+// rows never leaves memory, so Points give way to it. Engine.mu guards all of it but for buffers, which belong to the pass.
+type memory struct {
+	hot     int64 // bytes of Points and ids in memory
+	now     capacity.Division
+	file    *spill.File
+	buffers [][]byte
+	read    int64 // from files that are closed
+}
+
+// chunk is some rows of a holding on the disk.
+type chunk struct {
+	lo, hi int
+	at     spill.Extent
+}
+
+// spilled says whether the holding's Points are on the disk.
+func (h *holding) spilled() bool { return h.chunks != nil }
+
+// hotBytes is what the Points and ids of a holding take in memory.
+func (h *holding) hotBytes() int64 {
+	bytes := int64(0)
+	if !h.spilled() {
+		bytes = pointsBytes(h.points)
+		if h.ids != nil {
+			bytes += int64(h.ids.Bytes())
+		}
+	}
+	if h.folded != nil {
+		bytes += int64(h.folded.Rows()) * int64(4*h.folded.Columns()+4)
+	}
+	return bytes
+}
+
+func pointsBytes(p *kmeans.Points) int64 { return int64(p.ChunkBytes(p.Rows())) }
+
+// rowBytes is what a row of so many columns takes that may be spilled: its Point, its weight, its number where rows are left
+// out, and its id where labels want it.
+func rowBytes(columns int, in *wire.Input, ids bool) int64 {
+	bytes := int64(4 * columns)
+	if in.Weight != "" {
+		bytes += 8
+	}
+	if in.Spec.Missing == feature.Drop || in.BadRows == wire.BadRowsQuarantine || in.ID != "" && in.Duplicates != wire.DuplicatesFail {
+		bytes += 8
+	}
+	if ids && in.ID != "" {
+		bytes += idBytes
+	}
+	return bytes
+}
+
+// HoldingOf is what a worker of so many threads holds that has all rows of a job of one run: what plan reckons with.
+func HoldingOf(rows, largest int64, columns, k, threads int, in *wire.Input, a kmeans.Algorithm, labels bool) capacity.Holding {
+	state := a.TrackBytes(k, columns)
+	if in.ID != "" && in.Duplicates == wire.DuplicatesFail {
+		state = max(state, idBytes) // they wait to be compared, until the next round
+	}
+	return capacity.Holding{Rows: rows, Largest: largest, Point: rowBytes(columns, in, labels), State: int64(state), Labels: labels,
+		Threads: threads, K: k, D: columns}
+}
+
+// rowsOf counts the rows of partitions that are held or asked for, and of the largest of all.
+func (e *Engine) rowsOf(asked []int) (rows, largest int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	parts := e.config.Manifest.Partitions
+	for id, h := range e.held {
+		if !slices.Contains(asked, id) {
+			rows += int64(h.points.Rows())
+		}
+	}
+	for _, id := range asked {
+		rows += parts[id].Rows
+	}
+	for _, p := range parts {
+		largest = max(largest, p.Rows)
+	}
+	return rows, largest
+}
+
+// divide prepares for a task that reads rows into memory: it decides how many of them stay there, and makes room by spilling
+// what is held already. The caller has the pass.
+func (e *Engine) divide(t *wire.Task) error {
+	if e.config.Memory <= 0 {
+		return nil
+	}
+	columns, k := len(t.Input.Spec.Numeric), t.K
+	if t.Transform != nil {
+		columns = t.Transform.Width()
+	}
+	rows, largest := e.rowsOf(t.Partitions)
+	labels := e.config.Labels != nil
+	h := HoldingOf(rows, largest, columns, k, e.config.Threads, t.Input, "", labels)
+	h.State = max(h.State, int64(e.runBytes))
+	return e.settleOn(e.config.Divide(e.config.Memory, h))
+}
+
+// yield has Points give way to what the runs of a round are going to know of rows. The caller has the pass.
+func (e *Engine) yield(tasks []*wire.Task) error {
+	if e.config.Memory <= 0 {
+		return nil
+	}
+	columns, k := 0, 0
+	for _, t := range tasks {
+		if t.Centroids != nil {
+			columns, k = t.Centroids.D, max(k, t.Centroids.K)
+		}
+	}
+	h := capacity.Holding{Threads: e.config.Threads, K: k, D: columns, Labels: e.config.Labels != nil}
+	e.mu.Lock()
+	points := int64(0)
+	for _, held := range e.held {
+		n := int64(held.points.Rows())
+		h.Rows, h.Largest = h.Rows+n, max(h.Largest, n)
+		points += pointsBytes(held.points)
+		if held.ids != nil || held.idsAt != nil {
+			points += idBytes * n
+		}
+	}
+	h.State = int64(e.runBytes)
+	e.mu.Unlock()
+	h.Point = (points + h.Rows - 1) / max(h.Rows, 1)
+	return e.settleOn(e.config.Divide(e.config.Memory, h))
+}
+
+// tooLittle is a memory that does not do. On a cluster another worker's may: see session.deliver.
+type tooLittle struct{ as *fault.Error }
+
+func (t tooLittle) Error() string { return t.as.Error() }
+func (t tooLittle) Unwrap() error { return t.as }
+
+// settleOn goes by a division from now on.
+func (e *Engine) settleOn(d capacity.Division) error {
+	if !d.Fits() {
+		return tooLittle{fault.Failedf(nil, "%s of memory are not enough for the rows that are to be held: labels and bounds take %s, and a partition on its way in %s",
+			sizeOf(d.Limit), sizeOf(d.State), sizeOf(d.Least-d.State-d.Fixed)).Do("at least --memory %s will do", sizeUp(d.Least))}
+	}
+	m := &e.memory
+	if d.Spilled > 0 && m.file == nil {
+		if e.config.Spill == "" {
+			return tooLittle{fault.Failedf(nil, "%s of memory are not enough, and there is no disk to spill to%s", sizeOf(d.Limit), because(e.config.NoSpill)).
+				Do("name a folder on a disk with --spill, or give --memory %s", sizeUp(d.Fixed+d.State+d.Hot+d.Spilled))}
+		}
+		file, err := spill.Open(e.config.Spill)
+		if err != nil {
+			return err
+		}
+		e.mu.Lock()
+		m.file = file
+		e.mu.Unlock()
+	}
+	e.mu.Lock()
+	d.Chunk, d.Buffers = max(d.Chunk, m.now.Chunk), max(d.Buffers, m.now.Buffers) // what lies there has to find room in buffers
+	if d.Chunk != m.now.Chunk {
+		m.buffers = nil
+	}
+	m.now = d
+	e.rawLimit(d.Hot)
+	e.mu.Unlock()
+	return e.evict(d.Hot)
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+// evict spills held Points until they take no more than so many bytes. The caller has the pass, so that nobody uses them. While
+// they are written others may ask what is held.
+func (e *Engine) evict(most int64) error {
+	for {
+		e.mu.Lock()
+		var last *holding
+		for _, h := range e.held {
+			if !h.spilled() && (last == nil || h.id > last.id) {
+				last = h
+			}
+		}
+		enough := last == nil || e.memory.file == nil || e.memory.hot+e.raw.bytes <= most
+		e.mu.Unlock()
+		if enough {
+			return nil
+		}
+		if err := e.spill(last); err != nil {
+			return err
+		}
+	}
+}
+
+// seats is how many partitions a task may read at one time: memory holds so many on their way in.
+func (e *Engine) seats(t *wire.Task) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t.Kind != wire.Load || e.memory.now.Loads == 0 {
+		return e.config.Threads
+	}
+	return min(e.memory.now.Loads, e.config.Threads)
+}
+
+// takes says whether Points of a partition that was loaded find room in memory, and counts them there if so.
+func (e *Engine) takes(bytes int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.memory.file != nil && e.memory.hot+e.raw.bytes+bytes > e.memory.now.Hot {
+		return false // without a file there was room for all, and what is more is padding
+	}
+	e.memory.hot += bytes
+	return true
+}
+
+// enter puts a partition that was loaded where it is to lie.
+func (e *Engine) enter(h *holding) error {
+	stays := e.takes(h.hotBytes())
+	if !stays {
+		h.folded = nil // there is no room for kinds, and the labels of spilled rows are those of rows
+		stays = e.takes(h.hotBytes())
+	}
+	if !stays {
+		if err := e.spill(h); err != nil {
+			return err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.drop(h.id)
+	e.held[h.id] = h
+	return nil
+}
+
+// drop forgets a partition, and frees what it takes. The caller has mu.
+func (e *Engine) drop(id int) {
+	h := e.held[id]
+	if h == nil {
+		return
+	}
+	delete(e.held, id)
+	e.memory.hot -= h.hotBytes()
+	e.free(h)
+}
+
+// free gives back what a holding takes on the disk.
+func (e *Engine) free(h *holding) {
+	for _, c := range h.chunks {
+		e.memory.file.Free(c.at)
+	}
+	for _, at := range h.idsAt {
+		e.memory.file.Free(at)
+	}
+}
+
+// spill writes the Points of a holding, and its ids, to the disk, and leaves their shell. Of a holding that could not be
+// written nothing is changed. Labels of kinds of rows are not those of rows, so kinds are forgotten, with their cohorts.
+func (e *Engine) spill(h *holding) error {
+	p, size := h.points, e.memory.now.Chunk
+	rows := chunkRows(p, size)
+	buffer := e.spare(size)
+	defer e.spares.Put(&buffer)
+	written := &holding{chunks: []chunk{}}
+	put := func(n int) (spill.Extent, error) {
+		at, err := e.memory.file.Put(buffer[:n])
+		if err != nil {
+			e.free(written)
+		}
+		return at, err
+	}
+	for lo := 0; lo < p.Rows(); lo += rows {
+		hi := min(lo+rows, p.Rows())
+		n := p.ChunkBytes(hi - lo)
+		p.PutChunk(buffer[:n], lo, hi)
+		at, err := put(n)
+		if err != nil {
+			return err
+		}
+		written.chunks = append(written.chunks, chunk{lo, hi, at})
+	}
+	if h.ids != nil {
+		binary := h.ids.AppendBinary(nil)
+		for part := range slices.Chunk(binary, size) {
+			at, err := put(copy(buffer, part))
+			if err != nil {
+				return err
+			}
+			written.idsAt = append(written.idsAt, at)
+		}
+		written.idsBytes = len(binary)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held[h.id] == h {
+		e.memory.hot -= h.hotBytes()
+	}
+	if h.folded != nil {
+		h.folded = nil
+		e.dissolve([]int{h.id})
+	}
+	h.points, h.chunks, h.ids, h.idsAt, h.idsBytes = p.Shell(), written.chunks, nil, written.idsAt, written.idsBytes
+	return nil
+}
+
+// chunkRows is how many rows of p make a chunk of at most so many bytes: whole spans, where it has room for one.
+func chunkRows(p *kmeans.Points, size int) int {
+	rows := max(size/p.ChunkBytes(kmeans.ChunkRows), 1) * kmeans.ChunkRows
+	if rows > kmeans.SpanRows {
+		rows = rows / kmeans.SpanRows * kmeans.SpanRows
+	}
+	return rows
+}
+
+// spare is a buffer for what is not a pass; it goes back to spares.
+func (e *Engine) spare(size int) []byte {
+	if b, ok := e.spares.Get().(*[]byte); ok && len(*b) >= size {
+		return *b
+	}
+	return spill.Buffer(size)
+}
+
+// idsOf are the ids of a holding, nil where there are none.
+func (e *Engine) idsOf(h *holding) (*dataset.IDs, error) {
+	if h.idsAt == nil {
+		return h.ids, nil
+	}
+	text := make([]byte, 0, h.idsBytes)
+	buffer := e.spare(e.chunkSize())
+	defer e.spares.Put(&buffer)
+	for _, at := range h.idsAt {
+		part, err := e.memory.file.Get(at, buffer)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, part...)
+	}
+	ids, err := dataset.ParseIDs(text)
+	if err != nil {
+		return nil, fmt.Errorf("worker: spilled ids: %w", err)
+	}
+	return ids, nil
+}
+
+func (e *Engine) chunkSize() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.memory.now.Chunk
+}
+
+// Spilled is how many bytes lie on the disk, and how many were read from there so far.
+func (e *Engine) Spilled() (used, read int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.memory.file == nil {
+		return 0, e.memory.read
+	}
+	return e.memory.file.Used(), e.memory.read + e.memory.file.ReadBytes()
+}
+
+// Close forgets what is held, and gives the disk its room back. Nothing may be computed any more.
+func (e *Engine) Close() error {
+	e.pass.Lock()
+	defer e.pass.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	clear(e.held)
+	e.cohorts, e.memory.buffers, e.memory.hot = nil, nil, 0
+	file := e.memory.file
+	if file == nil {
+		return nil
+	}
+	e.memory.file, e.memory.read = nil, e.memory.read+file.ReadBytes()
+	return file.Close()
+}
+
+// sizeOf is a number of bytes for people.
+func sizeOf(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// sizeUp is a number of bytes as --memory takes it, rounded up.
+func sizeUp(n int64) string { return fmt.Sprintf("%dMiB", (n+1<<20-1)>>20) }
