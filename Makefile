@@ -3,16 +3,17 @@
 GO        ?= go
 BIN       ?= bin/coterie
 FUZZTIME  ?= 30s
-# The packages where goroutines meet: the race detector runs over these.
+# The packages where goroutines meet: the race detector runs over these. All of them: make race RACE=./...
 RACE      ?= ./coordinator/... ./worker/... ./internal/embedded/... ./internal/pipeline/... \
              ./internal/progress/... ./internal/remote/... ./internal/checkpoint/... ./internal/secure/... \
-             ./internal/cluster/... ./internal/serve/... ./internal/live/... ./dataset/... ./cmd/coterie/...
+             ./internal/cluster/... ./internal/serve/... ./internal/live/... ./internal/object/... ./internal/spill/... \
+             ./internal/trace/... ./dataset/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint generate proto cluster tools e2e release deploy-check deploy-image e2e-kube bench fuzz ci clean
+.PHONY: help build test race lint generate proto cluster tools e2e release deploy-check deploy-image e2e-kube bench bench-objects fuzz ci clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/coterie, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/coterie
@@ -61,6 +62,9 @@ e2e-kube: ## apply all manifests to a real API server of Kubernetes
 
 bench: ## run the benchmarks, five times, for benchstat
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
+
+bench-objects: tools ## how fast tables are read from a real object store, against a plain reader of ranges
+	COTERIE_BENCH=1 COTERIE_TOOLS=$(CURDIR)/bin/tools $(GO) test -count=1 -v -run TestSpeedOfReadingFromAnObjectStore ./internal/e2e
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
