@@ -69,7 +69,9 @@ type Config struct {
 	Read func(rows int64)
 	// Memory is the most that the engine's process may take, if nothing else is in it; 0: not limited. Points that find no room
 	// are spilled to files in the folder Spill; it is empty where there is no disk for that, and NoSpill says why.
-	Memory         int64
+	Memory int64
+	// Shares is how many engines divide what was given between them, of which Memory is one part; messages name the whole. 0: one.
+	Shares         int64
 	Spill, NoSpill string
 	// Divide says what becomes of Memory; nil: capacity.Divide.
 	Divide func(limit int64, h capacity.Holding) capacity.Division

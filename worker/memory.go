@@ -108,7 +108,13 @@ func (e *Engine) divide(t *wire.Task) error {
 	labels := e.config.Labels != nil
 	h := HoldingOf(rows, largest, columns, k, e.config.Threads, t.Input, "", labels)
 	h.State = max(h.State, int64(e.runBytes))
-	return e.settleOn(e.config.Divide(e.config.Memory, h))
+	d := e.config.Divide(e.config.Memory, h)
+	// What is not known yet: how wide rows become before there is a transform, and how many runs there will be.
+	more := d.State
+	if t.Transform == nil {
+		more = d.Least - d.Fixed
+	}
+	return e.settleOn(d, more)
 }
 
 // yield has Points give way to what the runs of a round are going to know of rows. The caller has the pass.
@@ -136,7 +142,7 @@ func (e *Engine) yield(tasks []*wire.Task) error {
 	h.State = int64(e.runBytes)
 	e.mu.Unlock()
 	h.Point = (points + h.Rows - 1) / max(h.Rows, 1)
-	return e.settleOn(e.config.Divide(e.config.Memory, h))
+	return e.settleOn(e.config.Divide(e.config.Memory, h), 0)
 }
 
 // tooLittle is a memory that does not do. On a cluster another worker's may: see session.deliver.
@@ -145,17 +151,19 @@ type tooLittle struct{ as *fault.Error }
 func (t tooLittle) Error() string { return t.as.Error() }
 func (t tooLittle) Unwrap() error { return t.as }
 
-// settleOn goes by a division from now on.
-func (e *Engine) settleOn(d capacity.Division) error {
+// settleOn goes by a division from now on. Where it does not fit, so many bytes more than it says are named as what will do,
+// for what is still to come.
+func (e *Engine) settleOn(d capacity.Division, more int64) error {
+	shares := max(e.config.Shares, 1)
 	if !d.Fits() {
 		return tooLittle{fault.Failedf(nil, "%s of memory are not enough for the rows that are to be held: labels and bounds take %s, and a partition on its way in %s",
-			sizeOf(d.Limit), sizeOf(d.State), sizeOf(d.Least-d.State-d.Fixed)).Do("at least --memory %s will do", sizeUp(d.Least))}
+			sizeOf(d.Limit*shares), sizeOf(d.State*shares), sizeOf((d.Least-d.State-d.Fixed)*shares)).Do("--memory %s will do", sizeUp((d.Least+more)*shares))}
 	}
 	m := &e.memory
 	if d.Spilled > 0 && m.file == nil {
 		if e.config.Spill == "" {
-			return tooLittle{fault.Failedf(nil, "%s of memory are not enough, and there is no disk to spill to%s", sizeOf(d.Limit), because(e.config.NoSpill)).
-				Do("name a folder on a disk with --spill, or give --memory %s", sizeUp(d.Fixed+d.State+d.Hot+d.Spilled))}
+			return tooLittle{fault.Failedf(nil, "%s of memory are not enough, and there is no disk to spill to%s", sizeOf(d.Limit*shares), because(e.config.NoSpill)).
+				Do("name a folder on a disk with --spill, or give --memory %s", sizeUp((d.Fixed+d.State+d.Hot+d.Spilled)*shares))}
 		}
 		file, err := spill.Open(e.config.Spill)
 		if err != nil {

@@ -42,7 +42,7 @@ func Start(ctx context.Context, workers, threads int, config worker.Config) (*Cl
 	if config.Peers == nil {
 		config.Peers = all
 	}
-	config.Memory /= int64(workers)
+	config.Memory, config.Shares = config.Memory/int64(workers), int64(workers)
 	for i := range workers {
 		config.Threads = threadsOf(i, workers, threads)
 		config.Self = nameOf(i)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,20 +154,32 @@ func TestSeedingOfAnyKindGivesTheSameBitsFromTheDisk(t *testing.T) {
 func TestALimitThatIsTooSmallSaysWhichWouldDo(t *testing.T) {
 	s, in := lognormal(2000), shapes()["plain"]
 	m := &partition.Manifest{Rows: 2000, Partitions: []partition.Partition{{Rows: 2000}}}
-	job, _, err := coordinator.NewFit(coordinator.Config{Manifest: m, Workers: 1, Epoch: 1, Window: 2},
-		coordinator.FitOptions{Input: in, K: 2, Init: kmeans.InitRandom, Runs: 1, MaxIterations: 1})
-	if err != nil {
-		t.Fatal(err)
+	fit := func(workers int, memory int64) error {
+		job, _, err := coordinator.NewFit(coordinator.Config{Manifest: m, Workers: workers, Epoch: 1, Window: 2},
+			coordinator.FitOptions{Input: in, K: 2, Init: kmeans.InitRandom, Runs: 2, MaxIterations: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cluster, err := Start(t.Context(), workers, workers, worker.Config{Source: s, Manifest: m, Memory: memory, Spill: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		return coordinator.Run(t.Context(), job, cluster, func(coordinator.Action) {})
 	}
-	cluster, err := Start(t.Context(), 1, 1, worker.Config{Source: s, Manifest: m, Memory: 1 << 20, Spill: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
-	err = coordinator.Run(t.Context(), job, cluster, func(coordinator.Action) {})
-	want := capacity.Divide(1<<20, worker.HoldingOf(2000, 2000, 3, 0, 1, in, "", false)).Least
-	if err == nil || !containsAll(err.Error(), "1 MiB of memory are not enough", fmt.Sprintf("--memory %dMiB will do", (want+1<<20-1)>>20)) {
-		t.Errorf("got %v, want an error that says that %d bytes would do", err, want)
+	for workers := 1; workers <= 2; workers++ {
+		err := fit(workers, 1<<20)
+		said := regexp.MustCompile(`--memory (\d+)MiB will do`).FindStringSubmatch(fmt.Sprint(err))
+		if said == nil || !containsAll(err.Error(), "1 MiB of memory are not enough") {
+			t.Fatalf("%d workers: got %v, want that 1 MiB is too little, and what would do", workers, err)
+		}
+		enough, err := strconv.ParseInt(said[1], 10, 64)
+		if err == nil {
+			err = fit(workers, enough<<20)
+		}
+		if err != nil {
+			t.Errorf("%d workers with the %s MiB that were said to do: %v", workers, said[1], err)
+		}
 	}
 }
 
