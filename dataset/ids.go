@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -21,6 +22,13 @@ func (c *IDs) Len() int {
 		return len(c.ends)
 	}
 	return len(c.integers)
+}
+
+// Grow makes room for so many more ids, if they are integers: without it what is held takes some percent more than it needs.
+func (c *IDs) Grow(n int) {
+	if !c.text {
+		c.integers = slices.Grow(c.integers, n)
+	}
 }
 
 // AppendInt appends an integer.

@@ -166,3 +166,15 @@ func BenchmarkDuplicates(b *testing.B) {
 		})
 	}
 }
+
+func TestIDsThatHaveRoomTakeNoMore(t *testing.T) {
+	const n = 1 << 18
+	var c IDs
+	c.Grow(n)
+	for i := range int64(n) {
+		c.AppendInt(i)
+	}
+	if got := cap(c.integers); got != n {
+		t.Errorf("got room for %d ids, want %d", got, n)
+	}
+}

@@ -97,7 +97,6 @@ func (e *Engine) newAssignment(list []*holding, t *wire.Task) *assignment {
 	}
 	a.pass = a.cohort.tracker.Next(t.Centroids, t.Kind == wire.Score)
 	for _, h := range list {
-		delete(h.seeds, t.Run) // its seeding is over, and what that knew of rows takes as much room
 		a.pass.Prepare(h.tracks[t.Run].Track)
 	}
 	return a

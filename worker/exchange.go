@@ -82,6 +82,13 @@ type handed struct {
 	rows numbers
 }
 
+// newHanded has room for so many ids.
+func newHanded(rows int64) *handed {
+	h := &handed{ids: new(dataset.IDs)}
+	h.ids.Grow(int(rows))
+	return h
+}
+
 // take appends the ids of the rows that count.
 func (h *handed) take(b *rows, keep []bool) {
 	for i := range b.Rows {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/coterie-project/coterie/dataset"
@@ -20,6 +21,7 @@ type memory struct {
 	now     capacity.Division
 	file    *spill.File
 	buffers [][]byte
+	known   []int // of which runs rows are known something, and whether it is for seeding
 	read    int64 // from files that are closed
 }
 
@@ -142,7 +144,28 @@ func (e *Engine) yield(tasks []*wire.Task) error {
 	h.State = int64(e.runBytes)
 	e.mu.Unlock()
 	h.Point = (points + h.Rows - 1) / max(h.Rows, 1)
-	return e.settleOn(e.config.Divide(e.config.Memory, h), 0)
+	if err := e.settleOn(e.config.Divide(e.config.Memory, h), 0); err != nil {
+		return err
+	}
+	e.collect(tasks)
+	return nil
+}
+
+// collect has garbage collected where what is known of rows gives way to something else as large: ids that were compared to
+// distances of seeding, these to labels. The runtime would find out while threads take room, and let them take too much.
+func (e *Engine) collect(tasks []*wire.Task) {
+	var of []int
+	for _, t := range tasks {
+		n := 2 * t.Run
+		if t.Kind == wire.Seed {
+			n++
+		}
+		of = append(of, n)
+	}
+	if m := &e.memory; m.file != nil && !slices.Equal(of, m.known) {
+		m.known = of
+		runtime.GC()
+	}
 }
 
 // tooLittle is a memory that does not do. On a cluster another worker's may: see session.deliver.

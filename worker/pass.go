@@ -52,6 +52,11 @@ func (e *Engine) walk(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 		return nil, err
 	}
 	e.only(tasks)
+	for _, task := range tasks {
+		if task.Kind != wire.Seed {
+			forgetSeeds(list, task.Run)
+		}
+	}
 	if err := e.yield(tasks); err != nil {
 		return nil, err
 	}

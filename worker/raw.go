@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 )
@@ -151,7 +150,7 @@ func (e *Engine) idsAlone(ctx context.Context, k *intake) (*handed, error) {
 		return nil, err
 	}
 	alone.partial, alone.again = k.partial, k.again
-	h := &handed{ids: new(dataset.IDs)}
+	h := newHanded(k.part.Rows)
 	err = e.visit(ctx, alone, func(r *rows) error {
 		h.take(r, nil)
 		return nil

@@ -158,7 +158,7 @@ func (e *Engine) keys(ctx context.Context, k *intake) (*handed, error) {
 	if k.id < 0 {
 		return nil, fmt.Errorf("worker: a round over ids of rows that have none")
 	}
-	h := &handed{ids: new(dataset.IDs)}
+	h := newHanded(k.part.Rows)
 	var keep []bool
 	err := e.visit(ctx, k, func(b *rows) error {
 		keep = b.complete(keep, k.in.Spec.Missing)
@@ -221,7 +221,7 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, ids bool) (*kmeans.Points, *handed, error) {
 	var h *handed
 	if k.id >= 0 && ids {
-		h = &handed{ids: new(dataset.IDs)}
+		h = newHanded(k.part.Rows)
 	}
 	b, err := newPointsBuilder(t, k.part.Rows, k.part.First)
 	if err != nil {

@@ -48,6 +48,13 @@ func (e *Engine) newSeeding(list []*holding, t *wire.Task) *seeding {
 	return s
 }
 
+// forgetSeeds forgets what a run's seeding knew of rows: it is over, and takes as much room as what comes next.
+func forgetSeeds(list []*holding, run int) {
+	for _, h := range list {
+		delete(h.seeds, run)
+	}
+}
+
 func (s *seeding) do(th *thread, slot int, sp span) {
 	state := sp.h.seeds[s.task.Run].SeedState
 	if sp.view != nil {

@@ -200,3 +200,35 @@ func TestRoomForEqualIDsIsLimited(t *testing.T) {
 		t.Errorf("endless memory: got %d ranges at once, want all", got)
 	}
 }
+
+func TestGarbageIsCollectedWhereKnowledgeOfRowsGivesWay(t *testing.T) {
+	e, c, _ := spillingEngine(t, 1, 0)
+	forced := func(task *wire.Task) uint32 {
+		t.Helper()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		task.Partitions = []int{0, 1, 2}
+		if _, err := e.Do(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.NumForcedGC - before.NumForcedGC
+	}
+	seed := func() *wire.Task {
+		return &wire.Task{Kind: wire.Seed, Seed: &kmeans.SeedTask{Candidates: c, Potential: true}}
+	}
+	for i, step := range []struct {
+		task *wire.Task
+		want uint32
+	}{{seed(), 1}, {seed(), 0}, {&wire.Task{Kind: wire.Iterate, Centroids: c}, 1}, {&wire.Task{Kind: wire.Iterate, Centroids: c}, 0},
+		{&wire.Task{Kind: wire.Iterate, Centroids: c, Run: 1}, 1}} {
+		if got := forced(step.task); got != step.want {
+			t.Errorf("step %d, %s: got %d collections, want %d", i, step.task.Kind, got, step.want)
+		}
+	}
+	for id, h := range e.held {
+		if len(h.seeds) > 0 {
+			t.Errorf("partition %d still knows distances of a seeding that is over", id)
+		}
+	}
+}
