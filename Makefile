@@ -50,7 +50,7 @@ release: ## the archives of a release in dist, for six systems and processors
 	@deploy/release.sh dist
 
 deploy-check: ## check deploy: manifests, flags, metrics, units, alert rules, and that a release is the same twice
-	cd deploy/check && $(GO) vet ./... && $(GO) test ./...
+	cd deploy/check && $(GO) vet ./... && $(GO) test -count=1 ./...
 	deploy/check/rules.sh
 	deploy/check/twice.sh
 

@@ -318,7 +318,13 @@ func (r *jobRun) keepResult(fit *Fit, label *Label, sweep *SweepResult, clock *s
 	if err != nil {
 		return err
 	}
-	return r.server.config.Store.SaveResult(r.id, data)
+	if err := r.server.config.Store.SaveResult(r.id, data); err != nil {
+		return err
+	}
+	if fit != nil && sweep == nil { // what was shown was the last pass's, whose centroids are not those that are written
+		r.update(func(i *pb.JobInfo) { i.Inertia = fit.Result.Inertia })
+	}
+	return nil
 }
 
 // maxWorkerWait bounds how long a job waits for workers.

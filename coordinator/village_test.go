@@ -189,6 +189,8 @@ func (v *village) calm(id string) {
 	v.t.Helper()
 	if info := v.ends(id); info.State != jobDone {
 		v.t.Fatalf("job %s: got %s (%s), want %s", id, info.State, info.Reason, jobDone)
+	} else if got := v.result(id).Inertia; got != info.Inertia {
+		v.t.Errorf("job %s: shows the inertia %v, its result has %v", id, info.Inertia, got)
 	}
 	synctest.Wait()
 	w := newTown(v.t, len(v.manifest.Partitions))

@@ -109,11 +109,11 @@ func (e *Engine) divide(t *wire.Task) error {
 	rows, largest := e.rowsOf(t.Partitions)
 	labels := e.config.Labels != nil
 	h := HoldingOf(rows, largest, columns, k, e.config.Threads, t.Input, "", labels)
-	h.State = max(h.State, int64(e.runBytes))
+	h.State, h.Shares = max(h.State, int64(e.runBytes)), int(e.config.Shares)
 	d := e.config.Divide(e.config.Memory, h)
-	// What is not known yet: how wide rows become before there is a transform, and how many runs there will be.
+	// What is not known yet: how many runs there will be, and how wide rows of texts become before there is a transform.
 	more := d.State
-	if t.Transform == nil {
+	if spec := t.Input.Spec; t.Transform == nil && (len(spec.Categorical) > 0 || spec.Missing == feature.Indicator) {
 		more = d.Least - d.Fixed
 	}
 	return e.settleOn(d, more)
@@ -130,7 +130,7 @@ func (e *Engine) yield(tasks []*wire.Task) error {
 			columns, k = t.Centroids.D, max(k, t.Centroids.K)
 		}
 	}
-	h := capacity.Holding{Threads: e.config.Threads, K: k, D: columns, Labels: e.config.Labels != nil}
+	h := capacity.Holding{Threads: e.config.Threads, K: k, D: columns, Labels: e.config.Labels != nil, Shares: int(e.config.Shares)}
 	e.mu.Lock()
 	points := int64(0)
 	for _, held := range e.held {
@@ -175,12 +175,18 @@ func (t tooLittle) Error() string { return t.as.Error() }
 func (t tooLittle) Unwrap() error { return t.as }
 
 // settleOn goes by a division from now on. Where it does not fit, so many bytes more than it says are named as what will do,
-// for what is still to come.
+// for what may still come.
 func (e *Engine) settleOn(d capacity.Division, more int64) error {
 	shares := max(e.config.Shares, 1)
 	if !d.Fits() {
-		return tooLittle{fault.Failedf(nil, "%s of memory are not enough for the rows that are to be held: labels and bounds take %s, and a partition on its way in %s",
-			sizeOf(d.Limit*shares), sizeOf(d.State*shares), sizeOf((d.Least-d.State-d.Fixed)*shares)).Do("--memory %s will do", sizeUp((d.Least+more)*shares))}
+		err := fault.Failedf(nil, "%s of memory are not enough for the rows that are to be held: labels and bounds take %s, a partition on its way in %s, the runtime and buffers %s",
+			sizeOf(d.Limit*shares), sizeOf(d.State*shares), sizeOf((d.Least-d.State-d.Fixed)*shares), sizeOf(d.Fixed*shares))
+		if least, will := sizeUp(d.Least*shares), sizeUp((d.Least+more)*shares); least == will {
+			err = err.Do("--memory %s will do", will)
+		} else {
+			err = err.Do("--memory %s will do; the least that may is %s", will, least)
+		}
+		return tooLittle{err}
 	}
 	m := &e.memory
 	if d.Spilled > 0 && m.file == nil {

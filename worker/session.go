@@ -431,7 +431,9 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	if a.Err != nil {
 		head.Failure = wire.EncodeFailure(a.Err)
 		if errors.As(a.Err, new(tooLittle)) {
+			head.Failure = wire.EncodeFailure(s.named(a.Err))
 			head.Failure.Kind = int32(fault.Unavailable) // there may be larger workers, now or later
+			head.Failure.Remedy += "; it is a flag of coterie worker, and more workers share the rows"
 		}
 	} else {
 		var err error

@@ -75,10 +75,18 @@ func (c *clusterFlags) checkPlace(app *App, cmd *cobra.Command) error {
 				named = "COTERIE_CLUSTER"
 			}
 			return fault.Usagef("--%s is for the embedded cluster, and %s names another: %s", name, named, c.address).
-				Do("leave one of them out; the workers of a cluster have their own --threads")
+				Do("leave one of them out; %s", theirOwn(name))
 		}
 	}
 	return nil
+}
+
+// theirOwn says where on a cluster what a flag of this process says is said.
+func theirOwn(name string) string {
+	if name == "workers" {
+		return "a cluster has the workers that have joined it"
+	}
+	return "the workers of a cluster are started with a --" + name + " of their own"
 }
 
 // jobFlags are those of commands that run a job here or on a cluster.

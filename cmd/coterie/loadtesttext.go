@@ -133,7 +133,7 @@ func writeChaos(w io.Writer, c *pipeline.ChaosOutcome, width int) {
 	fmt.Fprintf(w, "\n%s while workers fell, %.3g s\n", counted(int64(c.Fits), "fit", "fits"), c.Seconds)
 	g := newGrid(0, "fault", "worker", ">in iteration", ">partitions", ">given to others after", ">recovered after")
 	for _, f := range c.Faults {
-		g.add(f.Fault, f.Worker, grouped(f.Pass), grouped(int64(f.Partitions)), orNever(f.Noticed, "–"), orNever(f.Recovered, "the fit was over"))
+		g.add(f.Fault, f.Worker, grouped(f.Pass), grouped(int64(f.Partitions)), orNever(f.Noticed, "–"), orNever(f.Recovered, unrecovered(f.Partitions)))
 	}
 	g.write(w, width)
 	if c.Missed > 0 {
@@ -219,4 +219,12 @@ func inShort(x float64) string {
 // slowestFirst are the workers, those that took longest first.
 func slowestFirst(workers []pipeline.LoadWorker) []pipeline.LoadWorker {
 	return slices.SortedStableFunc(slices.Values(workers), func(a, b pipeline.LoadWorker) int { return cmp.Compare(b.Seconds, a.Seconds) })
+}
+
+// unrecovered says why there is no time in which a job got over a fault.
+func unrecovered(partitions int) string {
+	if partitions == 0 {
+		return "nothing to get over"
+	}
+	return "the fit was over"
 }

@@ -18,6 +18,7 @@ type planFlags struct {
 	workers int64
 	threads int64
 	memory  memoryFlags
+	labels  bool
 	json    bool
 }
 
@@ -40,6 +41,7 @@ func newPlanCommand(app *App) *cobra.Command {
 	f.data.bind(cmd)
 	bindThreads(cmd, &f.threads)
 	f.memory.bind(cmd)
+	flags.BoolVar(&f.labels, "labels", false, "for a fit that writes labels, which wait in memory for their turn")
 	f.cluster.bind(cmd, "plan for the workers of the cluster of the coordinator at `HOST:PORT`")
 	addJSON(cmd, &f.json)
 	require(cmd, "clusters")
@@ -56,7 +58,7 @@ func (f *planFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	reporter := app.reporter()
 	defer reporter.Close()
 	engine := engineFlags{threads: f.threads}
-	r := &pipeline.PlanRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), K: int(f.k), Workers: int(f.workers)}
+	r := &pipeline.PlanRequest{Data: f.data.request(args), Engine: engine.request(app, reporter), K: int(f.k), Workers: int(f.workers), Labels: f.labels}
 	f.memory.apply(&r.Engine)
 	if f.cluster.address != "" {
 		cluster, err := f.cluster.cluster()

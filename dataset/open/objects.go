@@ -29,7 +29,7 @@ func (f finder) objects(d string) ([]item, error) {
 	}
 	store, err := object.Default(f.ctx)
 	if err != nil {
-		return nil, err
+		return nil, object.Placed(fault.Input, d, err)
 	}
 	f.store = store
 	if n.Key != "" && !strings.HasSuffix(n.Key, "/") && byName(n.Key) != unknownFormat {
@@ -53,7 +53,7 @@ func (f finder) objects(d string) ([]item, error) {
 		found, err = f.wholeLabels(below, found)
 	}
 	if err != nil {
-		return nil, err
+		return nil, rename(err, below.String(), d) // it was named without the slash
 	}
 	if found, err = layer(d, below.Key, found); err != nil || len(found) > 0 {
 		if err != nil {

@@ -246,7 +246,7 @@ func TestTooManyObjectsAreRefusedWithoutListingAllOfThem(t *testing.T) {
 	l := &listing{keys: 10 * maxObjects}
 	t.Cleanup(object.Use(l))
 	_, err := finder{files: everywhere{}, ctx: t.Context()}.expand([]string{"s3://bucket/tx"})
-	if fault.Code(err) != 3 || !strings.Contains(err.Error(), fmt.Sprintf("s3://bucket/tx/: holds more than %d data files", maxObjects)) {
+	if fault.Code(err) != 3 || !strings.Contains(err.Error(), fmt.Sprintf("s3://bucket/tx: holds more than %d data files", maxObjects)) {
 		t.Errorf("got %v", err)
 	}
 	if l.told != maxObjects+1 {

@@ -15,6 +15,7 @@ type Holding struct {
 	Labels  bool  // rows are labelled in the end: some partitions' ids and labels wait to be written
 	Threads int
 	K, D    int
+	Shares  int // workers of one process, which share what the process takes whatever it holds; 0: one
 }
 
 // Division is how a worker divides its memory. Sizes are bytes.
@@ -54,7 +55,7 @@ const (
 // go by it.
 func Divide(limit int64, h Holding) Division {
 	d := Division{Limit: limit, State: h.Rows * h.State, Loads: max(h.Threads, 1)}
-	d.Fixed = WorkerBytes(0, 0, h.Threads, h.K, h.D)
+	d.Fixed = WorkerBytes(0, 0, h.Threads, h.K, h.D) - WorkerOverhead + WorkerOverhead/int64(max(h.Shares, 1))
 	if h.Labels {
 		d.Fixed += int64(labelWindow*h.Threads) * h.Largest * labelBytes
 	}

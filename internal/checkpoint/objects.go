@@ -324,8 +324,10 @@ func (e overtaken) Is(target error) bool { return target == ErrConflict }
 // yield notes that epoch n is another's.
 func (o *objectHome) yield(n uint64) {
 	o.loser.Do(func() {
-		o.reason = overtaken{problem(o.root, nil, "another coordinator has taken over (epoch %d)%s", n, o.holder(n)).
-			Do("its jobs go on there; give this one a --state of its own if both are meant to run")}
+		e := problem(o.root, nil, "another coordinator has taken over (epoch %d)%s", n, o.holder(n)).
+			Do("its jobs go on there; give this one a --state of its own if both are meant to run")
+		e.Kind = fault.Unavailable // an exit code of its own: who is started again by a supervisor would take the state back
+		o.reason = overtaken{e}
 		close(o.lost)
 	})
 }

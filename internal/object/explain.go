@@ -22,6 +22,21 @@ func Failure(kind fault.Kind, n Name, is error, problem, remedy string) error {
 	return failure{e, is}
 }
 
+// Placed is an error of Default, which is about no object yet, as one about what lies at a path: there are no credentials, or
+// no region. Of what is read it is Input, but where the service cannot be reached.
+func Placed(kind fault.Kind, path string, err error) error {
+	var known *fault.Error
+	if !errors.As(err, &known) || known.Kind == fault.Usage || errors.Is(err, ErrAway) {
+		return err
+	}
+	same := *known
+	same.Kind = kind
+	if same.Place.File == "" {
+		same.Place = fault.In(path)
+	}
+	return &same
+}
+
 type failure struct {
 	as *fault.Error
 	is error

@@ -32,14 +32,21 @@ func (s *service) Stat(ctx context.Context, n Name) (Info, error) {
 	return Info{Name: n, Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag), Modified: aws.ToTime(out.LastModified)}, nil
 }
 
-// missing tells a bucket that does not exist from an object that does not: the answer to a question about an object has no
-// body to say which.
+// missing says more about an object that could not be looked up: the answer to such a question has no body to tell a bucket
+// that does not exist from an object, or wrong credentials and regions from rights. That to a listing has.
 func (s *service) missing(ctx context.Context, n Name, err error) error {
-	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDenied) {
+	if errors.Is(err, ErrAway) || ctx.Err() != nil {
 		return err
 	}
-	if of := s.bucket(ctx, n, fault.Input); of != nil && (errors.Is(of, ErrNotFound) || !errors.Is(of, ErrDenied)) {
-		return of
+	listed := s.brief(ctx, "ListObjectsV2", n, fault.Input, func(ctx context.Context) error {
+		_, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &n.Bucket, Prefix: &n.Key, MaxKeys: aws.Int32(1), RequestPayer: s.payer})
+		if code(err) == "AccessDenied" {
+			return nil // who may not list may still be told the truth about an object
+		}
+		return err
+	})
+	if listed != nil && !errors.Is(listed, ErrAway) {
+		return listed
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/coterie-project/coterie/internal/fault"
 )
@@ -56,7 +57,8 @@ func newService(ctx context.Context, o Options, l limits) (*service, error) {
 			return nil, fault.Usagef("--s3-endpoint: %q is not the URL of a service", o.Endpoint).Do("write https://HOST:PORT")
 		}
 	}
-	loads := []func(*config.LoadOptions) error{config.WithHTTPClient(client(l)),
+	loads := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{}), // what matters comes as an error
+		config.WithHTTPClient(client(l)),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} })}
 	if o.Region != "" {
 		loads = append(loads, config.WithRegion(o.Region))

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -441,6 +442,13 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}
 	if _, err := f.Create(t.Context(), Name{"nowhere", "x"}); !errors.Is(err, ErrNotFound) || fault.Code(err) != 1 {
 		t.Errorf("Create in a bucket that is missing: got %v, want it before any work, exit 1", err)
+	}
+	for _, c := range [][3]string{{"403", "SignatureDoesNotMatch", "AWS_ACCESS_KEY_ID"}, {"400", "AuthorizationHeaderMalformed", "region"}, {"403", "AccessDenied", "policy"}} {
+		status, _ := strconv.Atoi(c[0])
+		f.then(answer(status, ""), answer(status, c[1])) // a question about an object has no body, that for a listing has
+		if _, err := f.Stat(t.Context(), named("x")); fault.Code(err) != 3 || !strings.Contains(fmt.Sprint(err), c[2]) {
+			t.Errorf("Stat, %s: got %v, want %q", c[1], err, c[2])
+		}
 	}
 	f.then(answer(403, "")) // who may write need not be allowed to look
 	if _, err := f.Create(t.Context(), named("y")); err != nil {

@@ -76,12 +76,12 @@ type PlanMemory struct {
 }
 
 // planDivision divides a worker's memory as its engine will.
-func planDivision(limit int64, m *partition.Manifest, rows int64, width, k, threads int, in *wire.Input) capacity.Division {
+func planDivision(limit int64, m *partition.Manifest, rows int64, width, k, threads int, in *wire.Input, labels bool) capacity.Division {
 	largest := int64(0)
 	for _, p := range m.Partitions {
 		largest = max(largest, p.Rows)
 	}
-	return capacity.Divide(limit, worker.HoldingOf(rows, largest, width, k, threads, in, kmeans.Auto, false))
+	return capacity.Divide(limit, worker.HoldingOf(rows, largest, width, k, threads, in, kmeans.Auto, labels))
 }
 
 func memoryOf(d capacity.Division, points int64) *PlanMemory {
@@ -99,7 +99,7 @@ func (p *PlanOutcome) divide(r *PlanRequest, m *partition.Manifest, rows int64, 
 	if err != nil {
 		return err
 	}
-	p.Memory = memoryOf(planDivision(l.memory, m, rows, p.Columns, p.K, p.Threads, in), rows*int64(4*p.Columns))
+	p.Memory = memoryOf(planDivision(l.memory, m, rows, p.Columns, p.K, p.Threads, in, r.Labels), rows*int64(4*p.Columns))
 	if p.Memory.Spilled > 0 {
 		p.Memory.Folder = l.folder
 		if l.folder == "" {

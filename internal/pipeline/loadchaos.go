@@ -45,7 +45,7 @@ type ChaosFault struct {
 	Pass       int64   `json:"pass"`              // of the disturbed fits, under way when it fell
 	Partitions int     `json:"partitions"`        // that changed hands or were given to others too
 	Noticed    float64 `json:"noticed_seconds"`   // until partitions were given to others; 0: none were
-	Recovered  float64 `json:"recovered_seconds"` // until a pass had ended after that; 0: the fits were over first
+	Recovered  float64 `json:"recovered_seconds"` // until a pass had ended after that; 0: the fits were over first, or no partition changed hands
 }
 
 // chaosLimit bounds the wait for a job to get over one fault. A worker that stands still is missed after some seconds.
@@ -256,6 +256,9 @@ func (i *imp) fell(ctx context.Context, number int, kind loopback.Fault) error {
 		return err
 	}
 	i.watch(ctx, &f, begun, func() int { return moved(ctx, jobs) - before })
+	if f.Partitions == 0 {
+		f.Recovered = 0 // it held nothing, or was back before anybody missed it: there was nothing to get over
+	}
 	i.done = append(i.done, f)
 	if ctx.Err() != nil {
 		return nil // the cluster is closed soon

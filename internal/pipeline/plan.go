@@ -19,7 +19,8 @@ type PlanRequest struct {
 	Data    Data
 	Engine  Engine
 	K       int
-	Workers int // of the cluster that is planned for; each with as many threads as this process
+	Workers int  // of the cluster that is planned for; each with as many threads as this process
+	Labels  bool // the fit writes labels too
 }
 
 // PlanOutcome is what a fit would take. Times are estimates from a short measurement on this machine.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +50,19 @@ var (
 	errClosed  = errors.New("the spill file is closed")
 )
 
+// refused is a folder that takes no file. Where it is there, and the system says that something is not (/proc), the usual
+// words would be wrong.
+func refused(folder string, err error) error {
+	var cause *os.PathError
+	if _, missing := os.Stat(folder); missing != nil || !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &cause) {
+		return explain(filepath.Join(folder, "coterie-spill"), err)
+	}
+	err = cause.Err
+	e := fault.Failedf(err, "the folder to spill to takes no files").Do("name another folder with --spill")
+	e.Place.File = folder
+	return e
+}
+
 // table is Castagnoli's polynomial, which processors compute as fast as memory is read.
 var table = crc32.MakeTable(crc32.Castagnoli)
 
@@ -56,7 +70,7 @@ var table = crc32.MakeTable(crc32.Castagnoli)
 func Open(folder string) (*File, error) {
 	file, err := os.CreateTemp(folder, "coterie-spill-*")
 	if err != nil {
-		return nil, explain(filepath.Join(folder, "coterie-spill"), err)
+		return nil, refused(folder, err)
 	}
 	f := &File{name: file.Name(), file: file}
 	if direct, err := openDirect(f.name); err == nil {

@@ -46,3 +46,9 @@ func TestAReadOnlyFolderIsAnError(t *testing.T) {
 		t.Errorf("got %v, want an error that says that %s is read-only", err, folder)
 	}
 }
+
+func TestAFolderThatTakesNoFilesIsNamed(t *testing.T) {
+	if _, err := Open("/proc"); err == nil || !contains(err.Error(), "/proc: the folder to spill to takes no files", "--spill") {
+		t.Errorf("got %v, want an error that says that /proc takes no files", err)
+	}
+}

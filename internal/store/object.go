@@ -45,7 +45,7 @@ func createObject(ctx context.Context, path string) (*pendingObject, error) {
 	}
 	s, err := object.Default(ctx)
 	if err != nil {
-		return nil, placed(fault.Failed, path, err)
+		return nil, object.Placed(fault.Failed, path, err)
 	}
 	upload, err := s.Create(ctx, n)
 	if err != nil {
@@ -107,21 +107,6 @@ func explained(path string, err error) error {
 	return Explain(path, err)
 }
 
-// placed is an error about an object of which the store has not said that it is about one: there are no credentials. Of
-// what is read it is Input, but where the service cannot be reached.
-func placed(kind fault.Kind, path string, err error) error {
-	var known *fault.Error
-	if !errors.As(err, &known) || known.Kind == fault.Usage || errors.Is(err, object.ErrAway) {
-		return err
-	}
-	same := *known
-	same.Kind = kind
-	if same.Place.File == "" {
-		same.Place = fault.In(path)
-	}
-	return &same
-}
-
 // Check looks whether an object could be written at path, before any work is done for it: whether the name is one, and
 // its bucket, and the credentials are there. Whether they allow it is known only when it is written.
 func Check(path string) error {
@@ -144,7 +129,7 @@ func ReadObject(ctx context.Context, path string, limit int64) ([]byte, object.I
 	}
 	s, err := object.Default(ctx)
 	if err != nil {
-		return nil, object.Info{}, placed(fault.Input, path, err)
+		return nil, object.Info{}, object.Placed(fault.Input, path, err)
 	}
 	info, err := s.Stat(ctx, n)
 	if err != nil {
