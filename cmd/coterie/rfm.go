@@ -190,12 +190,8 @@ func writeCustomers(ctx context.Context, path string, result *rfm.Result, report
 	}
 	defer out.Abort()
 	err = result.Rows(ctx, func(block *dataset.Block) error {
-		batch := table.Batch{Rows: block.Rows}
-		for i := range block.Columns {
-			batch.Columns = append(batch.Columns, vectorPart(&block.Columns[i], 0, block.Rows))
-		}
 		report.Add(int64(block.Rows))
-		return out.Write(&batch)
+		return writeBlock(out, block)
 	})
 	if err != nil {
 		return err
@@ -219,18 +215,27 @@ func vectorType(v *dataset.Vector) table.Type {
 	}
 }
 
-// vectorPart is rows [first, first+rows) of a vector, without a copy.
-func vectorPart(v *dataset.Vector, first, rows int) any {
+// writeBlock writes a block to a table whose columns are its own.
+func writeBlock(out table.Writer, block *dataset.Block) error {
+	batch := table.Batch{Rows: block.Rows}
+	for i := range block.Columns {
+		batch.Columns = append(batch.Columns, valuesOf(&block.Columns[i]))
+	}
+	return out.Write(&batch)
+}
+
+// valuesOf is the slice of a vector that its type names.
+func valuesOf(v *dataset.Vector) any {
 	switch vectorType(v) {
 	case table.Float64:
-		return v.Float64[first : first+rows]
+		return v.Float64
 	case table.Float32:
-		return v.Float32[first : first+rows]
+		return v.Float32
 	case table.Time:
-		return v.Micros[first : first+rows]
+		return v.Micros
 	case table.Text:
-		return dataset.Strings{Data: v.Text.Data, Offsets: v.Text.Offsets[first : first+rows+1]}
+		return v.Text
 	default:
-		return v.Int64[first : first+rows]
+		return v.Int64
 	}
 }

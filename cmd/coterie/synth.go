@@ -137,12 +137,8 @@ func copyTable(ctx context.Context, source dataset.Source, path string, threads 
 	}
 	defer out.Abort()
 	err = inOrder(ctx, source, fields, threads, func(block *dataset.Block) error {
-		batch := table.Batch{Rows: block.Rows}
-		for i := range block.Columns {
-			batch.Columns = append(batch.Columns, vectorPart(&block.Columns[i], 0, block.Rows))
-		}
 		report.Add(int64(block.Rows))
-		return out.Write(&batch)
+		return writeBlock(out, block)
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/model"
 )
 
@@ -182,7 +183,7 @@ func indexed(ctx context.Context, l *labelReader, read func(int64)) (*labelIndex
 	if rows > indexRows {
 		return nil, fault.Failedf(nil, "%d labels are too many to be looked up", rows).Do("give labels and data in the same order")
 	}
-	if err := enoughMemory(rows*indexBytes, HostMemory()); err != nil {
+	if err := enoughMemory(rows*indexBytes, spill.Whole()); err != nil {
 		return nil, err
 	}
 	x := &labelIndex{segments: make([]uint16, 0, rows), seen: make([]bool, rows), seed: maphash.MakeSeed()}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/loopback"
+	"github.com/coterie-project/coterie/internal/spill"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -57,7 +58,7 @@ const restPasses = 1
 // chaos measures a cluster of processes, and then again while its workers fall.
 func (t *loadTest) chaos(ctx context.Context) (*LoadOutcome, error) {
 	workers := t.request.Engine.Workers
-	memory := cmp.Or(t.engine.Memory, HostMemory()/4*3) / int64(workers)
+	memory := cmp.Or(t.engine.Memory, spill.Limit()) / int64(workers)
 	if memory < loopback.LeastMemory && memory > 0 {
 		return nil, fault.Usagef("--workers: %d are too many: each has %d MiB of memory, and needs %d", workers, memory>>20, loopback.LeastMemory>>20).Do("start fewer")
 	}

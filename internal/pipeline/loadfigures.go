@@ -11,6 +11,7 @@ import (
 	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/roofline"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -101,7 +102,7 @@ func (t *loadTest) byWorker() {
 		o.Memory.Partitions = max(o.Memory.Partitions, bytes)
 	}
 	if t.meter != nil {
-		o.Memory.Process = peakMemory()
+		o.Memory.Process = spill.SizeIn("/proc/self/status", "VmHWM:") // at most so far
 	}
 	o.Memory.Formula = workerBytes(r.Rows, o.WorkerCount, max(o.Threads/o.WorkerCount, 1), r.K, r.D)
 }

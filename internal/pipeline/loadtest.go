@@ -118,7 +118,7 @@ func (r *LoadRequest) fitsHere() error {
 	if err != nil {
 		return err
 	}
-	memory, disk := cmp.Or(l.memory, HostMemory()), int64(0)
+	memory, disk := cmp.Or(l.memory, spill.Whole()), int64(0)
 	if l.folder != "" {
 		disk = spill.Free(l.folder)
 	}

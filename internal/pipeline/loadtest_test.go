@@ -12,6 +12,7 @@ import (
 	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/progress"
+	"github.com/coterie-project/coterie/internal/spill"
 )
 
 // loadOf is a small load test.
@@ -168,7 +169,7 @@ func TestALoadTestRefusesWhatCannotEndWell(t *testing.T) {
 			t.Errorf("got %v, %v, want the error %q", o, err, want)
 		}
 	}
-	if HostMemory() > 0 { // or nobody knows
+	if spill.Whole() > 0 { // or nobody knows
 		r := loadOf(1)
 		r.Rows, r.D, r.Engine.Memory = 1<<33, 1000, 1<<30
 		if _, err := LoadTest(t.Context(), r); fault.Code(err) != int(fault.Usage) || !strings.Contains(err.Error(), "GiB, and there are 1 GiB of memory here and ") {

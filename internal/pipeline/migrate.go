@@ -12,6 +12,7 @@ import (
 	"github.com/coterie-project/coterie/dataset/open"
 	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/model"
 	"github.com/coterie-project/coterie/segment"
 )
@@ -94,7 +95,7 @@ func (m *migration) open(ctx context.Context) (err error) {
 	if err := m.openValues(ctx); err != nil {
 		return err
 	}
-	return enoughMemory(m.bytes(), HostMemory())
+	return enoughMemory(m.bytes(), spill.Whole())
 }
 
 func readModel(path string) (*model.Model, error) {
@@ -222,7 +223,7 @@ func enoughMemory(need, memory int64) error {
 	if memory == 0 || need <= memory {
 		return nil
 	}
-	return fault.Failedf(nil, "to join the tables takes %.1f GB of memory, and this machine has %.1f GB", float64(need)/1e9, float64(memory)/1e9).
+	return fault.Failedf(nil, "to join the tables takes %.1f GB of memory, and there are %.1f GB here", float64(need)/1e9, float64(memory)/1e9).
 		Do("use a machine with more memory")
 }
 

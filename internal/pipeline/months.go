@@ -8,6 +8,7 @@ import (
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/dataset/moves"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/model"
 	"github.com/coterie-project/coterie/segment"
 )
@@ -137,7 +138,7 @@ func (f *fit) match(ctx context.Context, m *model.Model) error {
 // join counts the customers of both months.
 func (f *fit) join(ctx context.Context, m *model.Model) error {
 	rows := f.old.Source.Rows() + m.Rows
-	if err := enoughMemory(migrateBytes(f.old.Source.Rows(), m.Rows, 0, false), HostMemory()); err != nil {
+	if err := enoughMemory(migrateBytes(f.old.Source.Rows(), m.Rows, 0, false), spill.Whole()); err != nil {
 		return err
 	}
 	f.request.Engine.Reporter.Phase("match", rows)

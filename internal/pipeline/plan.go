@@ -9,6 +9,7 @@ import (
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/capacity"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -214,6 +215,6 @@ func measurePass(d, k int) float64 {
 
 // exceedsMemory says whether a worker of that size would not fit this machine; false where that is not known.
 func exceedsMemory(bytes int64) bool {
-	total := HostMemory()
+	total := spill.Whole()
 	return runtime.GOOS == "linux" && total > 0 && bytes > total
 }

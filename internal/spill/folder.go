@@ -44,8 +44,8 @@ func Limit() int64 { return Whole() / 4 * 3 }
 // whichever is less. 0: not known.
 func Whole() int64 {
 	whole := int64(math.MaxInt64)
-	if kib := meminfo("/proc/meminfo"); kib > 0 {
-		whole = kib
+	if machine := SizeIn("/proc/meminfo", "MemTotal:"); machine > 0 {
+		whole = machine
 	}
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err == nil {
@@ -59,15 +59,15 @@ func Whole() int64 {
 	return whole
 }
 
-// meminfo is the machine's memory.
-func meminfo(path string) int64 {
+// SizeIn is the size in bytes that a file of Linux such as /proc/meminfo says under a name, in kB; 0 where it says none.
+func SizeIn(path, name string) int64 {
 	file, err := os.Open(path)
 	if err != nil {
 		return 0
 	}
 	defer file.Close()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "MemTotal:"); ok {
+		if rest, ok := strings.CutPrefix(lines.Text(), name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			if err != nil || kib < 0 || kib > math.MaxInt64>>10 {
 				return 0
