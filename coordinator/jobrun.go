@@ -117,8 +117,8 @@ func (r *jobRun) drive(parent, ctx context.Context) (err error) {
 	defer stop()
 	mail := r.box()
 	wait.Go(func() { mail.pump(pumping) })
-	keeper := &keeper{run: r, fit: fit, last: time.Now(), sequence: r.sequence}
-	defer keeper.close()
+	keeper := r.keeper(fit)
+	defer keeper.Close()
 	clock := newStopwatch()
 	r.meter.begin()
 	ctx, span := trace.Start(trace.Remote(ctx, r.trace), "job", trace.String("job", r.id), trace.String("name", r.spec.Name),
@@ -132,7 +132,7 @@ func (r *jobRun) drive(parent, ctx context.Context) (err error) {
 		r.waits(Waiting{Have: 0, Need: config.Workers})
 	}
 	err = Run(ctx, job, r, func(a Action) {
-		keeper.observe(a)
+		keeper.Observe(a)
 		patience.observe(a)
 		clock.observe(a)
 		r.measure(a, time.Now())
@@ -146,10 +146,10 @@ func (r *jobRun) drive(parent, ctx context.Context) (err error) {
 	case err == nil:
 		return r.keepResult(fit, label, sweep, clock)
 	case parent.Err() != nil:
-		keeper.stopped()
+		keeper.Stopped()
 		return errStopping
 	case cause != nil:
-		keeper.stopped()
+		keeper.Stopped()
 		return cause
 	}
 	return err
@@ -212,7 +212,7 @@ func (r *jobRun) newestState() *FitState {
 		return nil
 	}
 	r.sequence = sequence // also of one that is of no use: those to come count on from it
-	state, err := decodeState(data)
+	state, err := DecodeState(data)
 	if err != nil {
 		r.lines().Warn("checkpoint of no use; the job begins anew", "checkpoint", sequence, "error", err)
 		r.tell(live.JobAnew, "", "no checkpoint could be used: job begins anew")

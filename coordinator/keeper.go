@@ -8,25 +8,38 @@ import (
 	"github.com/coterie-project/coterie/internal/live"
 )
 
-// keeper writes a fit's checkpoints beside the rounds: at each phase's end, and otherwise as often as the
-// configuration asks for. One is written at a time; while it is, the newest state that is due waits, and replaces one that
-// waits already.
-type keeper struct {
-	run      *jobRun
+// CheckpointEvery is the longest time between two checkpoints of a fit that gets on, where nothing else is asked for.
+const CheckpointEvery = 10 * time.Second
+
+// Keeper writes a fit's checkpoints beside the rounds: at each phase's end, and otherwise as often as it is asked to.
+// One is written at a time; while it is, the newest state that is due waits, and replaces one that waits already. A
+// checkpoint that cannot be written does not end a fit: the one before stays, and the next one is tried again.
+//
+// Make it with NewKeeper, give it every Action of the job, and Close it.
+type Keeper struct {
 	fit      *Fit // nil: a labelling, which begins anew
+	every    time.Duration
+	save     func(sequence uint64, state []byte) error
+	told     func(sequence uint64, bytes int, err error)
 	last     time.Time
 	sequence uint64
 	ahead    *FitState // what the fit has come to since the last checkpoint; nil: nothing
 
-	mu     sync.Mutex
-	next   *FitState
-	busy   bool
-	wait   sync.WaitGroup
-	failed bool // the last one could not be written: said once
+	mu   sync.Mutex
+	next *FitState
+	busy bool
+	wait sync.WaitGroup
 }
 
-// observe is called between the job's steps, when its state is not changing.
-func (k *keeper) observe(a Action) {
+// NewKeeper makes a keeper for a fit; sequence is the number of the last checkpoint that there is, 0 for none. save writes a
+// checkpoint, and told is then told how that ended; both are called on a goroutine of the keeper's, one call at a time.
+func NewKeeper(fit *Fit, every time.Duration, sequence uint64, save func(sequence uint64, state []byte) error,
+	told func(sequence uint64, bytes int, err error)) *Keeper {
+	return &Keeper{fit: fit, every: every, sequence: sequence, save: save, told: told, last: time.Now()}
+}
+
+// Observe is called between the job's steps, when its state is not changing.
+func (k *Keeper) Observe(a Action) {
 	advanced, ok := a.(Advanced)
 	if !ok || k.fit == nil {
 		return
@@ -35,22 +48,22 @@ func (k *keeper) observe(a Action) {
 	if state == nil {
 		return
 	}
-	if !advanced.PhaseEnd && time.Since(k.last) < k.run.server.config.Checkpoint {
+	if !advanced.PhaseEnd && time.Since(k.last) < k.every {
 		k.ahead = state
 		return
 	}
 	k.keep(state)
 }
 
-// stopped keeps where the fit has come to, when it is stopped in order: it goes on from there.
-func (k *keeper) stopped() {
+// Stopped keeps where the fit has come to, when it is stopped in order: it goes on from there.
+func (k *Keeper) Stopped() {
 	if k.ahead != nil {
 		k.keep(k.ahead)
 	}
 }
 
 // keep has a state written, as soon as the one before it is.
-func (k *keeper) keep(state *FitState) {
+func (k *Keeper) keep(state *FitState) {
 	k.last, k.ahead = time.Now(), nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -62,7 +75,7 @@ func (k *keeper) keep(state *FitState) {
 }
 
 // write writes what is due until nothing is.
-func (k *keeper) write() {
+func (k *Keeper) write() {
 	for {
 		k.mu.Lock()
 		state := k.next
@@ -73,36 +86,42 @@ func (k *keeper) write() {
 			return
 		}
 		k.mu.Unlock()
-		k.save(state)
+		k.put(state)
 	}
 }
 
-// save writes one checkpoint. A disk that is full does not end a fit: the checkpoint before stays, and the next one is
-// tried again.
-func (k *keeper) save(state *FitState) {
-	store := k.run.server.config.Store
-	data, err := encodeState(state)
+// put writes one checkpoint.
+func (k *Keeper) put(state *FitState) {
+	data, err := EncodeState(state)
 	if err == nil {
 		k.sequence++
-		err = store.Save(k.run.id, k.sequence, data)
+		err = k.save(k.sequence, data)
 	}
-	if err == nil {
-		k.run.server.meters.written.Add(1)
-	} else {
-		k.run.server.meters.unwritten.Add(1)
-	}
-	if err != nil && !k.failed {
-		k.run.lines().Warn("checkpoint not written, the one before it stays", "checkpoint", k.sequence, "error", err)
-		k.run.note(fmt.Sprintf("checkpoint not written, the one before it stays: %v", err))
-		k.run.tell(live.CheckpointLost, "", "checkpoint not written, the one before it stays")
-	}
-	if err == nil {
-		k.run.lines().Info("checkpoint written", "checkpoint", k.sequence, "bytes", len(data))
-		k.run.watch.saved(time.Now())
-		k.run.tell(live.Checkpoint, "", "checkpoint %d written", k.sequence)
-	}
-	k.failed = err != nil
+	k.told(k.sequence, len(data), err)
 }
 
-// close waits for the checkpoint under way.
-func (k *keeper) close() { k.wait.Wait() }
+// Close waits for the checkpoint under way.
+func (k *Keeper) Close() { k.wait.Wait() }
+
+// keeper is the one of a job of the server: into its store, with words for who follows the job.
+func (r *jobRun) keeper(fit *Fit) *Keeper {
+	failed := false // the last one could not be written: said once
+	save := func(sequence uint64, state []byte) error { return r.server.config.Store.Save(r.id, sequence, state) }
+	return NewKeeper(fit, r.server.config.Checkpoint, r.sequence, save, func(sequence uint64, bytes int, err error) {
+		switch {
+		case err == nil:
+			r.server.meters.written.Add(1)
+			r.lines().Info("checkpoint written", "checkpoint", sequence, "bytes", bytes)
+			r.watch.saved(time.Now())
+			r.tell(live.Checkpoint, "", "checkpoint %d written", sequence)
+		default:
+			r.server.meters.unwritten.Add(1)
+			if !failed {
+				r.lines().Warn("checkpoint not written, the one before it stays", "checkpoint", sequence, "error", err)
+				r.note(fmt.Sprintf("checkpoint not written, the one before it stays: %v", err))
+				r.tell(live.CheckpointLost, "", "checkpoint not written, the one before it stays")
+			}
+		}
+		failed = err != nil
+	})
+}

@@ -77,9 +77,9 @@ func (p *population) start(state *FitState) {
 func (p *population) restart() {
 	state := p.fit.State()
 	if state != nil {
-		data, err := encodeState(state)
+		data, err := EncodeState(state)
 		p.must(err)
-		state, err = decodeState(data)
+		state, err = DecodeState(data)
 		p.must(err)
 	}
 	p.start(state)

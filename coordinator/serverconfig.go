@@ -47,7 +47,7 @@ func (c *ServerConfig) withDefaults() error {
 	preset(&c.Beat, time.Second)
 	preset(&c.Missed, 3)
 	preset(&c.Reconnect, time.Second)
-	preset(&c.Checkpoint, 10*time.Second)
+	preset(&c.Checkpoint, CheckpointEvery)
 	preset(&c.Orphan, time.Minute)
 	preset(&c.Straggler, 2*time.Second)
 	if c.Log == nil {

@@ -164,8 +164,8 @@ func TestAWorkerOfAnotherVersionIsToldOfOnce(t *testing.T) {
 func TestACheckpointThatCannotBeWrittenIsTold(t *testing.T) {
 	s := register(t, nil)
 	r := &jobRun{id: "no such job", server: s, spec: &pb.JobSpec{Name: "fit"}, log: newEventLog()}
-	k := &keeper{run: r}
-	k.save(&FitState{Totals: kmeans.NewTotals(1)})
+	k := r.keeper(nil)
+	k.put(&FitState{Totals: kmeans.NewTotals(1)})
 	all := s.Events().After(0)
 	if last := all[len(all)-1]; last.Kind != live.CheckpointLost || last.Job != r.id {
 		t.Errorf("got %+v, want a checkpoint that was not written", last)

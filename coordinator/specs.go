@@ -192,8 +192,8 @@ func LabelResultOf(m *pb.JobResult) *LabelResult {
 		Bad: wire.DecodeBadRows(m.GetBad())}
 }
 
-// encodeState is a checkpoint's content.
-func encodeState(s *FitState) ([]byte, error) {
+// EncodeState is a checkpoint's content.
+func EncodeState(s *FitState) ([]byte, error) {
 	transform, err := json.Marshal(s.Transform)
 	if err != nil {
 		return nil, err
@@ -255,8 +255,8 @@ func decodeRuns(m *pb.FitState) ([]RunState, error) {
 	return states, nil
 }
 
-// decodeState reads a checkpoint's content.
-func decodeState(data []byte) (*FitState, error) {
+// DecodeState reads a checkpoint's content. What does not hold together is ErrState; whether it is of a job shows when it is resumed.
+func DecodeState(data []byte) (*FitState, error) {
 	m := &pb.FitState{}
 	if err := proto.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)

@@ -36,7 +36,7 @@ func stages(t testing.TB, abreast int) (*town, []kept, FitResult) {
 		for _, a := range actions {
 			if _, advanced := a.(Advanced); advanced {
 				s := f.State()
-				data, err := encodeState(s)
+				data, err := EncodeState(s)
 				w.must(err)
 				list = append(list, kept{stageOf(s), data})
 			}
@@ -100,9 +100,9 @@ func TestAFitGoesOnFromEveryStageToTheSameBits(t *testing.T) {
 			if !slices.Contains(seen, c.stage) {
 				seen = append(seen, c.stage)
 			}
-			state, err := decodeState(c.data)
+			state, err := DecodeState(c.data)
 			w.must(err)
-			if again, err := encodeState(state); err != nil || !bytes.Equal(again, c.data) {
+			if again, err := EncodeState(state); err != nil || !bytes.Equal(again, c.data) {
 				t.Errorf("%s: encoding what was decoded gave other bytes (%v)", c.stage, err)
 			}
 			for then := 1; then <= populationRuns; then++ { // on other workers, it may be, with memory for more, or for less
@@ -146,7 +146,7 @@ func TestAStateOfAnotherJobIsRefused(t *testing.T) {
 	first := func(stage string) *FitState {
 		for _, c := range list {
 			if c.stage == stage {
-				s, err := decodeState(c.data)
+				s, err := DecodeState(c.data)
 				w.must(err)
 				return s
 			}
@@ -244,7 +244,7 @@ func tryState(t *testing.T, w *town, data []byte) {
 	t.Helper()
 	var state *FitState
 	var err error
-	if took, most := allocated(func() { state, err = decodeState(data) }), uint64(1<<20+256*len(data)); took > most {
+	if took, most := allocated(func() { state, err = DecodeState(data) }), uint64(1<<20+256*len(data)); took > most {
 		t.Fatalf("%d bytes took %d of memory, want at most %d", len(data), took, most)
 	}
 	if err != nil {
@@ -269,7 +269,7 @@ func tryState(t *testing.T, w *town, data []byte) {
 			}
 		}
 	}
-	if _, err := encodeState(f.State()); err != nil {
+	if _, err := EncodeState(f.State()); err != nil {
 		t.Fatal(err)
 	}
 	if f.have {
@@ -315,7 +315,7 @@ func FuzzSpec(f *testing.F) {
 	if data, err := proto.Marshal(keeping); err == nil {
 		f.Add(data)
 	}
-	state, err := decodeState(list[0].data)
+	state, err := DecodeState(list[0].data)
 	w.must(err)
 	label := proto.Clone(fit).(*pb.JobSpec)
 	label.Fit = nil
@@ -350,7 +350,7 @@ func givenStart() *Start {
 
 func FuzzStart(f *testing.F) {
 	w, list, _ := stages(f, 2)
-	state, err := decodeState(list[0].data)
+	state, err := DecodeState(list[0].data)
 	w.must(err)
 	for _, s := range []*Start{givenStart(), {Model: []byte("{}")}, {K: 1, Numeric: [][]float64{{math.NaN()}, {math.Inf(1)}}}} {
 		data, err := proto.Marshal(s.Message())

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,9 @@ type fitFlags struct {
 	output string
 	json   bool
 	months monthFlags
+
+	checkpoint string
+	resume     bool
 }
 
 // fitDocument is what fit --json prints.
@@ -58,7 +62,8 @@ func newFitCommand(app *App) *cobra.Command {
 		Short: "Find k segments and write them as a model",
 		Long: "Fit divides the rows into k segments by k-means and writes a model: the transforms, the centroids and the\n" +
 			"segments' names. DATA is one or more .csv, .csv.gz, .csv.zst, .parquet or .npy files, folders, globs,\n" +
-			"synth://KIND?rows=… or - for standard input." + monthsLong(),
+			"synth://KIND?rows=… or - for standard input." + monthsLong() + "\n\n" +
+			"With --checkpoint a fit that is interrupted can go on: give the same command with --resume.",
 		Example: "  coterie fit customers.parquet -k 5 -o model.json --labels labels.parquet\n" +
 			"  coterie fit 2026-10/customers.parquet --from 2026-09/model.json --from-labels 2026-09/labels.parquet \\\n" +
 			"    -o 2026-10/model.json --labels 2026-10/labels.parquet --gate min-size=1%,min-agreement=0.7",
@@ -73,6 +78,8 @@ func newFitCommand(app *App) *cobra.Command {
 	f.method.bind(flags, "`R` starts; the lowest inertia wins")
 	flags.StringVar(&f.labels, "labels", "", "also write each row's segment: `FILE`.csv, .csv.gz, .csv.zst, .parquet or .npy")
 	flags.StringVar(&f.report, "report", "", "also write a page about the segments, to show: `FILE`.html; not with --cluster")
+	flags.StringVar(&f.checkpoint, "checkpoint", "", "keep where the fit has come to, every ten seconds, in the folder `DIR` or at s3://BUCKET/PREFIX; not with --cluster, where the coordinator does")
+	flags.BoolVar(&f.resume, "resume", false, "go on from what --checkpoint keeps of the same fit; from the beginning where it keeps nothing")
 	f.months.bind(cmd)
 	f.data.bind(cmd)
 	f.engine.bind(cmd)
@@ -99,7 +106,7 @@ func (f *fitFlags) run(cmd *cobra.Command, app *App, args []string) error {
 	r := &pipeline.FitRequest{Data: f.data.request(args), Engine: f.engine.request(app, reporter), K: int(f.k), Init: f.method.init,
 		Runs: int(f.method.runs), MaxIter: int(f.method.maxIter), Tolerance: f.method.tolerance, Seed: uint64(f.method.seed),
 		Cosine: f.method.metric == "cosine", Algorithm: f.method.algorithm, Model: f.output, Labels: f.labels,
-		Report: f.report, Version: version()}
+		Report: f.report, Version: version(), Checkpoint: f.checkpoint, Resume: f.resume}
 	f.memory.apply(&r.Engine)
 	if err := errors.Join(f.months.apply(cmd, r), f.job.apply(&r.Engine)); err != nil {
 		reporter.Close()
@@ -144,7 +151,7 @@ func (f *fitFlags) check(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if err := f.checkReport(); err != nil {
+	if err := errors.Join(f.checkReport(), f.checkCheckpoint(cmd.Flags().Args())); err != nil {
 		return err
 	}
 	if err := checkStdout(f.json, f.output, f.labels, f.report, f.data.badRowsOut); err != nil {
@@ -178,6 +185,21 @@ func (f *fitFlags) checkReport() error {
 			Do("leave it out, and then run coterie profile --model %s DATA… -o %s where the data is", quoted(cmp.Or(f.output, "model.json")), quoted(f.report))
 	}
 	return checkOutput("--report", f.report, ".html")
+}
+
+// checkCheckpoint refuses checkpoints of who keeps none.
+func (f *fitFlags) checkCheckpoint(args []string) error {
+	switch {
+	case f.resume && f.checkpoint == "" && f.job.address != "":
+		return fault.Usagef("--resume: on a cluster the coordinator keeps the checkpoints").Do("use coterie jobs resume ID --cluster %s", f.job.address)
+	case f.resume && f.checkpoint == "":
+		return fault.Usagef("--resume: there is no --checkpoint to go on from").Do("give the folder of the fit that was interrupted")
+	case f.checkpoint != "" && f.job.address != "":
+		return fault.Usagef("--checkpoint: %q, and on a cluster the coordinator keeps the checkpoints, in its --state", f.checkpoint).Do("leave it out")
+	case f.checkpoint != "" && slices.Contains(args, stdio):
+		return fault.Usagef("--checkpoint: standard input cannot be read once more when the fit goes on").Do("give a file instead of -")
+	}
+	return nil
 }
 
 // writeFit says in words what was found.

@@ -43,6 +43,9 @@ type FitRequest struct {
 	KeepTransforms bool   // those of From stay as they are
 	MetricOfFrom   bool   // Cosine is not asked for: the metric is that of From
 	Gates          []FitGate
+
+	Checkpoint string // a folder, or a prefix of an object store, that keeps where the fit has come to; empty: none. Not on a cluster
+	Resume     bool   // go on from what it keeps
 }
 
 // Seconds is how long the parts of a fit took. They add up to Total.
@@ -118,6 +121,9 @@ func Fit(ctx context.Context, r *FitRequest) (*FitOutcome, error) {
 	f := &fit{request: r, site: site, source: site.source, watch: watch, last: last}
 	defer f.close()
 	outcome, err := f.run(ctx)
+	if closed := f.kept.close(); err == nil {
+		err = closed
+	}
 	return outcome, explain(err, site.source)
 }
 
@@ -130,6 +136,7 @@ type fit struct {
 	input    *wire.Input
 	manifest *partition.Manifest
 	labels   *labelFile
+	kept     *kept // nil: no checkpoints
 
 	last  *lastMonth    // nil: it goes on from none
 	old   *moves.Labels // of the customers then; nil: unknown
@@ -237,7 +244,11 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 	threads := r.Engine.threads()
 	config := coordinator.Config{Manifest: f.manifest, Workers: r.Engine.Workers, Epoch: 1,
 		Window: embedded.Window(r.Engine.Workers, threads)}
-	job, program, err := coordinator.NewFit(config, options)
+	var err error
+	if f.kept, err = f.keep(&options, start); err != nil {
+		return nil, err
+	}
+	job, program, err := f.kept.program(config, options)
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +256,17 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 	if path != "" {
 		run.Labels = sink
 	}
-	err = runJob(ctx, job, &r.Engine, threads, f.watch, run)
-	return &program.Result, err
+	if f.kept == nil {
+		err = runJob(ctx, job, &r.Engine, threads, f.watch, run)
+		return &program.Result, err
+	}
+	keeper := f.kept.keeper(program)
+	err = runJob(ctx, job, &r.Engine, threads, f.watch, run, keeper.Observe)
+	if ctx.Err() != nil {
+		keeper.Stopped()
+	}
+	keeper.Close()
+	return &program.Result, f.kept.ended(ctx, err)
 }
 
 // onCluster submits the job and follows it.
@@ -277,8 +297,8 @@ func isSeeding(init string) bool {
 	return false
 }
 
-// runJob starts an embedded cluster, drives a job to its end and reports what it does.
-func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, watch *stopwatch, c worker.Config) (err error) {
+// runJob starts an embedded cluster, drives a job to its end and reports what it does; also are told too.
+func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, watch *stopwatch, c worker.Config, also ...func(coordinator.Action)) (err error) {
 	c.Read = e.Reporter.Add
 	l, err := e.limits()
 	if err != nil {
@@ -301,6 +321,9 @@ func runJob(ctx context.Context, job *coordinator.Job, e *Engine, threads int, w
 		trace.Int("workers", e.Workers))
 	defer func() { span.End(err) }()
 	return coordinator.Run(ctx, job, transport, func(a coordinator.Action) {
+		for _, tell := range also {
+			tell(a)
+		}
 		switch a := a.(type) {
 		case coordinator.PhaseBegun:
 			if watch != nil {
@@ -332,6 +355,9 @@ func (f *fit) write(ctx context.Context, result *coordinator.FitResult) (*FitOut
 	}
 	if err := f.commit(m, report, result.Bad); err != nil {
 		return nil, err
+	}
+	if f.kept != nil {
+		f.kept.done = true
 	}
 	outcome.Seconds = f.watch.seconds()
 	return outcome, nil
