@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/secure"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
@@ -63,6 +64,7 @@ type Node struct {
 	config  NodeConfig
 	meters  *meters
 	peers   *peerConns
+	budget  *capacity.Budget
 	looking chan struct{} // tokens of Describe
 	wait    sync.WaitGroup
 
@@ -96,7 +98,7 @@ func NewNode(c NodeConfig) (*Node, error) {
 		c.Boot = hex.EncodeToString(random[:])
 	}
 	n := &Node{config: c, meters: newMeters(), sessions: make(map[string]*session), gone: time.Now(), beatNow: make(chan struct{}, 1), beaten: make(chan struct{}),
-		looking: make(chan struct{}, looksAtOnce)}
+		looking: make(chan struct{}, looksAtOnce), budget: capacity.NewBudget(c.spillLimit())}
 	n.Exchange.Engine = n.engine
 	n.peers = newPeerConns(func(address string) (*grpc.ClientConn, error) { return c.Dial(address, secure.Worker) })
 	return n, nil

@@ -283,8 +283,10 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 	if err != nil {
 		return s.named(err)
 	}
+	divide, leave := s.node.budget.Join()
+	defer leave()
 	engine, err := NewEngine(Config{Source: source, Manifest: manifest, Threads: s.node.config.Threads, Labels: sink,
-		Raw: cmp.Or(s.node.config.Memory, math.MaxInt64), Memory: s.node.spillLimit(), Spill: s.node.config.SpillRows, NoSpill: s.node.config.NoSpill, Job: s.id, Name: s.node.config.Name, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Did: s.did,
+		Raw: cmp.Or(s.node.config.Memory, math.MaxInt64), Memory: s.node.config.spillLimit(), Divide: divide, Spill: s.node.config.SpillRows, NoSpill: s.node.config.NoSpill, Job: s.id, Name: s.node.config.Name, Self: s.node.config.Address, Peers: s.node.peers, Lost: s.lost, Did: s.did,
 		Read: func(rows int64) { s.rows.Add(rows); s.node.meters.read.Add(rows) }})
 	if err != nil {
 		return err
@@ -296,12 +298,12 @@ func (s *session) run(ctx context.Context, bulk pb.BulkClient) error {
 	return errors.Join(err, engine.Close())
 }
 
-// spillLimit is the memory that an engine keeps to: where there is no disk, placement alone sees to it.
-func (n *Node) spillLimit() int64 {
-	if n.config.SpillRows == "" {
+// spillLimit is the memory that engines keep to together: where there is no disk, placement alone sees to it.
+func (c *NodeConfig) spillLimit() int64 {
+	if c.SpillRows == "" {
 		return 0
 	}
-	return n.config.Memory
+	return c.Memory
 }
 
 // firstName is the file that messages about all of the data name; a submitter's need not have one.
