@@ -126,9 +126,13 @@ func (r *passes) to(c *Centroids) int64 {
 
 // A fit's centroids settle; here they jump, creep, stand still and come back, which no mean would do.
 func TestBoundsHoldForCentroidsThatMoveAtWill(t *testing.T) {
+	rows := 900
+	if testing.Short() {
+		rows = 256
+	}
 	for kind := range hardData {
 		for _, a := range []Algorithm{Hamerly, Activity, Auto} {
-			p, c := hardPoints(t, uint64(kind), kind, 900, 5, 30)
+			p, c := hardPoints(t, uint64(kind), kind, rows, 5, 30)
 			r := rand.New(rand.NewPCG(uint64(kind), 1))
 			run := newPasses(p, a, c.K)
 			labels := make([]uint16, p.n)
