@@ -21,8 +21,12 @@ func TestAJobOutlivesAllItsWorkersBeingLostAtOnceWhileTheyRead(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
+	rows := 1_500_000 // they take a second to be read
+	if testing.Short() {
+		rows = 900_000 // and with the race detector more
+	}
 	request := func(cluster *Cluster) *FitRequest {
-		return &FitRequest{Data: Data{Files: []string{"synth://blobs?rows=1500000&d=24&centers=6&seed=2"}}, K: 4, Init: "random", Runs: 1, MaxIter: 2,
+		return &FitRequest{Data: Data{Files: []string{fmt.Sprintf("synth://blobs?rows=%d&d=24&centers=6&seed=2", rows)}}, K: 4, Init: "random", Runs: 1, MaxIter: 2,
 			Model: filepath.Join(t.TempDir(), "model.json"), Engine: Engine{Workers: 1, Threads: 2, Reporter: progress.New(progress.None, nil), Cluster: cluster}}
 	}
 	type ending struct {

@@ -43,7 +43,11 @@ func TestWorkersThatComeAndGoChangeNothing(t *testing.T) {
 	c := newCamp(t, root)
 	c.worker("host", 1)
 	here := make(map[string]string)
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		stop := c.turmoil(seed)
 		for _, file := range []string{made, path, relative(t, path)} {
 			r := madeFit()

@@ -185,7 +185,7 @@ func (c *Cluster) serve(data *clusterData, labels worker.LabelSink) (stop func()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(listener) // it ends with Stop
+		_ = server.Serve(secure.Bound(listener, secure.CallRoom(c.Identity))) // it ends with Stop
 	}()
 	return func() {
 		server.Stop()

@@ -76,6 +76,7 @@ func (p *profiling) read(ctx context.Context) error {
 	if err == nil && in.ID != "" && in.Duplicates == wire.DuplicatesFail {
 		err = p.reading.Settle(p.ids)
 	}
+	p.whole.Unpack()
 	if err == nil && len(p.whole.Bad) > wire.MaxQuarantined {
 		err = coordinator.ErrTooManyBad
 	}
