@@ -54,9 +54,6 @@ func (l Limits) orDefault() Limits {
 // Options of a Store. The zero value is what a coordinator wants.
 type Options struct {
 	Limits Limits
-	// Disturb, in simulations, is called before each change to the disk: mkdir, create, write, sync, close, rename, remove, sync of a
-	// folder. An error is what becomes of it; of a write that ends with ErrTorn half is done. Nil: nothing disturbs.
-	Disturb func(operation, path string) error
 
 	on    files         // in place of the operating system's
 	in    object.Store  // in place of the process's
@@ -94,10 +91,7 @@ func Open(folder string, o Options) (*Store, error) {
 	} else {
 		s.folder = filepath.Clean(folder)
 		f := &folderHome{folder: s.folder, on: o.on}
-		switch {
-		case o.Disturb != nil:
-			f.on = disturbed{before: o.Disturb}
-		case f.on == nil:
+		if f.on == nil {
 			f.on = disk{}
 		}
 		s.home = f
