@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/wire"
@@ -67,7 +68,9 @@ type Job struct {
 	merged     *wire.Partial
 	onMerge    func(*wire.Partial) []Action
 	asked      map[string]map[int]bool // by worker: the partitions that an answer is expected for
-	copies     map[int]int             // by partition: how many answers are expected
+	copies     []int                   // by partition: how many answers are expected
+	under      int                     // partitions that at least one answer is expected for
+	dropped    []int                   // partitions that nobody was asked for, or is any more; some may be booked, or asked for again
 	blame      map[int]grief           // by partition: the workers that came to grief over it in this round
 	found      []string                // by partition: who had it in memory when it joined
 	answeredBy []string                // by partition: who answered in the last round that was merged
@@ -86,8 +89,9 @@ func newJob(c Config, p program) (*Job, error) {
 	if err := c.Manifest.Validate(); err != nil {
 		return nil, fmt.Errorf("coordinator: %w", err)
 	}
-	return &Job{config: c, program: p, round: c.After, asked: make(map[string]map[int]bool), copies: make(map[int]int),
-		found: make([]string, len(c.Manifest.Partitions)), answeredBy: make([]string, len(c.Manifest.Partitions))}, nil
+	n := len(c.Manifest.Partitions)
+	return &Job{config: c, program: p, round: c.After, asked: make(map[string]map[int]bool), copies: make([]int, n),
+		found: make([]string, n), answeredBy: make([]string, n)}, nil
 }
 
 // Ended says whether the job has finished or failed.
@@ -117,20 +121,16 @@ func (j *Job) Step(e Event) []Action {
 
 // weigh gives a worker another share of the rows, from the next round on.
 func (j *Job) weigh(name string, weight int) {
-	for i := range j.workers {
-		if w := &j.workers[i]; w.Name == name && w.Weight != weight {
-			w.Weight, j.stale = weight, true
-		}
+	if i, here := j.find(name); here && j.workers[i].Weight != weight {
+		j.workers[i].Weight, j.stale = weight, true
 	}
 }
 
 func (j *Job) joined(w partition.Worker, held []int, more bool) []Action {
-	known := j.has(w.Name)
+	at, known := j.find(w.Name)
 	if !known {
 		j.hold(w.Name, held)
-		// Arrival order must not decide who holds what.
-		at, _ := slices.BinarySearchFunc(j.workers, w, func(a, b partition.Worker) int { return compareNames(a.Name, b.Name) })
-		j.workers = slices.Insert(j.workers, at, w)
+		j.workers = slices.Insert(j.workers, at, w) // arrival order must not decide who holds what
 		j.stale = true
 	}
 	switch {
@@ -162,16 +162,22 @@ func (j *Job) hold(name string, held []int) {
 	}
 }
 
+// find is the place of a worker among those that have joined and are not lost, or where it would be.
+func (j *Job) find(name string) (at int, here bool) {
+	return slices.BinarySearchFunc(j.workers, name, func(w partition.Worker, name string) int { return compareNames(w.Name, name) })
+}
+
 // has says whether a worker has joined and is not lost.
 func (j *Job) has(name string) bool {
-	return slices.ContainsFunc(j.workers, func(w partition.Worker) bool { return w.Name == name })
+	_, here := j.find(name)
+	return here
 }
 
 func compareNames(a, b string) int {
 	if len(a) != len(b) {
 		return len(a) - len(b)
 	}
-	return slices.Compare([]byte(a), []byte(b))
+	return strings.Compare(a, b)
 }
 
 // lost takes a worker out and asks others for what is still missing of what it was asked for. That it went in order is
@@ -179,17 +185,20 @@ func compareNames(a, b string) int {
 // given to another that is gone as well.
 func (j *Job) lost(e WorkerLost) []Action {
 	name := e.Name
-	if !j.has(name) {
+	at, here := j.find(name)
+	if !here {
 		return nil
 	}
-	j.workers = slices.DeleteFunc(j.workers, func(w partition.Worker) bool { return w.Name == name })
+	j.workers = slices.Delete(j.workers, at, at+1)
 	j.stale = true
 	var actions []Action
 	asked := slices.Sorted(maps.Keys(j.asked[name])) // in order: of several the first is blamed
 	delete(j.asked, name)
+	begun := slices.Sorted(slices.Values(e.Begun))
 	for _, id := range asked {
 		j.expectOneLess(id)
-		guilty := !e.Left && (e.Begun == nil || slices.Contains(e.Begun, id))
+		_, took := slices.BinarySearch(begun, id)
+		guilty := !e.Left && (e.Begun == nil || took)
 		if guilty && j.ledger != nil && j.ledger.Open(id) && readsRows(j.task.Kind) {
 			if err := j.blames(id, name, nil); err != nil {
 				return j.fail(err)
@@ -336,8 +345,11 @@ func (j *Job) open(task wire.Task, partitions []int, then func(*wire.Partial) []
 	j.merged = &wire.Partial{}
 	j.queue = nil
 	j.blame = make(map[int]grief)
-	clear(j.asked)
+	for _, expected := range j.asked {
+		clear(expected)
+	}
 	clear(j.copies)
+	j.under, j.dropped = 0, nil
 	opened := []Action{Opened{Round: j.round, Kind: task.Kind, Partitions: len(partitions)}}
 	if len(partitions) == 0 {
 		return append(opened, j.full()...)
@@ -362,6 +374,7 @@ func (j *Job) everything() []int {
 // nothing: sendUnasked makes up for it.
 func (j *Job) send(partitions []int) []Action {
 	if j.waiting {
+		j.dropped = append(j.dropped, partitions...)
 		return nil
 	}
 	byOwner := make(map[string][]int)
@@ -370,10 +383,8 @@ func (j *Job) send(partitions []int) []Action {
 		byOwner[owner] = append(byOwner[owner], id)
 	}
 	var actions []Action
-	for _, w := range j.workers {
-		if ids := byOwner[w.Name]; len(ids) > 0 {
-			actions = append(actions, j.ask(w.Name, ids))
-		}
+	for _, owner := range slices.SortedFunc(maps.Keys(byOwner), compareNames) {
+		actions = append(actions, j.ask(owner, byOwner[owner]))
 	}
 	return actions
 }
@@ -388,7 +399,9 @@ func (j *Job) ask(worker string, ids []int) Action {
 	for _, id := range ids {
 		if !expected[id] {
 			expected[id] = true
-			j.copies[id]++
+			if j.copies[id]++; j.copies[id] == 1 {
+				j.under++
+			}
 		}
 	}
 	task := j.task
@@ -397,8 +410,9 @@ func (j *Job) ask(worker string, ids []int) Action {
 }
 
 func (j *Job) expectOneLess(id int) {
-	if j.copies[id]--; j.copies[id] <= 0 {
-		delete(j.copies, id)
+	if j.copies[id]--; j.copies[id] == 0 {
+		j.under--
+		j.dropped = append(j.dropped, id)
 	}
 }
 
@@ -419,17 +433,11 @@ func (j *Job) sendUnasked() []Action {
 	if _, err := j.replan(); err != nil {
 		return j.fail(err)
 	}
-	queued := make(map[int]bool, len(j.queue))
-	for _, id := range j.queue {
-		queued[id] = true
-	}
-	var missing []int
-	for _, id := range j.ledger.AllMissing() {
-		if j.copies[id] == 0 && !queued[id] {
-			missing = append(missing, id)
-		}
-	}
-	return append(j.send(missing), j.topUp()...)
+	// Nobody was asked for what is in the queue, so none of it has been dropped.
+	missing := slices.DeleteFunc(j.dropped, func(id int) bool { return j.copies[id] > 0 || !j.ledger.Open(id) })
+	j.dropped = nil
+	slices.Sort(missing)
+	return append(j.send(slices.Compact(missing)), j.topUp()...)
 }
 
 func (j *Job) answered(a *wire.Answer) []Action {
@@ -437,9 +445,10 @@ func (j *Job) answered(a *wire.Answer) []Action {
 		return []Action{Refused{Worker: a.Worker, Err: fmt.Errorf("%w: epoch %d round %d, now %d and %d", ErrStale, a.Epoch,
 			a.Round, j.task.Epoch, j.task.Round)}}
 	}
+	expected, dropped := j.asked[a.Worker], len(j.dropped)
 	for _, id := range a.Covered {
-		if j.asked[a.Worker][id] {
-			delete(j.asked[a.Worker], id)
+		if expected[id] {
+			delete(expected, id)
 			j.expectOneLess(id)
 		}
 	}
@@ -454,10 +463,12 @@ func (j *Job) answered(a *wire.Answer) []Action {
 		}
 		return j.refuse(a, err)
 	}
+	j.dropped = j.dropped[:dropped] // what is booked need not be asked for again
 	j.merged.Merge(a.Partial)
+	here := j.has(a.Worker)
 	for _, id := range a.Covered {
 		j.answeredBy[id] = a.Worker
-		if j.has(a.Worker) && j.plan.Owners[id] != a.Worker {
+		if here && j.plan.Owners[id] != a.Worker {
 			j.plan.Move(id, a.Worker) // it has what it answered for in memory now
 		}
 	}
@@ -514,20 +525,24 @@ func (j *Job) failedAt(a *wire.Answer) []Action {
 // another is a worker that is not the one named, in turn: one that has not come to grief over the partition, if there is
 // one.
 func (j *Job) another(id int, name string, turn int) string {
-	var others, fresh []string
-	for _, w := range j.workers {
-		if w.Name == name {
-			continue
-		}
-		others = append(others, w.Name)
-		if !slices.Contains(j.blame[id].workers, w.Name) {
-			fresh = append(fresh, w.Name)
+	var out []int // places of those that are passed over, ascending
+	for _, unfit := range append([]string{name}, j.blame[id].workers...) {
+		at, here := j.find(unfit)
+		if before, is := slices.BinarySearch(out, at); here && !is {
+			out = slices.Insert(out, before, at)
 		}
 	}
-	if len(fresh) > 0 {
-		others = fresh
+	if len(out) == len(j.workers) {
+		at, _ := j.find(name)
+		out = []int{at}
 	}
-	return others[turn%len(others)]
+	at := turn % (len(j.workers) - len(out))
+	for _, passed := range out {
+		if passed <= at {
+			at++
+		}
+	}
+	return j.workers[at].Name
 }
 
 // speculate gives copies of what a slow worker still owes to those that have nothing to do. Who answers first is
@@ -536,19 +551,22 @@ func (j *Job) speculate(slow string) []Action {
 	if j.ledger == nil || j.waiting || j.task.Kind == wire.Duplicates {
 		return nil
 	}
-	var idle []string
-	for _, w := range j.workers {
-		if w.Name != slow && len(j.asked[w.Name]) == 0 {
-			idle = append(idle, w.Name)
-		}
-	}
 	var owed []int
 	for id := range j.asked[slow] {
 		if j.ledger.Open(id) && j.copies[id] == 1 {
 			owed = append(owed, id)
 		}
 	}
-	if len(idle) == 0 || len(owed) == 0 {
+	if len(owed) == 0 {
+		return nil
+	}
+	var idle []string
+	for _, w := range j.workers {
+		if w.Name != slow && len(j.asked[w.Name]) == 0 {
+			idle = append(idle, w.Name)
+		}
+	}
+	if len(idle) == 0 {
 		return nil
 	}
 	slices.Sort(owed)
@@ -564,7 +582,7 @@ func (j *Job) speculate(slow string) []Action {
 
 // topUp keeps the window of a label round full.
 func (j *Job) topUp() []Action {
-	n := min(j.config.Window-len(j.copies), len(j.queue))
+	n := min(j.config.Window-j.under, len(j.queue))
 	if j.waiting || n <= 0 {
 		return nil
 	}

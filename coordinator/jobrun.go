@@ -68,9 +68,9 @@ type jobRun struct {
 	iterates bool
 	body     []byte // of the round's tasks
 	context  wire.Context
-	sent     map[uint64]*sentTask // by serial
-	took0    time.Time            // when the round began
-	timed    []time.Duration      // of the round's tasks that are answered
+	sent     sentTasks
+	took0    time.Time       // when the round began
+	timed    []time.Duration // of the round's tasks that are answered
 	pace     pace
 	work     workBook
 
@@ -92,7 +92,7 @@ func (r *jobRun) run(parent, ctx context.Context) {
 	err := r.drive(parent, ctx)
 	r.mu.Lock()
 	r.cancel(nil)
-	r.cancel, r.sent, r.body = nil, nil, nil
+	r.cancel, r.sent, r.body = nil, sentTasks{}, nil
 	r.last = max(r.last, r.round)
 	r.round = 0
 	r.mu.Unlock()
@@ -289,7 +289,7 @@ func (r *jobRun) straggler(now time.Time, limit time.Duration) {
 	if !ok {
 		return
 	}
-	for _, t := range r.sent {
+	for _, t := range r.sent.bySerial {
 		// Again and again: the first time there may have been nobody idle.
 		if now.Sub(t.when) > limit && now.Sub(t.nudged) > limit {
 			t.nudged = now

@@ -176,7 +176,8 @@ func (s *Server) running() []*jobRun {
 // beside those that run waits, and those behind it with it: a small job must not keep a large one out for good. The
 // caller holds the mutex.
 func (s *Server) schedule() {
-	if s.ctx == nil || s.closed {
+	queued := func(id string) bool { return s.jobs[id].info.State == jobQueued }
+	if s.ctx == nil || s.closed || !slices.ContainsFunc(s.order, queued) {
 		return
 	}
 	memory, limited := s.memory()

@@ -33,25 +33,37 @@ func (e *DisagreeError) Error() string {
 // twice, because an answer is booked whole or refused whole.
 type Ledger struct {
 	epoch, round uint64
-	entries      map[int]entry // of the partitions asked for
+	entries      []entry // by partition, up to the last one that is asked for
 	missing      int
 }
 
 // entry is what is known of a partition in a round.
 type entry struct {
+	asked     bool
 	booked    bool
 	hasDigest bool
 	digest    uint64
 	worker    string // whose answer was booked
 }
 
-// NewLedger opens a round for the given partitions.
+// NewLedger opens a round for the given partitions, none of them negative.
 func NewLedger(epoch, round uint64, partitions []int) *Ledger {
-	l := &Ledger{epoch: epoch, round: round, entries: make(map[int]entry, len(partitions)), missing: len(partitions)}
+	l := &Ledger{epoch: epoch, round: round, missing: len(partitions)}
+	if len(partitions) > 0 {
+		l.entries = make([]entry, slices.Max(partitions)+1)
+	}
 	for _, id := range partitions {
-		l.entries[id] = entry{}
+		l.entries[id].asked = true
 	}
 	return l
+}
+
+// of is the entry of a partition; nil if it is not asked for.
+func (l *Ledger) of(id int) *entry {
+	if id < 0 || id >= len(l.entries) || !l.entries[id].asked {
+		return nil
+	}
+	return &l.entries[id]
 }
 
 // Book accepts an answer, or refuses it whole with ErrStale, ErrUnknown or ErrOverlap.
@@ -59,25 +71,31 @@ func (l *Ledger) Book(a *wire.Answer) error {
 	if a.Epoch != l.epoch || a.Round != l.round {
 		return fmt.Errorf("%w: epoch %d round %d, now %d and %d", ErrStale, a.Epoch, a.Round, l.epoch, l.round)
 	}
-	seen := make(map[int]bool, len(a.Covered))
-	for _, id := range a.Covered {
-		e, known := l.entries[id]
-		switch {
-		case !known:
-			return fmt.Errorf("%w: partition %d", ErrUnknown, id)
-		case e.booked || seen[id]:
-			return fmt.Errorf("%w: partition %d", ErrOverlap, id)
-		}
-		seen[id] = true
-	}
 	for i, id := range a.Covered {
-		e := entry{booked: true, worker: a.Worker}
-		if len(a.Digests) == len(a.Covered) {
-			e.hasDigest, e.digest = true, a.Digests[i]
+		if err := l.bookOne(a, i); err != nil {
+			for _, id := range a.Covered[:i] { // as if nothing had been booked
+				l.entries[id] = entry{asked: true}
+			}
+			return fmt.Errorf("%w: partition %d", err, id)
 		}
-		l.entries[id] = e
 	}
-	l.missing -= len(seen)
+	l.missing -= len(a.Covered)
+	return nil
+}
+
+// bookOne books the i-th partition of an answer.
+func (l *Ledger) bookOne(a *wire.Answer, i int) error {
+	e := l.of(a.Covered[i])
+	switch {
+	case e == nil:
+		return ErrUnknown
+	case e.booked:
+		return ErrOverlap
+	}
+	*e = entry{asked: true, booked: true, worker: a.Worker}
+	if len(a.Digests) == len(a.Covered) {
+		e.hasDigest, e.digest = true, a.Digests[i]
+	}
 	return nil
 }
 
@@ -88,7 +106,7 @@ func (l *Ledger) Disagrees(a *wire.Answer) (id int, booked string, differs bool)
 		return 0, "", false
 	}
 	for i, id := range a.Covered {
-		if e := l.entries[id]; e.hasDigest && e.digest != a.Digests[i] {
+		if e := l.of(id); e != nil && e.hasDigest && e.digest != a.Digests[i] {
 			return id, e.worker, true
 		}
 	}
@@ -100,18 +118,17 @@ func (l *Ledger) Full() bool { return l.missing == 0 }
 
 // Open says whether a partition is asked for and not booked.
 func (l *Ledger) Open(id int) bool {
-	e, known := l.entries[id]
-	return known && !e.booked
+	e := l.of(id)
+	return e != nil && !e.booked
 }
 
 // AllMissing lists the partitions that are asked for and not booked, ascending.
 func (l *Ledger) AllMissing() []int {
 	missing := make([]int, 0, l.missing)
-	for id, e := range l.entries {
-		if !e.booked {
+	for id := range l.entries {
+		if l.Open(id) {
 			missing = append(missing, id)
 		}
 	}
-	slices.Sort(missing)
 	return missing
 }

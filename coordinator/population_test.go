@@ -231,13 +231,20 @@ func (p *population) check() {
 			fail("partition %d has %d copies", id, count[id])
 		}
 	}
+	under := 0
+	for _, n := range j.copies {
+		under += min(n, 1)
+	}
+	if under != j.under {
+		fail("%d partitions are under way, the job counts %d", under, j.under)
+	}
 	if j.ledger == nil {
 		return
 	}
-	if j.task.Kind == wire.Label && len(j.copies) > populationWindow {
-		fail("%d partitions under way in a window of %d", len(j.copies), populationWindow)
+	if j.task.Kind == wire.Label && j.under > populationWindow {
+		fail("%d partitions under way in a window of %d", j.under, populationWindow)
 	}
-	if len(j.copies)+len(j.queue) == 0 && !j.waiting {
+	if j.under+len(j.queue) == 0 && !j.waiting {
 		fail("nothing is under way")
 	}
 	for _, id := range j.ledger.AllMissing() {
@@ -245,10 +252,10 @@ func (p *population) check() {
 			fail("partition %d is booked and missing", id)
 		}
 		queued := slices.Contains(j.queue, id)
-		if count[id] == 0 && !queued && !j.waiting {
+		if count[id] == 0 && !queued && (!j.waiting || !slices.Contains(j.dropped, id)) {
 			fail("partition %d is asked of nobody", id)
 		}
-		if queued && len(j.copies) < populationWindow && !j.waiting {
+		if queued && j.under < populationWindow && !j.waiting {
 			fail("the window has room, and partition %d is not sent", id)
 		}
 	}

@@ -145,7 +145,7 @@ func (r *jobRun) laggards(now time.Time, limit time.Duration, into map[string]*l
 	if !ok {
 		return
 	}
-	for _, t := range r.sent {
+	for _, t := range r.sent.bySerial {
 		took := now.Sub(t.when)
 		if took <= longest {
 			continue

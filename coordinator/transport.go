@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -59,7 +58,7 @@ func (r *jobRun) Send(_ context.Context, worker string, t *wire.Task) error {
 		return nil
 	}
 	r.mu.Lock()
-	r.sent[sent.ref.Serial] = sent
+	r.sent.add(sent)
 	if r.iterates {
 		r.work.asked(worker, len(sent.head)+len(sent.body))
 	}
@@ -67,7 +66,7 @@ func (r *jobRun) Send(_ context.Context, worker string, t *wire.Task) error {
 	if err := r.server.announce(worker, sent.note()); err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.sent, sent.ref.Serial)
+		r.sent.remove(worker, func(t *sentTask) bool { return t == sent })
 		return err
 	}
 	return nil
@@ -141,7 +140,7 @@ func (r *jobRun) encode(t *wire.Task) ([]byte, error) {
 	r.round, r.epoch, r.body, r.context = t.Round, t.Epoch, body, context
 	r.kind, r.took0, r.timed = t.Kind, time.Now(), nil
 	r.iterates = t.Kind == wire.Iterate || slices.ContainsFunc(t.Strands, func(s *wire.Task) bool { return s.Kind == wire.Iterate })
-	r.sent = make(map[uint64]*sentTask)
+	r.sent = sentTasks{}
 	return body, nil
 }
 
@@ -168,7 +167,7 @@ func (r *jobRun) find(ref *pb.TaskRef) *sentTask {
 	if ref.Epoch != r.epoch {
 		return nil
 	}
-	return r.sent[ref.Serial]
+	return r.sent.bySerial[ref.Serial]
 }
 
 // announcements are notes of all tasks that a worker is still asked for.
@@ -176,10 +175,8 @@ func (r *jobRun) announcements(worker string) []*pb.CoordinatorNote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var notes []*pb.CoordinatorNote
-	for _, t := range r.sent {
-		if t.worker == worker {
-			notes = append(notes, t.note())
-		}
+	for _, t := range r.sent.byWorker[worker] {
+		notes = append(notes, t.note())
 	}
 	return notes
 }
@@ -190,22 +187,21 @@ func (r *jobRun) reminders(worker string, before time.Time, pending map[uint64]b
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var notes []*pb.CoordinatorNote
-	for serial, t := range r.sent {
-		if t.worker == worker && pending[serial] {
-			t.begun = true
-		}
-		if t.worker != worker || !t.when.Before(before) || pending[serial] {
-			continue
+	r.sent.remove(worker, func(t *sentTask) bool {
+		known := pending[t.ref.Serial]
+		t.begun = t.begun || known
+		if known || !t.when.Before(before) {
+			return false
 		}
 		if t.reminders++; t.reminders <= remindLimit {
 			notes = append(notes, t.note())
-			continue
+			return false
 		}
-		delete(r.sent, serial)
 		r.mail.post(Answered{Answer: &wire.Answer{Epoch: t.ref.Epoch, Round: t.ref.Round, Worker: worker, Covered: t.covered,
 			Err: fault.Failedf(nil, "worker %s was asked %d times for its part of round %d and did not take it up", worker, remindLimit, t.ref.Round).
 				Do("see its log")}})
-	}
+		return true
+	})
 	return notes
 }
 
@@ -215,11 +211,11 @@ func (r *jobRun) dismiss(worker string) []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	begun := []int{}
-	maps.DeleteFunc(r.sent, func(_ uint64, t *sentTask) bool {
-		if t.worker == worker && t.begun {
+	r.sent.remove(worker, func(t *sentTask) bool {
+		if t.begun {
 			begun = append(begun, t.covered...)
 		}
-		return t.worker == worker
+		return true
 	})
 	return begun
 }
@@ -252,13 +248,11 @@ func (r *jobRun) took(head *pb.AnswerHead) {
 		r.pace.add(head.Worker, rows, time.Duration(head.Micros)*time.Microsecond)
 		r.work.answered(head, rows)
 	}
-	t := r.sent[head.Ref.Serial]
+	t := r.sent.bySerial[head.Ref.Serial]
 	if t == nil {
 		return
 	}
 	r.timed = append(r.timed, time.Since(t.when))
 	// Asked twice for the same, a worker answers once.
-	maps.DeleteFunc(r.sent, func(_ uint64, other *sentTask) bool {
-		return other.worker == t.worker && bytes.Equal(other.head, t.head)
-	})
+	r.sent.remove(t.worker, func(other *sentTask) bool { return bytes.Equal(other.head, t.head) })
 }

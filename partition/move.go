@@ -2,14 +2,15 @@ package partition
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 )
 
-// winner is the seat with the best bid for a partition among those that may have it; -1 if none may. Only they are
-// hashed.
-func (s *seats) winner(id int, may func(i int) bool) int {
+// winner is the seat with the best bid for a partition among those, in order, that may have it; -1 if none may. Only they
+// are hashed.
+func (s *seats) winner(id int, among []int, may func(i int) bool) int {
 	best, at := score{}, -1
-	for i := range s.list {
+	for _, i := range among {
 		if !may(i) {
 			continue
 		}
@@ -41,15 +42,18 @@ func (s *seats) give() bool {
 	}
 	level := waterline(short, rows)
 	due := short
+	var served []int // those with something due
 	for i := range due {
-		due[i] = max(short[i]-level, 0)
+		if due[i] = max(short[i]-level, 0); due[i] > 0 {
+			served = append(served, i)
+		}
 	}
 	for len(s.loose) > 0 {
 		id := s.loose[0]
 		r := s.m.Partitions[id].Rows
-		i := s.winner(id, func(i int) bool { return r <= due[i] && s.fits(i, r) })
+		i := s.winner(id, served, func(i int) bool { return r <= due[i] && s.fits(i, r) })
 		if i < 0 { // whole partitions do not come out even: the last may go beyond what is due, each seat once
-			i = s.winner(id, func(i int) bool { return due[i] > 0 && s.fits(i, r) })
+			i = s.winner(id, served, func(i int) bool { return s.fits(i, r) })
 		}
 		if i < 0 {
 			i = s.leastOver(r)
@@ -58,10 +62,27 @@ func (s *seats) give() bool {
 			return false
 		}
 		s.put(i, id)
-		due[i] -= r
+		if due[i] -= r; due[i] <= 0 {
+			served = without(served, i)
+		}
 		s.loose = s.loose[1:]
 	}
 	return true
+}
+
+// without takes a number out of an ascending list, if it is in it, and with puts it in.
+func without(list []int, i int) []int {
+	if at, is := slices.BinarySearch(list, i); is {
+		return slices.Delete(list, at, at+1)
+	}
+	return list
+}
+
+func with(list []int, i int) []int {
+	if at, is := slices.BinarySearch(list, i); !is {
+		return slices.Insert(list, at, i)
+	}
+	return list
 }
 
 // leastOver is, of the seats whose memory has room for so many rows, the one that would exceed its quota by least; -1
@@ -88,22 +109,30 @@ func (s *seats) level(chosen func(i int) bool) {
 // levelOnce is level until all that could still give are stuck; it says whether it moved anything.
 func (s *seats) levelOnce(chosen func(i int) bool) (moved bool) {
 	stuck := make([]bool, len(s.list))
-	for {
-		from := -1
-		for i := range s.list {
-			if !stuck[i] && len(s.list[i].ids) > 0 && (from < 0 || s.list[i].over() > s.list[from].over()) {
-				from = i
-			}
+	var short []int // the chosen ones that fall short
+	review := func(i int) {
+		if s.list[i].over() < 0 && chosen(i) {
+			short = with(short, i)
+		} else {
+			short = without(short, i)
 		}
+	}
+	givers := make(givers, 0, len(s.list)+1)
+	for i := range s.list {
+		review(i)
+		givers = append(givers, giver{s.list[i].over(), i})
+	}
+	heap.Init(&givers)
+	for {
+		from := givers.most(func(g giver) bool {
+			return g.over == s.list[g.seat].over() && !stuck[g.seat] && len(s.list[g.seat].ids) > 0
+		})
 		if from < 0 {
 			return moved
 		}
 		over, wanted, room := s.list[from].over(), false, int64(0)
-		wants := func(i int) bool {
-			short := -s.list[i].over()
-			return i != from && short > 0 && over+short > s.largest && chosen(i)
-		}
-		for i := range s.list {
+		wants := func(i int) bool { return i != from && over-s.list[i].over() > s.largest }
+		for _, i := range short {
 			if wants(i) {
 				wanted, room = true, max(room, s.list[i].capacity-s.list[i].held)
 			}
@@ -117,7 +146,12 @@ func (s *seats) levelOnce(chosen func(i int) bool) (moved bool) {
 			continue
 		}
 		id := s.take(from, at)
-		s.put(s.winner(id, func(i int) bool { return wants(i) && s.fits(i, s.m.Partitions[id].Rows) }), id)
+		to := s.winner(id, short, func(i int) bool { return wants(i) && s.fits(i, s.m.Partitions[id].Rows) })
+		s.put(to, id)
+		for _, i := range []int{from, to} {
+			review(i)
+			heap.Push(&givers, giver{s.list[i].over(), i})
+		}
 		moved = true
 	}
 }
@@ -169,7 +203,7 @@ func (s *seats) pack() bool {
 func (s *seats) packIn(order, home []int) bool {
 	s.loose = nil
 	for i := range s.list {
-		s.list[i].ids, s.list[i].held = nil, 0
+		s.list[i].ids, s.list[i].held, s.list[i].shared = nil, 0, false
 	}
 	for _, id := range order {
 		rows, at := s.m.Partitions[id].Rows, -1

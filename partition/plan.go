@@ -36,7 +36,10 @@ type Worker struct {
 // Quotas alone (cut all rows afresh each time) would move half of everything when one joins; hashing alone would leave
 // every worker some √n partitions off its share, and a round lasts as long as its slowest worker.
 type Plan struct {
-	Owners []string // by partition id; "" = nobody
+	// Owners is by partition id; "" = nobody. Once Rebalance has been called only it and Move may change them.
+	Owners []string
+
+	books *books // nil: they are still to be made
 }
 
 // Place makes a first plan: contiguous runs, each worker within one partition (the largest there is) of its quota
@@ -60,26 +63,28 @@ func (p *Plan) Rebalance(m *Manifest, workers []Worker, rowBytes int64) (moved [
 	if len(p.Owners) != len(m.Partitions) {
 		return nil, fmt.Errorf("partition: a plan of %d partitions for a data set of %d", len(p.Owners), len(m.Partitions))
 	}
-	s, err := plan(m, workers, rowBytes, p.Owners)
+	if p.books == nil || p.books.m != m {
+		p.books = newBooks(m, p.Owners)
+	}
+	p.books.settle(p.Owners)
+	s, err := p.books.plan(workers, rowBytes)
 	if err != nil {
 		return nil, err
 	}
-	for id, owner := range s.owners() {
-		if owner != p.Owners[id] {
-			p.Owners[id] = owner
-			moved = append(moved, id)
-		}
-	}
-	return moved, nil
+	return p.books.take(s, p.Owners), nil
 }
 
 // plan is Place without owners and Rebalance with them.
 func plan(m *Manifest, workers []Worker, rowBytes int64, owners []string) (*seats, error) {
-	s, err := newSeats(m, workers, rowBytes)
+	return newBooks(m, owners).plan(workers, rowBytes)
+}
+
+func (b *books) plan(workers []Worker, rowBytes int64) (*seats, error) {
+	s, err := newSeats(b, workers, rowBytes)
 	if err != nil {
 		return nil, err
 	}
-	first := !s.seat(owners)
+	first := !s.seat(b)
 	if first {
 		s.deal()
 	}
@@ -96,7 +101,12 @@ func plan(m *Manifest, workers []Worker, rowBytes int64, owners []string) (*seat
 
 // Move gives one of the plan's partitions to a worker, whatever its quota and memory: who has the rows loaded already
 // is the better owner. A later Rebalance sees to it that it stays within reason.
-func (p *Plan) Move(id int, to string) { p.Owners[id] = to }
+func (p *Plan) Move(id int, to string) {
+	if p.books != nil && !p.books.moved(id, p.Owners[id]) {
+		p.books = nil
+	}
+	p.Owners[id] = to
+}
 
 // Of lists the partitions of one worker, ascending. It goes through all partitions: for many workers take ByOwner.
 func (p *Plan) Of(worker string) []int {

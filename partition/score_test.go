@@ -35,7 +35,7 @@ func TestMinusLog2IsTheLogarithm(t *testing.T) {
 
 // Leaving a logarithm out must never change who wins: a plain search is the twin.
 func TestTheWinnerIsTheOneWithTheBestScore(t *testing.T) {
-	s, err := newSeats(alike(300, 7), crew(20, 1, 5, 2, 30), 0)
+	s, err := newSeats(newBooks(alike(300, 7), nil), crew(20, 1, 5, 2, 30), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,24 +47,24 @@ func TestTheWinnerIsTheOneWithTheBestScore(t *testing.T) {
 				best, want = wait, i
 			}
 		}
-		if got := s.winner(id, func(i int) bool { return i%7 != id%7 }); got != want {
+		if got := s.winner(id, everyone(s), func(i int) bool { return i%7 != id%7 }); got != want {
 			t.Errorf("partition %d: got worker %d, want %d", id, got, want)
 		}
 	}
-	if got := s.winner(0, func(int) bool { return false }); got != -1 {
+	if got := s.winner(0, everyone(s), func(int) bool { return false }); got != -1 {
 		t.Errorf("nobody may: got %d, want -1", got)
 	}
 }
 
 func TestWorkersWinInProportionToTheirQuotas(t *testing.T) {
 	const n = 40_000
-	s, err := newSeats(alike(n, 1), crew(4, 1, 2, 3, 4), 0)
+	s, err := newSeats(newBooks(alike(n, 1), nil), crew(4, 1, 2, 3, 4), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	won := make([]int, 4)
 	for id := range n {
-		won[s.winner(id, s.everybody)]++
+		won[s.winner(id, everyone(s), s.everybody)]++
 	}
 	for i, got := range won {
 		want := float64(n*(i+1)) / 10
@@ -92,4 +92,13 @@ func BenchmarkMinusLog2(b *testing.B) {
 	for b.Loop() {
 		u += uint64(minusLog2(u|1)) << 20
 	}
+}
+
+// everyone is the places of all seats.
+func everyone(s *seats) []int {
+	all := make([]int, len(s.list))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }

@@ -18,6 +18,7 @@ type seat struct {
 	quota    int64
 	held     int64
 	ids      []int // its partitions; those that came last are the first to go
+	shared   bool  // ids are the books', since nothing has come or gone
 	joined   bool  // it held nothing when placement began
 }
 
@@ -30,17 +31,18 @@ type seats struct {
 	m        *Manifest
 	list     []seat
 	rowBytes int64
-	largest  int64 // rows of the largest partition
-	loose    []int // partitions without an owner
-	bids     int   // hashes computed so far: what a test counts instead of time
+	largest  int64    // rows of the largest partition
+	loose    []int    // partitions without an owner
+	gone     []string // those who had some and are no workers any more
+	bids     int      // hashes computed so far: what a test counts instead of time
 }
 
 // newSeats checks what can be known before anything is placed and gives each worker its quota.
-func newSeats(m *Manifest, workers []Worker, rowBytes int64) (*seats, error) {
+func newSeats(b *books, workers []Worker, rowBytes int64) (*seats, error) {
 	if len(workers) == 0 {
 		return nil, ErrNoWorkers
 	}
-	s := &seats{m: m, list: make([]seat, len(workers)), rowBytes: max(rowBytes, 0)}
+	s := &seats{m: b.m, list: make([]seat, len(workers)), rowBytes: max(rowBytes, 0), largest: b.largest}
 	workers = slices.Clone(workers)
 	slices.SortFunc(workers, func(a, b Worker) int { return compareNames(a.Name, b.Name) })
 	for i, w := range workers {
@@ -52,7 +54,7 @@ func newSeats(m *Manifest, workers []Worker, rowBytes int64) (*seats, error) {
 			s.list[i].capacity = w.Memory / rowBytes
 		}
 	}
-	if err := s.checkMemory(); err != nil {
+	if err := s.checkMemory(b.biggest); err != nil {
 		return nil, err
 	}
 	s.allot(workers)
@@ -60,16 +62,11 @@ func newSeats(m *Manifest, workers []Worker, rowBytes int64) (*seats, error) {
 }
 
 // checkMemory finds the largest partition and refuses what cannot fit however it is placed.
-func (s *seats) checkMemory() error {
-	together, roomiest, biggest := int64(0), int64(0), -1
+func (s *seats) checkMemory(biggest int) error {
+	together, roomiest := int64(0), int64(0)
 	for i := range s.list {
 		together = addUpTo(together, s.list[i].capacity)
 		roomiest = max(roomiest, s.list[i].capacity)
-	}
-	for id, p := range s.m.Partitions {
-		if p.Rows > s.largest {
-			s.largest, biggest = p.Rows, id
-		}
 	}
 	switch {
 	case together < s.m.Rows:
@@ -126,21 +123,25 @@ func (s *seats) allot(workers []Worker) {
 }
 
 // seat gives the partitions to those of their owners that are there. It is false, and does nothing, if there is not one.
-func (s *seats) seat(owners []string) bool {
-	at := make(map[string]int, len(s.list))
+func (s *seats) seat(b *books) bool {
+	found := 0
 	for i := range s.list {
-		at[s.list[i].name] = i
-	}
-	found := false
-	for id, owner := range owners {
-		if i, here := at[owner]; here {
-			s.put(i, id)
-			found = true
-		} else {
-			s.loose = append(s.loose, id)
+		w := &s.list[i]
+		if h, holds := b.held[w.name]; holds {
+			w.ids, w.held, w.shared = h.ids, h.rows, true
+			found++
 		}
 	}
-	if !found {
+	if found < len(b.held) {
+		for name, h := range b.held {
+			if !s.has(name) {
+				s.gone = append(s.gone, name)
+				s.loose = append(s.loose, h.ids...)
+			}
+		}
+		slices.Sort(s.loose)
+	}
+	if found == 0 {
 		s.loose = nil
 		return false
 	}
@@ -148,6 +149,19 @@ func (s *seats) seat(owners []string) bool {
 		s.list[i].joined = len(s.list[i].ids) == 0
 	}
 	return true
+}
+
+// has says whether one of the seats is of that name.
+func (s *seats) has(name string) bool {
+	_, here := slices.BinarySearchFunc(s.list, name, func(w seat, name string) int { return compareNames(w.name, name) })
+	return here
+}
+
+// own lets a seat's partitions be changed.
+func (w *seat) own() {
+	if w.shared {
+		w.ids, w.shared = append(make([]int, 0, len(w.ids)+1), w.ids...), false
+	}
 }
 
 // deal gives each seat a run of partitions, in order. Runs are whole partitions, so quotas are brought to whole ones
@@ -189,13 +203,16 @@ func (s *seats) evict() {
 }
 
 func (s *seats) put(i, id int) {
-	s.list[i].ids = append(s.list[i].ids, id)
-	s.list[i].held += s.m.Partitions[id].Rows
+	w := &s.list[i]
+	w.own()
+	w.ids = append(w.ids, id)
+	w.held += s.m.Partitions[id].Rows
 }
 
 // take removes the partition at a place of the seat's list, keeping the order of the others.
 func (s *seats) take(i, at int) int {
 	w := &s.list[i]
+	w.own()
 	id := w.ids[at]
 	w.ids = slices.Delete(w.ids, at, at+1)
 	w.held -= s.m.Partitions[id].Rows

@@ -44,7 +44,7 @@ func TestQuotasAddUpHoweverTightMemoryIs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawManifest(t)
 		workers := drawWorkers(t, "workers", func() int64 { return rapid.Int64Range(1, m.Rows+1).Draw(t, "memory") })
-		s, err := newSeats(m, workers, 1)
+		s, err := newSeats(newBooks(m, nil), workers, 1)
 		if err != nil {
 			return
 		}

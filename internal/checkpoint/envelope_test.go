@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 func TestAnEnvelopeComesBackAsItWas(t *testing.T) {
@@ -107,23 +109,25 @@ func FuzzManifest(f *testing.F) {
 		f.Add(append(h[:], list...), true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, whole bool) {
-		if whole {
-			data = mend(data)
-		}
-		_, list, err := read(bytes.NewReader(data), int64(len(data)), manifestKind, kept*entryBytes)
-		if err != nil {
-			return
-		}
-		entries, err := decodeManifest(list, 1<<40)
-		if err != nil {
-			if !errors.Is(err, ErrInvalid) {
-				t.Errorf("got %v, want it to be ErrInvalid", err)
+		hostile.Ceiling(t, len(data), 64<<10, 64, func() {
+			if whole {
+				data = mend(data)
 			}
-			return
-		}
-		if len(entries) > kept || !bytes.Equal(encodeManifest(entries), list) {
-			t.Errorf("%v is encoded as %x, want %x", entries, encodeManifest(entries), list)
-		}
+			_, list, err := read(bytes.NewReader(data), int64(len(data)), manifestKind, kept*entryBytes)
+			if err != nil {
+				return
+			}
+			entries, err := decodeManifest(list, 1<<40)
+			if err != nil {
+				if !errors.Is(err, ErrInvalid) {
+					t.Errorf("got %v, want it to be ErrInvalid", err)
+				}
+				return
+			}
+			if len(entries) > kept || !bytes.Equal(encodeManifest(entries), list) {
+				t.Errorf("%v is encoded as %x, want %x", entries, encodeManifest(entries), list)
+			}
+		})
 	})
 }
 
@@ -134,23 +138,25 @@ func FuzzObject(f *testing.F) {
 		f.Add(append(h[:], content...), int64(1<<40), true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, limit int64, whole bool) {
-		if whole {
-			data = mend(data)
-		}
-		limit = max(limit, 0)
-		h, content, err := read(bytes.NewReader(data), int64(len(data)), checkpointKind, limit)
-		if err != nil {
-			if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrNewer) {
-				t.Errorf("got %v, want ErrInvalid or ErrNewer", err)
+		hostile.Ceiling(t, len(data), 64<<10, 64, func() {
+			if whole {
+				data = mend(data)
 			}
-			return
-		}
-		if int64(len(content)) > limit {
-			t.Errorf("got %d bytes, want at most %d", len(content), limit)
-		}
-		again := seal(checkpointKind, h.number(), content)
-		if got := append(again[:], content...); !bytes.Equal(got, data) {
-			t.Errorf("sealed anew it is %x, want %x", got, data)
-		}
+			limit = max(limit, 0)
+			h, content, err := read(bytes.NewReader(data), int64(len(data)), checkpointKind, limit)
+			if err != nil {
+				if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrNewer) {
+					t.Errorf("got %v, want ErrInvalid or ErrNewer", err)
+				}
+				return
+			}
+			if int64(len(content)) > limit {
+				t.Errorf("got %d bytes, want at most %d", len(content), limit)
+			}
+			again := seal(checkpointKind, h.number(), content)
+			if got := append(again[:], content...); !bytes.Equal(got, data) {
+				t.Errorf("sealed anew it is %x, want %x", got, data)
+			}
+		})
 	})
 }

@@ -311,6 +311,44 @@ func TestOfCoordinatorsThatStartAtOnceOneIsLeft(t *testing.T) {
 	wantJobs(t, opened(t, folder))
 }
 
+// overtaking lets another coordinator begin just before the first object of an epoch is written.
+type overtaking struct {
+	*objecttest.Memory
+	first sync.Once
+	begin func()
+}
+
+func (o *overtaking) Put(ctx context.Context, n object.Name, body []byte, c object.Condition) (object.Info, error) {
+	if strings.Contains(n.Key, "/"+epochPrefix) {
+		o.first.Do(o.begin)
+	}
+	return o.Memory.Put(ctx, n, body, c)
+}
+
+func TestAnEpochThatAnotherHasJustBegunIsNotTaken(t *testing.T) {
+	folder := runningIn(t, bucket(t))
+	var other *Store
+	in := &overtaking{Memory: memoryOf(folder), begin: func() { other = opened(t, folder) }}
+	s, err := Open(folder, Options{in: in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	theirs, err := other.NextEpoch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := s.NextEpoch(); err != nil || ours <= theirs {
+		t.Errorf("got epoch %d after %d (%v), want a later one", ours, theirs, err)
+	}
+	if err := saving("a", 60)(other); !errors.Is(err, ErrConflict) {
+		t.Errorf("who began first writes: got %v, want %v", err, ErrConflict)
+	}
+	if err := saving("a", 61)(s); err != nil {
+		t.Errorf("who began last does not write: %v", err)
+	}
+}
+
 // heedless is a store that takes no notice of conditions.
 type heedless struct{ *objecttest.Memory }
 

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/coterie-project/coterie/internal/hostile"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -81,5 +82,7 @@ func FuzzReadSums(f *testing.F) {
 	data, _ := proto.Marshal(m)
 	f.Add(data)
 	f.Add([]byte{0x0b, 0x08, 0x01, 0x0c, 0x3a, 0x01, 0xff})
-	f.Fuzz(func(t *testing.T, data []byte) { checkReadSums(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		hostile.Ceiling(t, len(data), 256<<10, 256, func() { checkReadSums(t, data) }) // and by the library as well
+	})
 }

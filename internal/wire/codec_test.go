@@ -41,6 +41,7 @@ func merged(parts []*Partial, order []int) *Partial {
 	for _, i := range order {
 		whole.Merge(parts[i])
 	}
+	whole.Unpack()
 	return whole
 }
 
@@ -351,6 +352,10 @@ func TestOneBadRowMoreThanTheLimitIsKeptWhoeverReadThem(t *testing.T) {
 	for _, from := range []int64{MaxQuarantined, 0} { // the later ones are there first
 		whole.Merge(part(from))
 	}
+	if n := len(whole.Bad); n > MaxQuarantined+MaxQuarantined/4 {
+		t.Errorf("%d rows are kept, a quarter above the limit is enough", n)
+	}
+	whole.Unpack()
 	if n := len(whole.Bad); n != MaxQuarantined+1 || whole.Bad[0].Row != 0 || whole.Bad[n-1].Row != MaxQuarantined+1 {
 		t.Errorf("got %d rows, from %d to %d", n, whole.Bad[0].Row, whole.Bad[n-1].Row)
 	}

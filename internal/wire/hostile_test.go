@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/coterie-project/coterie/internal/hostile"
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -284,28 +285,31 @@ func FuzzDecodeTask(f *testing.F) {
 		f.Add(encodedTask(f, r.task))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		task, err := DecodeTask(data)
-		if err != nil {
-			if !errors.Is(err, ErrFormat) {
-				t.Fatalf("got %v, want ErrFormat", err)
+		// It is decoded and encoded twice, and its search opened.
+		hostile.Ceiling(t, len(data), 8<<20, 1<<10, func() {
+			task, err := DecodeTask(data)
+			if err != nil {
+				if !errors.Is(err, ErrFormat) {
+					t.Fatalf("got %v, want ErrFormat", err)
+				}
+				return
 			}
-			return
-		}
-		once := encodedTask(t, task)
-		back, err := DecodeTask(once)
-		if err != nil {
-			t.Fatalf("what was read is not read again: %v", err)
-		}
-		if twice := encodedTask(t, back); !bytes.Equal(once, twice) {
-			t.Fatalf("%x became %x", once, twice)
-		}
-		context := task.Context(1)
-		if task.Seed != nil && context.validate() == nil && !task.Seed.Recluster {
-			kmeans.NewSeedPartial(task.Seed)
-		}
-		if task.Search != nil {
-			task.Search.Open()
-		}
+			once := encodedTask(t, task)
+			back, err := DecodeTask(once)
+			if err != nil {
+				t.Fatalf("what was read is not read again: %v", err)
+			}
+			if twice := encodedTask(t, back); !bytes.Equal(once, twice) {
+				t.Fatalf("%x became %x", once, twice)
+			}
+			context := task.Context(1)
+			if task.Seed != nil && context.validate() == nil && !task.Seed.Recluster {
+				kmeans.NewSeedPartial(task.Seed)
+			}
+			if task.Search != nil {
+				task.Search.Open()
+			}
+		})
 	})
 }
 
@@ -318,28 +322,31 @@ func FuzzDecodePartial(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
-		r := rounds[int(kind)%len(rounds)]
-		context := r.task.Context(testPartitions)
-		p, err := DecodePartial(data, context)
-		if err != nil {
-			if !errors.Is(err, ErrFormat) {
-				t.Fatalf("got %v, want ErrFormat", err)
+		// It is decoded and encoded several times, and merged.
+		hostile.Ceiling(t, len(data), 16<<20, 1<<10, func() {
+			r := rounds[int(kind)%len(rounds)]
+			context := r.task.Context(testPartitions)
+			p, err := DecodePartial(data, context)
+			if err != nil {
+				if !errors.Is(err, ErrFormat) {
+					t.Fatalf("got %v, want ErrFormat", err)
+				}
+				return
 			}
-			return
-		}
-		once := encodedPartial(t, p, PackNone)
-		back, err := DecodePartial(once, context)
-		if err != nil {
-			t.Fatalf("%s: what was read is not read again: %v", r.name, err)
-		}
-		if twice := encodedPartial(t, back, PackNone); !bytes.Equal(once, twice) {
-			t.Fatalf("%s: %x became %x", r.name, once, twice)
-		}
-		good, err := DecodePartial(encodedPartial(t, r.parts[1], PackNone), context)
-		if err != nil {
-			t.Fatal(err)
-		}
-		good.Merge(p)
-		back.Merge(good)
+			once := encodedPartial(t, p, PackNone)
+			back, err := DecodePartial(once, context)
+			if err != nil {
+				t.Fatalf("%s: what was read is not read again: %v", r.name, err)
+			}
+			if twice := encodedPartial(t, back, PackNone); !bytes.Equal(once, twice) {
+				t.Fatalf("%s: %x became %x", r.name, once, twice)
+			}
+			good, err := DecodePartial(encodedPartial(t, r.parts[1], PackNone), context)
+			if err != nil {
+				t.Fatal(err)
+			}
+			good.Merge(p)
+			back.Merge(good)
+		})
 	})
 }

@@ -60,7 +60,7 @@ func (n *Intake) merge(o *Intake) {
 type Partial struct {
 	Fault      *RowFault
 	Intake     Intake
-	Bad        []BadRow // sorted by row after Merge
+	Bad        []BadRow // by row after Unpack
 	Largest    float64  // the largest weight
 	Statistics *feature.Statistics
 	Counts     *feature.Counts
@@ -80,7 +80,7 @@ type Partial struct {
 	Strands []*Partial
 	// Digests are of each partition's state, by partition. They travel in the Answer, not in the Partial.
 	Digests map[int]uint64
-	IDs     []IDSummary // by partition, ascending after Merge
+	IDs     []IDSummary // by partition, ascending after Unpack
 	// Sample is the numeric columns of some Points, row by row, in no order: the same rows for any partitions and workers.
 	Sample []float32
 
@@ -105,7 +105,9 @@ func (p *Partial) Merge(o *Partial) {
 	p.Intake.merge(&o.Intake)
 	if len(o.Bad) > 0 {
 		p.Bad = append(p.Bad, o.Bad...)
-		p.Bad = lowestBad(p.Bad)
+		if len(p.Bad) > MaxQuarantined+MaxQuarantined/4 { // and not each time: hundreds of workers may send some
+			p.Bad = lowestBad(p.Bad)
+		}
 	}
 	p.Largest = max(p.Largest, o.Largest)
 	p.Moved += o.Moved
@@ -115,10 +117,7 @@ func (p *Partial) Merge(o *Partial) {
 		p.Digests = make(map[int]uint64, len(o.Digests))
 	}
 	maps.Copy(p.Digests, o.Digests)
-	if len(o.IDs) > 0 {
-		p.IDs = append(p.IDs, o.IDs...)
-		slices.SortFunc(p.IDs, func(a, b IDSummary) int { return cmp.Compare(a.Partition, b.Partition) })
-	}
+	p.IDs = append(p.IDs, o.IDs...)
 	if len(p.Sample)+len(o.Sample) <= MaxSample { // or somebody has sent more than was asked for
 		p.Sample = append(p.Sample, o.Sample...)
 	}
@@ -195,11 +194,14 @@ func (p *Partial) fold() {
 	}
 }
 
-// Unpack makes Sums whole: of Packed, and of what was merged; those of strands too.
+// Unpack makes whole what was merged: Sums, also of Packed, and those of strands; and puts Bad and IDs in order, which for
+// each part by itself would take as long as there are parts.
 func (p *Partial) Unpack() {
 	for _, s := range p.Strands {
 		s.Unpack()
 	}
+	p.Bad = lowestBad(p.Bad)
+	slices.SortFunc(p.IDs, func(a, b IDSummary) int { return cmp.Compare(a.Partition, b.Partition) })
 	if packed := p.Packed; packed != nil {
 		p.Packed = nil
 		p.add(packed)

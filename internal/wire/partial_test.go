@@ -31,6 +31,7 @@ func TestMergingAddsUpWhatWasTakenIn(t *testing.T) {
 	for _, p := range []*Partial{part(), one, part(10, 20)} {
 		whole.Merge(p)
 	}
+	whole.Unpack()
 	n := whole.Intake
 	if n.Read != 15 || n.Kept != 3 || n.Bad != 3 || n.Missing != 6 || n.Duplicates != 3 || n.Imputed != 9 {
 		t.Errorf("got %+v, want three times each", n)
