@@ -1,5 +1,7 @@
 package dataset
 
+import "slices"
+
 // Pin is what a file or an object was when it was opened. A job carries the pins of its files to the workers, so that
 // none of them reads another file under the same name.
 type Pin struct {
@@ -35,4 +37,9 @@ func PinsOf(s Source) []Pin {
 		return p.Pins()
 	}
 	return nil
+}
+
+// OfObjects says whether rows of a Source are read from an object store.
+func OfObjects(s Source) bool {
+	return slices.ContainsFunc(PinsOf(s), func(p Pin) bool { return p.ETag != "" })
 }

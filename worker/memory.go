@@ -110,6 +110,7 @@ func (e *Engine) divide(t *wire.Task) error {
 	labels := e.config.Labels != nil
 	h := HoldingOf(rows, largest, columns, k, e.config.Threads, t.Input, "", labels)
 	h.State, h.Shares = max(h.State, int64(e.runBytes)), int(e.config.Shares)
+	h.Objects = dataset.OfObjects(e.config.Source)
 	d := e.config.Divide(e.config.Memory, h)
 	// What is not known yet: how many runs there will be, and how wide rows of texts become before there is a transform.
 	more := d.State

@@ -68,6 +68,7 @@ func (p *plainFile) whole(ctx context.Context) (io.ReaderAt, io.Closer, error) {
 	if err != nil || p.state.ETag == "" {
 		return file, file, err
 	}
+	file.Keep() // the rows come after the index
 	h := headed{Handle: file, head: make([]byte, min(p.state.Size, headBytes))}
 	file.Want([]pinned.Span{{From: 0, To: p.state.Size}})
 	if _, err := file.ReadAt(h.head, 0); err != nil {

@@ -39,8 +39,8 @@ func (t *Table) Read(ctx context.Context, first, rows int64, fields []dataset.Fi
 			return nil, fault.Failedf(nil, "%s: column number %d was asked for, but there are %d", t.name, f.Column, len(t.layout.schema.Columns))
 		}
 	}
-	from := t.index.before(first)
-	src, closer, err := t.content.open(ctx, from.offset, t.index.behind(first+max(rows, 1)-1))
+	from, behind := t.index.before(first), t.index.behind(first+max(rows, 1)-1)
+	src, closer, err := t.content.open(ctx, from.offset, behind)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (t *Table) Read(ctx context.Context, first, rows int64, fields []dataset.Fi
 	r.decoder.prepare(&t.layout, fields, int(min(int64(limit), rows)))
 	r.batch.prepare(len(t.layout.schema.Columns), int(min(int64(limit), rows)))
 	r.block.Columns = make([]dataset.Vector, len(fields))
-	r.scanner.reset(src, from.offset, t.index.end, from.line, t.layout.delim)
+	r.scanner.reset(src, from.offset, behind, from.line, t.layout.delim)
 	for at := from.row; at < first; at++ {
 		if err := r.scanner.next(); err != nil {
 			closer.Close()

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/coterie-project/coterie/internal/fault"
@@ -267,20 +268,30 @@ func ObjectRoot(root string) (object.Name, error) {
 	return n, nil
 }
 
-// handle opens the item, each time anew. Objects are read as they were when they were listed.
+// handle opens the item, each time anew. Objects are read as they were when they were listed, and what several readers of one
+// need is fetched once.
 func (op *opener) handle(i item) pinned.Opener {
-	return func(ctx context.Context, path string) (pinned.Handle, error) {
-		if i.object != nil {
+	if i.object == nil {
+		return func(_ context.Context, path string) (pinned.Handle, error) {
+			file, err := op.files.open(path)
+			if err != nil {
+				return nil, err
+			}
+			return pinned.Local(file), nil
+		}
+	}
+	var mu sync.Mutex
+	var open func(context.Context) pinned.Handle
+	return func(ctx context.Context, _ string) (pinned.Handle, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if open == nil {
 			store, err := object.Default(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return pinned.Object(ctx, store, *i.object), nil
+			open = pinned.Objects(store, *i.object)
 		}
-		file, err := op.files.open(path)
-		if err != nil {
-			return nil, err
-		}
-		return pinned.Local(file), nil
+		return open(ctx), nil
 	}
 }

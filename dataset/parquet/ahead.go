@@ -4,50 +4,84 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
 
 	"github.com/coterie-project/coterie/dataset/pinned"
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// announce says which bytes will be read: of this group, and, since one is read while the next is fetched, of the next.
-func (r *reader) announce(at int) {
-	if at < len(r.source.footer.groups) && r.source.footer.groups[at].first < r.end {
-		r.file.Want(r.spans(&r.source.footer.groups[at]))
+// announce says which bytes will be read next: of the group that is opened, if they have not been announced before, and, since
+// one is read while the next is fetched, of the next.
+func (r *reader) announce(g *group, spans []pinned.Span) {
+	if !r.ahead {
+		r.file.Want(spans)
+	}
+	r.ahead = false
+	if next := r.group + 1; next < len(r.source.footer.groups) && r.source.footer.groups[next].first < r.end {
+		// What is wrong with it is an error when it is opened: the rows before it come first.
+		if spans, _, err := r.spans(&r.source.footer.groups[next]); err == nil {
+			r.file.Want(spans)
+			r.ahead = true
+		}
 	}
 }
 
-// spans are the bytes of the columns in a group that is read from its beginning. Where it is not read to its end, they end
-// where the pages of the last row should, if they are all of one size, and somewhat behind it.
-func (r *reader) spans(g *group) []pinned.Span {
-	share := 1.0
-	if left := r.end - g.first; left < g.rows {
-		share = float64(left) / float64(g.rows)
-	}
+// spans are the bytes of the columns that will be read of a group of an object, and, unless all of the group is read, the
+// pages in which they lie, by column.
+func (r *reader) spans(g *group) ([]pinned.Span, []known, error) {
+	from, to := max(r.row-g.first, 0), min(r.end-g.first, g.rows)
 	spans := make([]pinned.Span, len(r.fields))
-	for i := range r.fields {
-		c := &g.chunks[r.source.tree.leaf[r.fields[i].Column]]
-		spans[i] = pinned.Span{From: c.offset, To: c.offset + c.part(share)}
+	if from == 0 && to == g.rows {
+		for i := range r.fields {
+			k := r.chunk(g, i)
+			spans[i] = pinned.Span{From: k.offset, To: k.offset + k.size}
+		}
+		return spans, nil, nil
 	}
-	return spans
+	maps, err := r.maps(g, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, n := range maps {
+		k, last := r.chunk(g, i), n.list[n.holding(to-1)]
+		spans[i] = pinned.Span{From: k.offset, To: last.offset + last.size}
+		if at := n.holding(from); at > 0 {
+			spans[i].From = n.list[at].offset
+			spans = append(spans, pinned.Span{From: k.offset, To: n.list[0].offset}) // the dictionary
+		}
+	}
+	return spans, maps, nil
 }
 
-// slack is read behind what a share of a chunk should take: pages are of about this size.
-const slack = 1 << 20
-
-func (c *chunk) part(share float64) int64 {
-	if share >= 1 {
-		return c.size
-	}
-	return min(c.size, int64(float64(c.size)*share)+slack)
+// chunk is that of a field in a group.
+func (r *reader) chunk(g *group, field int) *chunk {
+	return &g.chunks[r.source.tree.leaf[r.fields[field].Column]]
 }
 
-// enter stands all columns at r.row in the middle of a group, and announces the rest of it.
-func (r *reader) enter(g *group) error {
-	spans := make([]pinned.Span, len(r.columns))
+// enterObject announces what is read of a group of an object, and stands all columns at r.row in it.
+func (r *reader) enterObject(g *group) error {
+	spans, maps, err := r.spans(g)
+	if err != nil {
+		return err
+	}
+	r.announce(g, spans)
 	for i := range r.columns {
 		c := &r.columns[i]
-		k := &g.chunks[r.source.tree.leaf[r.fields[i].Column]]
+		c.pages.stop = spans[i].To
+		if r.row == g.first {
+			continue
+		}
+		err := r.guard(c, g.first, func() error { return c.startAt(maps[i], r.row-g.first, g.rows) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter stands all columns at r.row in the middle of a group of a file.
+func (r *reader) enter(g *group) error {
+	for i := range r.columns {
+		c, k := &r.columns[i], r.chunk(g, i)
 		err := r.guard(c, g.first, func() error {
 			if err := c.jump(k, r.row-g.first, g.rows); err != nil {
 				return err
@@ -57,11 +91,7 @@ func (r *reader) enter(g *group) error {
 		if err != nil {
 			return err
 		}
-		share := float64(min(r.end, g.first+g.rows)-r.row) / float64(g.first+g.rows-r.row)
-		rest := chunk{size: c.pages.end - c.pages.pos}
-		spans[i] = pinned.Span{From: c.pages.pos, To: c.pages.pos + rest.part(share)}
 	}
-	r.file.Want(spans)
 	return nil
 }
 
@@ -70,17 +100,10 @@ const (
 	maxIndex = 8 << 20 // bytes of an index; a page takes some 10
 )
 
-// page is where one begins.
-type page struct {
-	offset int64
-	size   int32
-	first  int64 // row in the group
-}
-
 // jump goes to the page that holds the row of the group, if the file says where pages begin. What it says is held against the
 // chunk, and against the header of the page: if it does not fit, the file is damaged. rows is the number in the group.
 func (c *column) jump(k *chunk, row, rows int64) error {
-	if row < jumpRows || k.index <= 0 || k.indexBytes <= 0 || k.indexBytes > maxIndex || k.values != rows {
+	if row < jumpRows || !k.indexed(rows) {
 		return nil
 	}
 	list, err := readIndex(c.pages.file, k)
@@ -90,26 +113,15 @@ func (c *column) jump(k *chunk, row, rows int64) error {
 	if err := checkPages(list, k, rows); err != nil {
 		return err
 	}
-	at := sort.Search(len(list), func(i int) bool { return list[i].first > row }) - 1
+	n := known{list, rows}
+	at := n.holding(row)
 	if at == 0 {
 		return nil
 	}
 	if err := c.passDictionary(list[0].offset); err != nil {
 		return err
 	}
-	end := rows
-	if at+1 < len(list) {
-		end = list[at+1].first
-	}
-	c.pages.pos, c.chunkLeft = list[at].offset, rows-list[at].first
-	if err := c.pages.next(); err != nil {
-		return err
-	}
-	if h := &c.pages.head; !h.isData() || int64(h.values) != end-list[at].first {
-		return fmt.Errorf("the index of pages gives %d rows to a page of %d values", end-list[at].first, h.values)
-	}
-	c.pages.pos = list[at].offset // its header is read again
-	return nil
+	return c.standAt(n, at, rows)
 }
 
 // passDictionary remembers the dictionary before the first page with values, if there is one.
@@ -129,12 +141,25 @@ func (c *column) passDictionary(first int64) error {
 // readIndex reads where the pages of a chunk begin.
 func readIndex(file io.ReaderAt, k *chunk) ([]page, error) {
 	data := make([]byte, k.indexBytes)
-	if n, err := file.ReadAt(data, k.index); n < len(data) {
-		if err == io.EOF {
-			return nil, errors.New("the index of pages lies outside of the file")
-		}
-		return nil, &ioError{err}
+	if err := readIndexBytes(file, data, k.index); err != nil {
+		return nil, err
 	}
+	return parseIndex(data, k)
+}
+
+// readIndexBytes fills data with indexes of pages.
+func readIndexBytes(file io.ReaderAt, data []byte, at int64) error {
+	n, err := file.ReadAt(data, at)
+	switch {
+	case n == len(data):
+		return nil
+	case err == io.EOF:
+		return errors.New("the index of pages lies outside of the file")
+	}
+	return &ioError{err}
+}
+
+func parseIndex(data []byte, k *chunk) ([]page, error) {
 	r := &thriftReader{data: data}
 	var list []page
 	r.structure(func(id int16, typ byte) {
@@ -158,7 +183,7 @@ func (r *thriftReader) page() page {
 		case 1<<4 | i64Field:
 			p.offset = r.varint()
 		case 2<<4 | i32Field:
-			p.size = r.int32()
+			p.size = int64(r.int32())
 		case 3<<4 | i64Field:
 			p.first = r.varint()
 		default:
@@ -175,10 +200,10 @@ func checkPages(list []page, k *chunk, rows int64) error {
 	}
 	at, row := k.offset, int64(-1)
 	for i, p := range list {
-		if p.offset < at || p.size < 0 || p.offset > k.offset+k.size-int64(p.size) || p.first <= row || p.first >= rows {
+		if p.offset < at || p.size < 0 || p.offset > k.offset+k.size-p.size || p.first <= row || p.first >= rows {
 			return fmt.Errorf("page %d of the index: %d bytes at %d for the rows from %d", i, p.size, p.offset, p.first)
 		}
-		at, row = p.offset+int64(p.size), p.first
+		at, row = p.offset+p.size, p.first
 	}
 	return nil
 }

@@ -35,10 +35,12 @@ func (h *hybrid) next() error {
 		if n <= 0 {
 			return errValues
 		}
+		before := h.data
 		h.data = h.data[n:]
 		if header&1 == 1 {
 			h.openPacked(header >> 1)
 		} else if err := h.openRun(header >> 1); err != nil {
+			h.data = before // who asks again meets the same damage, not what stands behind it
 			return err
 		}
 	}

@@ -127,6 +127,7 @@ func (h *pageHeader) check(left int64) error {
 type pages struct {
 	file     io.ReaderAt
 	pos, end int64
+	stop     int64  // nothing behind it is read ahead
 	window   []byte // the file's bytes from windowAt
 	windowAt int64
 	least    int64 // bytes to read at a time
@@ -140,7 +141,7 @@ const (
 )
 
 func (p *pages) reset(file io.ReaderAt, c *chunk) {
-	p.file, p.pos, p.end = file, c.offset, c.offset+c.size
+	p.file, p.pos, p.end, p.stop = file, c.offset, c.offset+c.size, c.offset+c.size
 	p.window, p.windowAt, p.least = p.window[:0], c.offset, readAhead
 }
 
@@ -155,7 +156,7 @@ func (p *pages) ensure(n, ahead int64) ([]byte, error) {
 		return p.window[from : from+n], nil
 	}
 	kept := copy(p.window, p.window[from:])
-	size := int(min(max(n+ahead, p.least), p.end-p.pos))
+	size := int(max(n, min(max(n+ahead, p.least), p.end-p.pos, p.stop-p.pos)))
 	if cap(p.window) < size {
 		grown := make([]byte, size, size+size/8)
 		copy(grown, p.window[:kept])
@@ -187,6 +188,9 @@ func (p *pages) next() error {
 		return io.EOF
 	}
 	have := min(max(int64(len(p.window))-(p.pos-p.windowAt), nextHead), left)
+	if p.pos < p.stop {
+		have = min(have, p.stop-p.pos)
+	}
 	for {
 		data, err := p.ensure(have, 0)
 		if err != nil {

@@ -24,6 +24,7 @@ type reader struct {
 	end     int64
 	group   int // the row group that columns stand in
 	open    bool
+	remote  bool // it is an object
 	ahead   bool // the group that comes next has been announced
 	block   dataset.Block
 	err     error // sticks
@@ -51,6 +52,8 @@ func (s *source) Read(ctx context.Context, first, rows int64, fields []dataset.F
 	if r.file, err = s.Reopen(ctx); err != nil {
 		return nil, err
 	}
+	state, err := r.file.State()
+	r.remote = err == nil && state.ETag != ""
 	return r, nil
 }
 
@@ -114,17 +117,18 @@ func (r *reader) openGroup(g *group) error {
 		return err
 	}
 	for i := range r.columns {
-		r.columns[i].open(r.file, &g.chunks[r.source.tree.leaf[r.fields[i].Column]])
+		r.columns[i].open(r.file, r.chunk(g, i))
 	}
-	if r.row > g.first {
+	if r.remote {
+		if err := r.enterObject(g); err != nil {
+			return err
+		}
+	} else if r.row > g.first {
 		if err := r.enter(g); err != nil {
 			return err
 		}
-	} else if !r.ahead {
-		r.announce(r.group)
 	}
-	r.announce(r.group + 1)
-	r.open, r.ahead = true, true
+	r.open = true
 	return nil
 }
 
@@ -163,8 +167,13 @@ func (r *reader) fill(n int) error {
 // guard turns what goes wrong in a column into an error with its place. A panic is caught as well: the
 // decompressors are other people's code, and bad data may stop a run, never the process.
 func (r *reader) guard(c *column, row int64, work func() error) (err error) {
+	return r.guardIn(&r.source.footer.groups[r.group], c, row, work)
+}
+
+// guardIn is guard of what is done in another group than that in which the columns stand.
+func (r *reader) guardIn(g *group, c *column, row int64, work func() error) (err error) {
 	at := fault.Place{File: r.source.Path, Row: row, Column: c.leaf.name}
-	number := r.source.footer.groups[r.group].number
+	number := g.number
 	defer func() {
 		if p := recover(); p != nil {
 			err = fault.Inputf(at, "row group %d is damaged: decoding stopped: %v", number, p).Do("export the file again")

@@ -16,6 +16,7 @@ const (
 	encryptedMagic = "PARE"
 	tailBytes      = 8 // the footer's length and the magic
 	maxFooter      = 512 << 20
+	footerGuess    = 64 << 10 // asked for with the tail: most metadata is smaller
 )
 
 // source is one Parquet file. It keeps the footer, not the file: every Reader opens the file for itself and
@@ -24,6 +25,7 @@ type source struct {
 	*pinned.File
 	tree   *tree
 	footer *footer
+	pages  pageMaps // of an object
 }
 
 // Open reads the footer of the Parquet file at path. A damaged, truncated, encrypted or foreign file is a
@@ -45,7 +47,8 @@ func OpenWith(ctx context.Context, path string, open pinned.Opener) (dataset.Sou
 }
 
 // load reads and checks the footer.
-func (s *source) load(file io.ReaderAt) error {
+func (s *source) load(file pinned.Handle) error {
+	file.Want([]pinned.Span{{From: 0, To: int64(len(magic))}, {From: s.Size - footerGuess, To: s.Size}})
 	data, err := s.readFooter(file)
 	if err != nil {
 		return err

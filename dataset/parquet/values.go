@@ -64,8 +64,12 @@ func (v *values) open(l *leaf, encoding format.Encoding, data []byte, present in
 	case encoding == format.DeltaByteArray && (l.typ == format.ByteArray || l.typ == format.FixedLenByteArray):
 		return v.openPrefixes()
 	case encoding == format.ByteStreamSplit && l.typ != format.Boolean && l.typ != format.ByteArray:
+		// The planes are as long as the page says by its length, so that one of another length would be read askew.
 		if present < 0 {
 			v.count = len(data) / l.size()
+		}
+		if len(data) != v.count*l.size() {
+			return errPlanes
 		}
 	default:
 		return fmt.Errorf("the encoding %v of type %v is not supported", encoding, l.typ)
@@ -261,6 +265,8 @@ func (v *values) pullBool(dst []byte, s *pieces) error {
 	v.taken += len(dst)
 	return nil
 }
+
+var errPlanes = errors.New("the page is not as long as the byte planes of its values are")
 
 var errText = errors.New("more than 64 MiB of text in 8192 rows are not supported")
 

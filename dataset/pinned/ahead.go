@@ -1,10 +1,12 @@
 package pinned
 
 import (
-	"cmp"
-	"slices"
+	"math"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"github.com/coterie-project/coterie/internal/capacity"
 )
 
 // The bounds of what is fetched ahead. A connection to an object store gives some 50 to 100 MB/s after some 20 to 50 ms of
@@ -14,22 +16,31 @@ const (
 	pieceBytes   = 4 << 20   // the largest request
 	leastPiece   = 256 << 10 // the smallest one that a large span is cut into
 	gapBytes     = 256 << 10 // what lies between two spans is fetched with them up to here: it costs less than a request
-	handleBytes  = 32 << 20  // held by one handle; beyond it only what somebody waits for
-	processBytes = 256 << 20 // held by all handles of the process, likewise
+	handleBytes  = 48 << 20  // held by one handle (a usual row group is in it); beyond it only what somebody waits for
 	mostRequests = 64        // in flight in the process
 )
 
 // requests has an element for each one in flight.
 var requests = make(chan struct{}, mostRequests)
 
-// room is the memory of all handles.
-var room budget
+// room is the memory of what is fetched ahead by all handles of the process (beyond it there is only what somebody waits for),
+// spare that of what is kept to be read once more. Each is half of what a process may take for objects.
+var room, spare budget
 
 type budget struct{ held atomic.Int64 }
 
+// most is how much each budget has at most, in bytes. The runtime knows the limit that the process keeps to.
+func most() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		limit = 0
+	}
+	return capacity.ObjectBytes(limit) / 2
+}
+
 // take takes n bytes if there are any.
 func (b *budget) take(n int64) bool {
-	if b.held.Add(n) <= processBytes {
+	if b.held.Add(n) <= most() {
 		return true
 	}
 	b.held.Add(-n)
@@ -50,8 +61,8 @@ func buffer(n int64) []byte {
 	return make([]byte, n)
 }
 
+// giveBack takes memory back that nobody reads any more.
 func giveBack(b []byte) {
-	room.held.Add(-int64(len(b)))
 	if cap(b) == pieceBytes {
 		b = b[:pieceBytes]
 		full.Put(&b)
@@ -80,49 +91,35 @@ func distinct(spans []Span, size int64) (list []wanted, total int64) {
 	return list, total
 }
 
-// plan cuts spans of an object of that size into requests. Where all of them fit into a handle's memory, near ones are
-// joined; else they are read side by side, as the columns of a large row group are, and each is cut into so many pieces
-// that all of them are held ahead.
-func plan(spans []Span, size int64) *batch {
-	list, total := distinct(spans, size)
-	if total <= handleBytes {
-		return batchOf(joined(list))
-	}
-	step := min(max(handleBytes/2/int64(len(list)), leastPiece), pieceBytes)
-	var pieces []*piece
-	for at := int64(0); len(list) > 0; at += step {
-		list = slices.DeleteFunc(list, func(w wanted) bool { return w.From+at >= w.To })
-		for _, w := range list {
-			pieces = append(pieces, w.piece(w.From+at, min(w.From+at+step, w.To)))
+// cut makes pieces of spans in the order of where they lie. Where all that is wanted fits into a handle's memory, near ones
+// are joined, if what is between them is free; else they are read side by side, as the columns of a large row group are, and
+// each is cut into so many pieces that all of them are held ahead.
+func cut(spans []Span, together bool, free func(Span) bool) (pieces []*piece) {
+	if !together {
+		step := min(max(handleBytes/2/int64(max(len(spans), 1)), leastPiece), pieceBytes)
+		for _, s := range spans {
+			pieces = s.cut(pieces, step)
 		}
+		return pieces
 	}
-	return batchOf(pieces)
+	for len(spans) > 0 {
+		run, n := spans[0], 1
+		for n < len(spans) && spans[n].From-run.To <= gapBytes && free(Span{run.To, spans[n].From}) {
+			run.To = spans[n].To
+			n++
+		}
+		pieces = run.cut(pieces, pieceBytes)
+		spans = spans[n:]
+	}
+	return pieces
 }
 
-func (w wanted) piece(from, to int64) *piece {
-	return &piece{Span: Span{from, to}, left: w.times * (to - from)}
-}
-
-// joined makes pieces of spans that fit into memory, in the order of where they lie. Spans that overlap otherwise than by
-// being the same stand in damaged files alone: what of them is in no piece is a request of its own.
-func joined(list []wanted) []*piece {
-	slices.SortStableFunc(list, func(a, b wanted) int { return cmp.Compare(a.From, b.From) })
-	var pieces []*piece
-	for _, w := range list {
-		if n := len(pieces); n > 0 {
-			last := pieces[n-1]
-			if w.From < last.To {
-				continue
-			}
-			if w.From-last.To <= gapBytes && w.To-last.From <= pieceBytes {
-				last.left += w.times * (w.To - w.From)
-				last.To = w.To
-				continue
-			}
-		}
-		for from := w.From; from < w.To; from += pieceBytes {
-			pieces = append(pieces, w.piece(from, min(from+pieceBytes, w.To)))
-		}
+// cut appends pieces of a span that are of equal size, at most most bytes.
+func (s Span) cut(pieces []*piece, most int64) []*piece {
+	parts := (s.To - s.From + most - 1) / most
+	size := (s.To - s.From + parts - 1) / parts
+	for at := s.From; at < s.To; at += size {
+		pieces = append(pieces, &piece{Span: Span{at, min(at+size, s.To)}})
 	}
 	return pieces
 }

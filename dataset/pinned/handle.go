@@ -19,6 +19,9 @@ type Handle interface {
 	// Want says which bytes will be read next, in about that order, each of them once. It forgets what was announced before.
 	// An object's are fetched ahead of the reads; a file's are left to the system.
 	Want(spans []Span)
+	// Keep says that what is read from now on will be read once more: an object's bytes stay in memory for that, as far as
+	// there is room.
+	Keep()
 }
 
 // Span is the bytes [From, To).
@@ -71,6 +74,7 @@ func (l local) State() (State, error) {
 }
 
 func (l local) Want([]Span) {}
+func (l local) Keep()       {}
 
 // OpenLocal opens a file of this machine, as os.Open does.
 func OpenLocal(_ context.Context, path string) (Handle, error) {

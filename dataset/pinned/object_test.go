@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,9 +132,15 @@ func (e *endless) ReadAt(ctx context.Context, _ object.Info, _ []byte, _ int64) 
 }
 
 func TestWhatIsFetchedAheadIsBounded(t *testing.T) {
+	before := debug.SetMemoryLimit(1 << 30)
+	defer debug.SetMemoryLimit(before)
+	if got := most(); got != 64<<20 {
+		t.Errorf("of 1 GiB %d bytes may be fetched ahead, want a sixteenth", got)
+	}
+	debug.SetMemoryLimit(2 << 30)
 	e := &endless{open: make(chan struct{})}
 	var handles []Handle
-	for range 2 * processBytes / handleBytes {
+	for range 2 * most() / handleBytes {
 		h := Object(t.Context(), e, endlessInfo)
 		h.Want([]Span{{0, 1 << 36}, {1 << 38, 1<<38 + 1<<36}})
 		if held := h.(*remote).held; held > handleBytes {
@@ -141,8 +148,8 @@ func TestWhatIsFetchedAheadIsBounded(t *testing.T) {
 		}
 		handles = append(handles, h)
 	}
-	if held := room.held.Load(); held > processBytes || held < processBytes-handleBytes {
-		t.Errorf("%d bytes are held, want %d or little less", held, processBytes)
+	if held := room.held.Load(); held > most() || held < most()-handleBytes {
+		t.Errorf("%d bytes are held, want %d or little less", held, most())
 	}
 	// One who waits gets his bytes all the same.
 	var wait sync.WaitGroup
@@ -213,11 +220,12 @@ func TestPlansAreOfBoundedPieces(t *testing.T) {
 	}
 	for name, spans := range map[string][]Span{"one": {{0, 1 << 30}}, "wide": columns, "none": nil} {
 		total := int64(0)
-		for _, p := range plan(spans, 1<<40).pieces {
+		b := newBody(nil, endlessInfo).plan(spans)
+		for _, p := range b.pieces {
 			if p.size() > pieceBytes || p.size() <= 0 {
 				t.Fatalf("%s: a piece of %d bytes", name, p.size())
 			}
-			total += p.left
+			total += b.left[p]
 		}
 		want := int64(0)
 		for _, s := range spans {
@@ -226,5 +234,87 @@ func TestPlansAreOfBoundedPieces(t *testing.T) {
 		if total != want {
 			t.Errorf("%s: pieces of %d bytes, want %d", name, total, want)
 		}
+	}
+}
+
+func TestWhatSeveralReadersNeedIsFetchedOnce(t *testing.T) {
+	const size = 3 * pieceBytes
+	m, info, body := stored(t, size)
+	open := Objects(m, info)
+	first, second := open(t.Context()), open(t.Context())
+	first.Want([]Span{{0, 2 * pieceBytes}})
+	second.Want([]Span{{pieceBytes - 1000, size}, {pieceBytes, pieceBytes + 10}})
+	for _, r := range []struct {
+		Handle
+		from, to int64
+	}{{second, pieceBytes - 1000, size}, {first, 0, 2 * pieceBytes}} {
+		got := make([]byte, r.to-r.from)
+		if _, err := r.ReadAt(got, r.from); err != nil || !bytes.Equal(got, body[r.from:r.to]) {
+			t.Errorf("bytes %d to %d are not the object's (%v)", r.from, r.to, err)
+		}
+	}
+	if n := m.BytesRead(); n != size {
+		t.Errorf("%d bytes were fetched, want %d", n, size)
+	}
+	first.Close()
+	second.Close()
+	if held := room.held.Load(); held != 0 {
+		t.Errorf("%d bytes are held after Close", held)
+	}
+}
+
+func TestAReaderGoesOnWhenTheOneThatFetchedForItHasGone(t *testing.T) {
+	e := &endless{open: make(chan struct{})}
+	open := Objects(e, endlessInfo)
+	first, second := open(t.Context()), open(t.Context())
+	defer second.Close()
+	first.Want([]Span{{0, 100}})
+	second.Want([]Span{{0, 100}})
+	result := make(chan error)
+	go func() {
+		_, err := second.ReadAt(make([]byte, 100), 0)
+		result <- err
+	}()
+	first.Close()
+	close(e.open)
+	if err := <-result; err != nil {
+		t.Errorf("got %v, want the bytes", err)
+	}
+}
+
+func TestWhatIsToBeReadOnceMoreStaysAsFarAsThereIsRoom(t *testing.T) {
+	const size = 2*pieceBytes + 1000
+	m, info, body := stored(t, size)
+	open := Objects(m, info)
+	read := func(keep bool) {
+		t.Helper()
+		h := open(t.Context())
+		defer h.Close()
+		if keep {
+			h.Keep()
+		}
+		h.Want([]Span{{0, size}})
+		got, err := io.ReadAll(io.NewSectionReader(h, 0, size))
+		if err != nil || !bytes.Equal(got, body) {
+			t.Fatalf("got %d bytes that are not the object's (%v)", len(got), err)
+		}
+	}
+	spare.held.Add(most() - size + 1) // room for two of the three pieces
+	defer spare.held.Add(-most() + size - 1)
+	before := spare.held.Load()
+	for i, step := range []struct {
+		keep bool
+		want int // requests, all in all
+	}{{true, 3}, {false, 4}, {false, 7}} {
+		read(step.keep)
+		if n := m.Calls("ReadAt"); n != step.want {
+			t.Errorf("reading number %d: %d requests so far, want %d", i+1, n, step.want)
+		}
+		if held := spare.held.Load() - before; (held != 0) != step.keep {
+			t.Errorf("reading number %d: %d bytes are kept", i+1, held)
+		}
+	}
+	if held := room.held.Load(); held != 0 {
+		t.Errorf("%d bytes are held after Close", held)
 	}
 }

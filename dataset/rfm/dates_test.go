@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 func at(text string) int64 {
@@ -176,19 +177,21 @@ func FuzzDates(f *testing.F) {
 	}
 	f.Add("2010-12-01T00:00:00.999999999-18:59", "%s.%f%z%a%p")
 	f.Fuzz(func(t *testing.T, text, format string) {
-		look([]byte(text))
-		if l, err := parseLayout(format); err == nil {
-			l.parse([]byte(text))
-		}
-		want, err := time.Parse(time.RFC3339Nano, text)
-		if err != nil || want.Year() < 1 || want.Year() > 9998 {
-			return
-		}
-		if _, offset := want.Zone(); offset > 18*3600 || offset < -18*3600 {
-			return
-		}
-		if got, ok := parseDate([]byte(text), yearFirst); !ok || got != want.UnixMicro() {
-			t.Errorf("%q: got %v %v, want %v", text, time.UnixMicro(got).UTC(), ok, want)
-		}
+		hostile.Ceiling(t, len(text)+len(format), 64<<10, 256, func() {
+			look([]byte(text))
+			if l, err := parseLayout(format); err == nil {
+				l.parse([]byte(text))
+			}
+			want, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil || want.Year() < 1 || want.Year() > 9998 {
+				return
+			}
+			if _, offset := want.Zone(); offset > 18*3600 || offset < -18*3600 {
+				return
+			}
+			if got, ok := parseDate([]byte(text), yearFirst); !ok || got != want.UnixMicro() {
+				t.Errorf("%q: got %v %v, want %v", text, time.UnixMicro(got).UTC(), ok, want)
+			}
+		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/hostile"
 	"pgregory.net/rapid"
 )
 
@@ -47,16 +48,18 @@ func FuzzDecimals(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d, problem := parseDecimal([]byte(text))
-		if problem != "" {
-			return
-		}
-		if d.mantissa >= 1e18 || d.scale < 0 || d.scale > maxScale || d.negative && d.mantissa == 0 {
-			t.Fatalf("%q: %+v is outside the limits", text, d)
-		}
-		if want, ok := new(big.Rat).SetString(strings.TrimSpace(text)); !ok || d.rat().Cmp(want) != 0 {
-			t.Fatalf("%q: got %v, want %v", text, d.rat(), want)
-		}
+		hostile.Ceiling(t, len(text), 64<<10, 256, func() {
+			d, problem := parseDecimal([]byte(text))
+			if problem != "" {
+				return
+			}
+			if d.mantissa >= 1e18 || d.scale < 0 || d.scale > maxScale || d.negative && d.mantissa == 0 {
+				t.Fatalf("%q: %+v is outside the limits", text, d)
+			}
+			if want, ok := new(big.Rat).SetString(strings.TrimSpace(text)); !ok || d.rat().Cmp(want) != 0 {
+				t.Fatalf("%q: got %v, want %v", text, d.rat(), want)
+			}
+		})
 	})
 }
 

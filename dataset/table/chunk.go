@@ -24,6 +24,7 @@ type chunk struct {
 	stored       bool // nothing is compressed
 	uncompressed int64
 	nulls        int64
+	pages        []format.PageLocation // of data, from the beginning of bytes
 	err          error
 
 	// Scratch, kept from group to group.
@@ -43,7 +44,7 @@ const (
 // encode makes the chunk of one column.
 func (k *chunk) encode(d *columnData, c *Column, rows int) {
 	k.bytes, k.uncompressed, k.nulls, k.err = k.bytes[:0], 0, 0, nil
-	k.dictionary, k.deltas, k.stored = false, false, false
+	k.dictionary, k.deltas, k.stored, k.pages = false, false, false, k.pages[:0]
 	k.null = findNulls(k.null[:0], d, c)
 	switch c.Type {
 	case Int32, Date:
@@ -58,8 +59,9 @@ func (k *chunk) encode(d *columnData, c *Column, rows int) {
 	}
 	k.dataOffset = int64(len(k.bytes))
 	for from := 0; from < rows && k.err == nil; {
-		to := pageEnd(d, c, from, rows)
+		to, at := pageEnd(d, c, from, rows), len(k.bytes)
 		k.writePage(d, c, from, to)
+		k.pages = append(k.pages, format.PageLocation{Offset: int64(at), CompressedPageSize: int32(len(k.bytes) - at), FirstRowIndex: int64(from)})
 		from = to
 	}
 }

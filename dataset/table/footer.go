@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -19,7 +20,14 @@ const (
 type footer struct {
 	rows   int64
 	groups []format.RowGroup
+	pages  []pageIndex
 	tags   []format.KeyValue
+}
+
+// pageIndex says where the pages of a chunk lie, for readers that begin in the middle. A chunk of one page has none.
+type pageIndex struct {
+	group, column int
+	pages         []format.PageLocation
 }
 
 // add books a row group whose chunks begin at the offsets.
@@ -48,12 +56,25 @@ func (f *footer) add(g *rowGroup, columns []Column, offsets []int64) {
 			meta.Encoding = append(meta.Encoding, format.RLEDictionary)
 			meta.DictionaryPageOffset = offsets[i]
 		}
+		f.index(i, k.pages, offsets[i])
 		group.Columns = append(group.Columns, format.ColumnChunk{FileOffset: offsets[i], MetaData: meta})
 		group.TotalByteSize += k.uncompressed
 		group.TotalCompressedSize += int64(len(k.bytes))
 	}
 	f.rows += group.NumRows
 	f.groups = append(f.groups, group)
+}
+
+// index books the pages of a chunk, which begins at the offset, of the group that comes next.
+func (f *footer) index(column int, pages []format.PageLocation, offset int64) {
+	if len(pages) < 2 {
+		return
+	}
+	pages = slices.Clone(pages)
+	for i := range pages {
+		pages[i].Offset += offset
+	}
+	f.pages = append(f.pages, pageIndex{len(f.groups), column, pages})
 }
 
 func physical(t Type) format.Type {
@@ -72,8 +93,18 @@ func physical(t Type) format.Type {
 	return format.ByteArray
 }
 
-// encode is the end of the file: metadata, its length, magic.
-func (f *footer) encode(columns []Column) ([]byte, error) {
+// encode is the end of the file, from the offset on: where pages lie, metadata, its length, magic.
+func (f *footer) encode(columns []Column, offset int64) ([]byte, error) {
+	var indexes []byte
+	for _, x := range f.pages {
+		b, err := thrift.Marshal(new(thrift.CompactProtocol), &format.OffsetIndex{PageLocations: x.pages})
+		if err != nil {
+			return nil, err
+		}
+		k := &f.groups[x.group].Columns[x.column]
+		k.OffsetIndexOffset, k.OffsetIndexLength = offset+int64(len(indexes)), int32(len(b))
+		indexes = append(indexes, b...)
+	}
 	meta := format.FileMetaData{Version: 2, NumRows: f.rows, RowGroups: f.groups, CreatedBy: createdBy}
 	if len(f.tags) > 0 {
 		meta.KeyValueMetadata = f.tags
@@ -91,7 +122,7 @@ func (f *footer) encode(columns []Column) ([]byte, error) {
 		return nil, err
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(b)))
-	return append(b, parquetMagic...), nil
+	return append(append(indexes, b...), parquetMagic...), nil
 }
 
 // element describes a column in both of the format's ways, the older one for older readers.

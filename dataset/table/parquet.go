@@ -288,7 +288,7 @@ func (w *parquetWriter) Commit() error {
 	w.wait()
 	w.ended = true
 	if w.err == nil {
-		tail, err := w.footer.encode(w.columns)
+		tail, err := w.footer.encode(w.columns, w.offset)
 		if err == nil {
 			err = w.append(tail)
 		}

@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	library "github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/dataset/npy"
@@ -321,6 +323,64 @@ func TestTheSameRowsGiveTheSameBytes(t *testing.T) {
 			if !bytes.Equal(got, want) {
 				t.Errorf("%s: batches of %d rows give other bytes than one of %d", c.name, piece, c.batch.Rows)
 			}
+		}
+	}
+}
+
+// A reader that begins in the middle of a large chunk goes by what the file says of its pages.
+func TestChunksOfManyPagesSayWhereTheyLie(t *testing.T) {
+	const n = 3*(1<<16) + 5
+	columns := []table.Column{{Name: "x", Type: table.Float32}, {Name: "word", Type: table.Text, Nullable: true}}
+	x, words := make([]float32, n), make([]string, n)
+	for i := range n {
+		x[i], words[i] = float32(i)/8, []string{"red", "", "blue"}[i/1000%3]
+	}
+	for rows, pages := range map[int]int{n: 4, 1 << 16: 0} {
+		path := filepath.Join(t.TempDir(), "x.parquet")
+		data := write(t, path, columns, &table.Batch{Rows: rows, Columns: []any{x[:rows], words[:rows]}}, rows)
+		f, err := library.OpenFile(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range f.Metadata().RowGroups[0].Columns {
+			var index format.OffsetIndex
+			if c.OffsetIndexLength > 0 {
+				if err := thrift.Unmarshal(new(thrift.CompactProtocol), data[c.OffsetIndexOffset:][:c.OffsetIndexLength], &index); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(index.PageLocations) != pages {
+				t.Fatalf("%d rows: the index of %v has %d pages, want %d", rows, c.MetaData.PathInSchema, len(index.PageLocations), pages)
+			}
+			end := c.MetaData.DataPageOffset
+			for i, p := range index.PageLocations {
+				if p.FirstRowIndex != int64(i)<<16 || p.Offset != end {
+					t.Errorf("page %d of %v is at %d with row %d, want %d with row %d", i, c.MetaData.PathInSchema, p.Offset, p.FirstRowIndex, end, i<<16)
+				}
+				end = p.Offset + int64(p.CompressedPageSize)
+			}
+		}
+		s, err := parquet.Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := cells(t, s)
+		for _, first := range []int64{1<<16 - 3, int64(rows) - 3} {
+			r, err := s.Read(t.Context(), first, 3, []dataset.Field{{Column: 0}, {Column: 1, As: dataset.AsText}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := r.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range b.Rows {
+				want := all[first+int64(i)]
+				if got := fmt.Sprint(b.Columns[0].Float32[i]); got != fmt.Sprint(x[first+int64(i)]) || string(b.Columns[1].Text.At(i)) != strings.TrimPrefix(want[1], "-") {
+					t.Errorf("row %d: got %s, want %s", first+int64(i), got, want)
+				}
+			}
+			r.Close()
 		}
 	}
 }

@@ -12,6 +12,7 @@ type Holding struct {
 	Largest int64 // rows of the largest partition
 	Point   int64 // bytes of a row that may be spilled: its Point, weight and number
 	State   int64 // bytes of a row that stay in memory: labels and bounds, ids that wait to be compared
+	Objects bool  // rows are read from an object store: what is fetched ahead takes memory
 	Labels  bool  // rows are labelled in the end: some partitions' ids and labels wait to be written
 	Threads int
 	K, D    int
@@ -51,6 +52,25 @@ const (
 	loadBytes = 16
 )
 
+// Of a process that reads objects, so much is for what is fetched ahead and for what is kept to be read once more.
+const (
+	objectShare = 8         // which part of the limit, at most
+	objectBytes = 512 << 20 // at most: with it a line of 10 Gbit/s is full, and a text of 256 MiB is fetched once
+)
+
+// ObjectBytes is how many bytes reading objects takes at most of a process that keeps to a limit; 0: there is none.
+func ObjectBytes(limit int64) int64 {
+	if limit <= 0 {
+		return objectBytes
+	}
+	return min(limit/objectShare, objectBytes)
+}
+
+// withObjects is the smallest limit that leaves so many bytes beside ObjectBytes.
+func withObjects(bytes int64) int64 {
+	return min(bytes+max(bytes-1, 0)/(objectShare-1), bytes+objectBytes)
+}
+
 // Divide says what becomes of a limit: everything stays in memory, or part of the Points is spilled. The engine and plan both
 // go by it.
 func Divide(limit int64, h Holding) Division {
@@ -59,9 +79,15 @@ func Divide(limit int64, h Holding) Division {
 	if h.Labels {
 		d.Fixed += int64(labelWindow*h.Threads) * h.Largest * labelBytes
 	}
+	least := func(bytes int64) int64 { return bytes }
+	if h.Objects {
+		ahead := ObjectBytes(limit)
+		d.Fixed += ahead
+		least = func(bytes int64) int64 { return withObjects(bytes - ahead) }
+	}
 	all := h.Rows * h.Point
 	if limit <= 0 || d.Fixed+d.State+all <= limit {
-		d.Hot, d.Least = math.MaxInt64, d.Fixed+d.State+all
+		d.Hot, d.Least = math.MaxInt64, least(d.Fixed+d.State+all)
 		if limit > 0 {
 			d.Hot = limit - d.Fixed - d.State
 		}
@@ -71,7 +97,7 @@ func Divide(limit int64, h Holding) Division {
 	d.Buffers = spill.Readers + h.Threads + 1
 	d.Fixed += int64(d.Buffers+h.Threads) * spill.BufferBytes(d.Chunk) // each thread has one of its own beside those of a pass
 	partition := h.Largest * (h.Point + loadBytes)
-	d.Least = d.Fixed + d.State + partition
+	d.Least = least(d.Fixed + d.State + partition)
 	room := limit - d.Fixed - d.State
 	d.Loads = int(max(1, min(int64(d.Loads), room/2/max(partition, 1))))
 	d.Working = int64(d.Loads) * partition

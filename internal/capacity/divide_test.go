@@ -38,3 +38,27 @@ func TestMemoryIsDividedByBytes(t *testing.T) {
 		t.Errorf("wide rows: got chunks of %d bytes, which have no room for %d rows", wide.Chunk, chunkRows)
 	}
 }
+
+func TestReadingObjectsIsCounted(t *testing.T) {
+	for _, bytes := range []int64{1, 6, 7, 8, 1 << 20, 7*objectBytes - 1, 7 * objectBytes, 7*objectBytes + 1, 1 << 40} {
+		limit := withObjects(bytes)
+		if limit-ObjectBytes(limit) < bytes || limit > 1 && limit-1-ObjectBytes(limit-1) >= bytes {
+			t.Errorf("%d bytes beside objects: got a limit of %d, which leaves %d, or one less would do", bytes, limit, limit-ObjectBytes(limit))
+		}
+	}
+	h := Holding{Rows: 10e6, Largest: 1e6, Point: 40, State: 9, Threads: 2, K: 8, D: 8}
+	plain := Divide(1<<40, h)
+	h.Objects = true
+	if d := Divide(1<<30, h); d.Spilled > 0 || d.Fixed != plain.Fixed+1<<30/objectShare {
+		t.Errorf("got %d bytes whatever is held, want an eighth of the limit more than %d", d.Fixed, plain.Fixed)
+	}
+	for _, limit := range []int64{1, 1 << 28, 1 << 30} {
+		least := Divide(limit, h).Least
+		if d := Divide(least, h); !d.Fits() {
+			t.Errorf("limit %d: %d were said to do, and do not: least %d", limit, least, d.Least)
+		}
+	}
+	if all := Divide(0, h); all.Fixed != plain.Fixed+objectBytes {
+		t.Errorf("without a limit: got %d bytes whatever is held", all.Fixed)
+	}
+}

@@ -50,6 +50,7 @@ type objects struct {
 	harmed  string // of the proxy
 	control string // of the proxy's settings
 	folder  string // each bucket is a folder in it
+	server  int    // the service's process
 }
 
 const objectKey, objectSecret = "coterie", "not-a-secret"
@@ -63,7 +64,7 @@ func newObjects(t *testing.T) *objects {
 	}
 	server, proxy := tool(t, "versitygw"), tool(t, "toxiproxy")
 	service, passage, control := ownAddress(t), ownAddress(t), ownAddress(t)
-	launch(t, "objects", nil, nil, server, "--access", objectKey, "--secret", objectSecret, "--port", service, "--health", "/healthz", "--quiet", "posix", o.folder)
+	o.server = launch(t, "objects", nil, nil, server, "--access", objectKey, "--secret", objectSecret, "--port", service, "--health", "/healthz", "--quiet", "posix", o.folder).cmd.Process.Pid
 	host, port, err := net.SplitHostPort(control)
 	if err != nil {
 		t.Fatal(err)

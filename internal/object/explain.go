@@ -88,6 +88,9 @@ func explain(kind fault.Kind, n Name, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
+	if errors.Is(err, errLong) {
+		return Failure(kind, n, errLong, "the service answers with more bytes than such an answer has", "look at the service behind --s3-endpoint")
+	}
 	bucket := Scheme + n.Bucket
 	switch c := code(err); c {
 	case "NoSuchBucket":

@@ -29,7 +29,7 @@ func (s *service) Stat(ctx context.Context, n Name) (Info, error) {
 	if err != nil {
 		return Info{}, s.missing(ctx, n, err)
 	}
-	return Info{Name: n, Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag), Modified: aws.ToTime(out.LastModified)}, nil
+	return infoOfHead(n, out)
 }
 
 // missing says more about an object that could not be looked up: the answer to such a question has no body to tell a bucket
@@ -107,6 +107,9 @@ func (s *service) get(ctx context.Context, info Info, offset, length int64) (*wa
 	case aws.ToInt64(out.ContentLength) != length:
 		err = Failure(fault.Input, info.Name, nil, fmt.Sprintf("the service sends %d bytes where %d were asked for", aws.ToInt64(out.ContentLength), length),
 			"it must be able to read ranges")
+	case !ofRange(aws.ToString(out.ContentRange), offset, length):
+		err = Failure(fault.Input, info.Name, nil, fmt.Sprintf("the service sends %.60s where bytes %d to %d were asked for", aws.ToString(out.ContentRange), offset, offset+length-1),
+			"it must be able to read ranges; look at what stands between it and this machine")
 	}
 	if err != nil {
 		cancel()
@@ -235,8 +238,10 @@ func (s *service) List(ctx context.Context, n Name, after string, folders bool) 
 		if after != "" {
 			in.StartAfter = &after
 		}
+		walk := listing{of: n, last: after}
 		if folders {
 			in.Delimiter = aws.String("/")
+			walk.last = "" // a folder that after lies in comes before it
 		}
 		for {
 			var page *s3.ListObjectsV2Output
@@ -248,15 +253,24 @@ func (s *service) List(ctx context.Context, n Name, after string, folders bool) 
 				yield(Entry{}, err)
 				return
 			}
-			for _, e := range entriesOf(n.Bucket, page) {
-				if !yield(e, nil) {
+			entries := entriesOf(n.Bucket, page)
+			for i := range entries {
+				if err := walk.check(&entries[i]); err != nil {
+					yield(Entry{}, err)
+					return
+				}
+				if !yield(entries[i], nil) {
 					return
 				}
 			}
-			if !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextContinuationToken) == "" {
+			token, err := walk.next(page, in.ContinuationToken, len(entries))
+			if err != nil || token == "" {
+				if err != nil {
+					yield(Entry{}, err)
+				}
 				return
 			}
-			in.ContinuationToken = page.NextContinuationToken
+			in.ContinuationToken = &token
 		}
 	}
 }

@@ -94,7 +94,7 @@ func passing(err error) bool {
 	var host x509.HostnameError
 	var certificate *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &known), errors.As(err, &authority), errors.As(err, &host), errors.As(err, &certificate):
+	case errors.As(err, &known), errors.Is(err, errLong), errors.As(err, &authority), errors.As(err, &host), errors.As(err, &certificate):
 		return false
 	case errors.As(err, &name) && name.IsNotFound:
 		return false

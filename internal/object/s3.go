@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,8 +52,8 @@ func New(ctx context.Context, o Options) (Store, error) { return newService(ctx,
 
 func newService(ctx context.Context, o Options, l limits) (*service, error) {
 	if o.Endpoint != "" {
-		if u, err := url.Parse(o.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fault.Usagef("--s3-endpoint: %q is not the URL of a service", o.Endpoint).Do("write https://HOST:PORT")
+		if err := isService("--s3-endpoint", o.Endpoint); err != nil {
+			return nil, err
 		}
 	}
 	loads := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{}), // what matters comes as an error
@@ -68,6 +67,11 @@ func newService(ctx context.Context, o Options, l limits) (*service, error) {
 		return nil, fault.Failedf(err, "the settings of the object store cannot be read").Do("look at AWS_PROFILE and ~/.aws")
 	}
 	endpoint := o.Endpoint != "" || c.BaseEndpoint != nil
+	if o.Endpoint == "" && c.BaseEndpoint != nil {
+		if err := isService("AWS_ENDPOINT_URL", *c.BaseEndpoint); err != nil {
+			return nil, err
+		}
+	}
 	if c.Region == "" && endpoint {
 		c.Region = anyRegion
 	}
@@ -82,6 +86,7 @@ func newService(ctx context.Context, o Options, l limits) (*service, error) {
 			s.BaseEndpoint = aws.String(o.Endpoint)
 		}
 		s.UsePathStyle = o.PathStyle
+		s.HTTPClient = listener{s.HTTPClient, answerBytes}
 		// Checksums in trailers are what many services other than AWS do not take.
 		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

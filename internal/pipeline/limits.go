@@ -4,8 +4,10 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/coterie-project/coterie/internal/capacity"
+	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
@@ -76,12 +78,14 @@ type PlanMemory struct {
 }
 
 // planDivision divides a worker's memory as its engine will.
-func planDivision(limit int64, m *partition.Manifest, rows int64, width, k, threads int, in *wire.Input, labels bool) capacity.Division {
+func (r *PlanRequest) planDivision(limit int64, m *partition.Manifest, rows int64, width, k, threads int, in *wire.Input) capacity.Division {
 	largest := int64(0)
 	for _, p := range m.Partitions {
 		largest = max(largest, p.Rows)
 	}
-	return capacity.Divide(limit, worker.HoldingOf(rows, largest, width, k, threads, in, kmeans.Auto, labels))
+	h := worker.HoldingOf(rows, largest, width, k, threads, in, kmeans.Auto, r.Labels)
+	h.Objects = slices.ContainsFunc(r.Data.Files, object.Is)
+	return capacity.Divide(limit, h)
 }
 
 func memoryOf(d capacity.Division, points int64) *PlanMemory {
@@ -99,7 +103,7 @@ func (p *PlanOutcome) divide(r *PlanRequest, m *partition.Manifest, rows int64, 
 	if err != nil {
 		return err
 	}
-	p.Memory = memoryOf(planDivision(l.memory, m, rows, p.Columns, p.K, p.Threads, in, r.Labels), rows*int64(4*p.Columns))
+	p.Memory = memoryOf(r.planDivision(l.memory, m, rows, p.Columns, p.K, p.Threads, in), rows*int64(4*p.Columns))
 	if p.Memory.Spilled > 0 {
 		p.Memory.Folder = l.folder
 		if l.folder == "" {

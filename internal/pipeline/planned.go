@@ -85,12 +85,12 @@ func planFor(ctx context.Context, r *PlanRequest, s *site, workers []partition.W
 	if err := p.place(manifest, roomy, rowBytes); err != nil {
 		return nil, err
 	}
-	p.divideFullest(manifest, workers, in, r.Labels)
+	p.divideFullest(r, manifest, workers, in)
 	return p, nil
 }
 
 // divideFullest says how the worker divides its memory that spills the most, if any does.
-func (p *PlanOutcome) divideFullest(m *partition.Manifest, workers []partition.Worker, in *wire.Input, labels bool) {
+func (p *PlanOutcome) divideFullest(r *PlanRequest, m *partition.Manifest, workers []partition.Worker, in *wire.Input) {
 	for _, h := range p.Placement.Workers {
 		for _, w := range workers {
 			if w.Name != h.Worker {
@@ -100,7 +100,7 @@ func (p *PlanOutcome) divideFullest(m *partition.Manifest, workers []partition.W
 			if !w.Spills {
 				limit = 0
 			}
-			d := planDivision(limit, m, h.Rows, p.Columns, p.K, w.Weight, in, labels)
+			d := r.planDivision(limit, m, h.Rows, p.Columns, p.K, w.Weight, in)
 			if p.Memory == nil || d.Spilled > p.Memory.Spilled {
 				p.Memory = memoryOf(d, h.Rows*int64(4*p.Columns))
 			}
