@@ -74,7 +74,7 @@ func TestPageLoadsNothingAndRunsNothing(t *testing.T) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	if !strings.Contains(page, `content="default-src 'none'; style-src 'unsafe-inline'"`) {
+	if !strings.Contains(page, `content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"`) {
 		t.Error("the page does not forbid loading")
 	}
 }

@@ -42,14 +42,6 @@ func NewProfile(k int, numeric, categorical []string) *Profile {
 	}
 }
 
-// Rows is how many rows were counted.
-func (p *Profile) Rows() (n int64) {
-	for _, c := range p.counts {
-		n += c
-	}
-	return n
-}
-
 // Add counts the rows of a batch; labels[i] is the segment of row i, and a negative one, as well as b.Skip, leaves a row
 // out. Missing values count as rows, but enter no mean. The error is of kind Input: a label that is no segment, a
 // column of too many levels.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 func TestWhatSweepsAndMigrationsWriteIsRead(t *testing.T) {
@@ -46,17 +48,20 @@ func FuzzReadDocuments(f *testing.F) {
 	f.Add([]byte(`{"candidates":[{"k":2,"inertia":1e308,"smallest":1}],"rows":5,"recommended":{"k":7}}`))
 	f.Add([]byte(`{"from_segments":[{},{}],"to_segments":[{}],"matrix":[[5],[2]],"arrived":[1],"left":[0,3],"match":[0],"flows":[{"from":1,"to":0}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		page := &Page{Summary: &Summary{}}
-		if s, err := ReadSweep(bytes.NewReader(data)); err == nil {
-			page.Sweep = s
-		}
-		if m, err := ReadMigration(bytes.NewReader(data)); err == nil && len(m.From)*len(m.To) < 1000 {
-			page.Flows = m
-		}
-		if page.Sweep != nil || page.Flows != nil {
-			if err := page.Render(io.Discard); err != nil {
-				t.Error(err)
+		// What is read is shown: a page of some tables.
+		hostile.Ceiling(t, len(data), 4<<20, 2<<10, func() {
+			page := &Page{Summary: &Summary{}}
+			if s, err := ReadSweep(bytes.NewReader(data)); err == nil {
+				page.Sweep = s
 			}
-		}
+			if m, err := ReadMigration(bytes.NewReader(data)); err == nil && len(m.From)*len(m.To) < 1000 {
+				page.Flows = m
+			}
+			if page.Sweep != nil || page.Flows != nil {
+				if err := page.Render(io.Discard); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -96,14 +95,12 @@ func (app *App) complain(text string) {
 	if app.colour() {
 		prefix = "\x1b[1;31mcoterie:\x1b[0m"
 	}
-	// A message quotes values from the data: it stays one line, and cannot steer the terminal.
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	fmt.Fprintf(app.Stderr, "%s %s\n", prefix, text)
+	fmt.Fprintf(app.Stderr, "%s %s\n", prefix, flattened(text))
+}
+
+// warn prints a line on Stderr about what is not wrong enough to stop.
+func (app *App) warn(format string, args ...any) {
+	fmt.Fprintf(app.Stderr, "coterie: %s\n", flattened(fmt.Sprintf(format, args...)))
 }
 
 // terminal says whether w is a terminal that can move its cursor.

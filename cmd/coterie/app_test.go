@@ -143,7 +143,7 @@ func TestWhatIsNotBuiltYetIsUnknown(t *testing.T) {
 	built := map[string][]string{"cluster": {"fit", "assign", "sweep", "plan", "status", "loadtest"}, "detach": {"fit", "assign", "sweep"}, "min-workers": {"fit", "assign", "sweep"},
 		"worker-wait": {"fit", "assign", "sweep"}, "memory": {"coordinator", "worker", "fit", "sweep", "assign", "plan", "rfm", "loadtest"}, "spill": {"worker", "fit", "sweep", "assign", "plan", "rfm", "loadtest"}, "insecure": {"fit", "assign", "sweep", "coordinator", "worker", "serve"},
 		"tls-cert": {"fit", "assign", "sweep", "plan", "status", "loadtest", "coordinator", "worker", "serve"}, "gate": {"check", "fit"}, "from": {"migrate", "fit"},
-		"from-labels": {"fit", "export"}, "keep-transforms": {"fit"}, "report": {"fit"}, "checkpoint": {"fit"}, "resume": {"fit"},
+		"from-labels": {"fit", "export"}, "keep-transforms": {"fit"}, "report": {"fit"}, "formulas": {"export"}, "checkpoint": {"fit"}, "resume": {"fit"},
 		"pprof": {"coordinator", "worker", "serve"}, "log-format": {"coordinator", "worker", "serve"}, "log-level": {"coordinator", "worker", "serve"}}
 	for _, c := range newRoot(newApp(nil, nil, nil, nil)).Commands() {
 		for _, flag := range []string{"cluster", "detach", "checkpoint", "resume", "memory", "spill", "min-workers", "worker-wait", "insecure",

@@ -66,6 +66,7 @@ func newExportCommand(app *App) *cobra.Command {
 	flags.Var(newChoice(&f.as, "", pipeline.AsSQL, pipeline.AsPMML, pipeline.AsJSON), "as", "write the model instead, in this form")
 	flags.Var(newChoice(&f.dialect, string(scoring.ANSI), scoring.Dialects...), "dialect", "whose SQL to write")
 	flags.StringVar(&f.table, "table", defaultTable, "the table `NAME` in SQL, such as customers or shop.customers")
+	flags.Var(newChoice(&f.list.Formulas, pipeline.KeepFormulas, pipeline.QuoteFormulas), "formulas", "texts in a CSV list that a spreadsheet would take for formulas: keep them, or put ' before them")
 	flags.StringVarP(&f.output, "output", "o", "", "the list: `FILE`.csv, .csv.gz, .csv.zst or .parquet, or the model: .sql, .pmml, .xml or .json; or - for standard output")
 	addJSON(cmd, &f.json)
 	require(cmd, "model", "output")
@@ -101,7 +102,7 @@ func (f *exportFlags) alone(app *App, why string, flags ...string) error {
 
 // writeModel is export --as.
 func (f *exportFlags) writeModel(app *App) error {
-	if err := f.alone(app, "a model has no customers to list (--as "+f.as+")", "labels", "segment", "where", "data", "columns", "from-labels", "from-model", "from-segment"); err != nil {
+	if err := f.alone(app, "a model has no customers to list (--as "+f.as+")", "labels", "segment", "where", "data", "columns", "from-labels", "from-model", "from-segment", "formulas"); err != nil {
 		return err
 	}
 	if f.as != pipeline.AsSQL {
@@ -167,6 +168,12 @@ func (f *exportFlags) checkList(app *App) error {
 	if standard > 1 {
 		return fault.Usagef("standard input (%s) is named twice", stdio).Do("name files")
 	}
+	if toParquet(f.output) {
+		if err := f.alone(app, "is for CSV: nobody takes a text in Parquet for a formula", "formulas"); err != nil {
+			return err
+		}
+		f.list.Formulas = pipeline.KeepFormulas
+	}
 	return checkOutput("-o", f.output, ".csv", ".csv.gz", ".csv.zst", ".parquet")
 }
 
@@ -186,14 +193,19 @@ func (f *exportFlags) writeList(ctx context.Context, app *App) error {
 		return err
 	}
 	if j := outcome.Joined; j != nil && !app.quiet && j.WithoutRow+j.Unlabelled > 0 {
-		fmt.Fprintf(app.Stderr, "coterie: customers left out: %s only in the labels, %s only in the data\n",
+		app.warn("customers left out: %s only in the labels, %s only in the data",
 			grouped(j.WithoutRow), grouped(j.Unlabelled))
+	}
+	if outcome.Formulas > 0 && r.Formulas != pipeline.QuoteFormulas && !toParquet(f.output) && !app.quiet {
+		app.warn("cells with texts that a spreadsheet takes for formulas, since they begin with =, +, - or @: %s (--formulas quote puts ' before them)", grouped(outcome.Formulas))
 	}
 	if f.output == stdio {
 		return nil // the list is there
 	}
 	return app.answer(f.json, outcome, func(w io.Writer) { f.write(w, outcome) })
 }
+
+func toParquet(path string) bool { return strings.HasSuffix(strings.ToLower(path), ".parquet") }
 
 // write says who is in the list.
 func (f *exportFlags) write(w io.Writer, o *pipeline.ExportOutcome) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
 	"fmt"
 	"math"
 	"slices"
@@ -28,8 +27,8 @@ func (w *weights) Type() string { return "A=2,B=0.5" }
 
 // Set reads one list and adds it.
 func (w *weights) Set(value string) error {
-	parts, err := csv.NewReader(strings.NewReader(value)).Read()
-	if err != nil {
+	parts, err := commaList(value)
+	if err != nil || len(parts) == 0 {
 		return refuse("is not a list such as A=2,B=0.5")
 	}
 	if !w.set {

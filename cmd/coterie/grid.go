@@ -112,6 +112,31 @@ func shortened(text string, width int) string {
 	return cells.Truncate(text, width, "…")
 }
 
+// steers says whether a character steers the terminal or the direction of writing.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+}
+
+// flattened is a message that quotes values of the data: it stays one line, and cannot steer the terminal.
+func flattened(text string) string {
+	return strings.Map(func(r rune) rune {
+		if steers(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// harmless is a text of several lines that quotes names from files: nothing in it steers the terminal.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && steers(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
 // visible keeps text from steering the terminal that it is shown on.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strings"
@@ -83,8 +82,8 @@ func parseValues(text string) (map[string]string, error) {
 	if text == "" {
 		return nil, nil
 	}
-	parts, err := csv.NewReader(strings.NewReader(text)).Read()
-	if err != nil {
+	parts, err := commaList(text)
+	if err != nil || len(parts) == 0 {
 		return nil, fault.Usagef("--values: %q is not a list of name=value", text)
 	}
 	values := make(map[string]string)

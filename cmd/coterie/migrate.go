@@ -114,7 +114,7 @@ func (f *migrateFlags) run(ctx context.Context, app *App) error {
 		}
 	}
 	if outcome.Unvalued > 0 && !app.quiet {
-		fmt.Fprintf(app.Stderr, "coterie: %s of the customers have no %s in %s\n", grouped(outcome.Unvalued), outcome.Value, f.data)
+		app.warn("%s of the customers have no %s in %s", grouped(outcome.Unvalued), outcome.Value, f.data)
 	}
 	if f.output == stdio {
 		return nil // the movers are there

@@ -92,7 +92,9 @@ func (app *App) answer(asJSON bool, document any, text func(io.Writer)) error {
 		out.Write(data)
 		out.WriteByte('\n')
 	} else {
-		text(&out)
+		var said strings.Builder
+		text(&said)
+		out.WriteString(harmless(said.String()))
 	}
 	if _, err := io.WriteString(app.Stdout, out.String()); err != nil {
 		return fault.Failedf(err, "standard output")

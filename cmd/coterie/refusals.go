@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/coterie-project/coterie/internal/cluster"
 	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/secure"
@@ -15,10 +17,14 @@ import (
 // thousand times a second is counted each time, and must not fill the disk.
 const tellEvery = time.Second
 
-// refusals count who was turned away: by the services for the certificate, and by the gossip for key or name.
+// refusals count who was turned away: by the services for the certificate or for what was asked, by the gossip for key or
+// name, and by either port for want of room.
 type refusals struct {
 	log    *slog.Logger
 	gossip atomic.Pointer[cluster.Membership] // nil until it is open
+	rpc    atomic.Pointer[secure.Bounded]     // likewise
+	http   atomic.Pointer[observe.Server]     // likewise
+	failed secure.Failures
 
 	mu     sync.Mutex
 	peers  int64
@@ -54,16 +60,34 @@ func (r *refusals) rejected(method, peer, reason string) {
 	r.log.Warn("peer refused", "peer", peer, "at", method, "reason", reason, "not_told_before", untold)
 }
 
+// turnedAway is how many peers were, for their certificates.
+func (r *refusals) turnedAway() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.peers
+}
+
 // report shows monitoring how many there were, and whom gossip sees.
 func (r *refusals) report(to observe.Sink) {
-	r.mu.Lock()
-	peers := r.peers
-	r.mu.Unlock()
-	to.Value("peers_refused_total", float64(peers))
+	to.Value("peers_refused_total", float64(r.turnedAway()))
+	r.failed.Each(func(code codes.Code, n int64) { to.Value("calls_failed_total", float64(n), code.String()) })
+	if rpc := r.rpc.Load(); rpc != nil {
+		room(to, "grpc", rpc)
+	}
+	if http := r.http.Load(); http != nil {
+		room(to, "http", http)
+	}
 	members, refused := 0, uint64(0)
 	if m := r.gossip.Load(); m != nil {
 		members, refused = len(m.Members()), m.Refused()
 	}
 	to.Value("gossip_members", float64(members))
 	to.Value("gossip_refused_total", float64(refused))
+}
+
+// room shows what of a port's room is taken.
+func room(to observe.Sink, api string, of interface{ Connections() (int, int64) }) {
+	open, refused := of.Connections()
+	to.Value("connections", float64(open), api)
+	to.Value("connections_refused_total", float64(refused), api)
 }

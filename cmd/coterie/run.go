@@ -88,7 +88,7 @@ func (f *runFlags) run(ctx context.Context, app *App, root *cobra.Command, path 
 		})
 	}
 	if !app.quiet {
-		r.Began = func(c *monthly.Call) { fmt.Fprintf(app.Stderr, "%s: %s\n", month, c.Command) }
+		r.Began = func(c *monthly.Call) { fmt.Fprintln(app.Stderr, flattened(fmt.Sprintf("%s: %s", month, c.Command))) }
 	}
 	outcome, err := monthly.Run(ctx, r, program)
 	if err != nil {

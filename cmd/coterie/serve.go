@@ -91,7 +91,7 @@ func (f *serveFlags) run(ctx context.Context, app *App) error {
 		rpc.Close()
 		return err
 	}
-	server, err := serve.New(serve.Config{Model: f.model, RPC: rpc, HTTP: http, Identity: identity, Grace: f.grace, Log: log, Private: parts})
+	server, err := serve.New(serve.Config{Model: f.model, RPC: rpc, HTTP: http, Identity: identity, Grace: f.grace, Log: log, Refused: seen.turnedAway, Private: parts})
 	if err != nil {
 		return err
 	}

@@ -86,19 +86,24 @@ func (s *servingFlags) open(app *App) (*server, error) {
 	}
 	srv.refusals = &refusals{log: srv.log}
 	identity.Notify(srv.refusals.notices())
-	if srv.rpc, err = secure.Listen("--listen", s.listen); err != nil {
+	port, err := secure.Listen("--listen", s.listen)
+	if err != nil {
 		return nil, err
 	}
+	bounded := secure.Bound(port, secure.CallRoom(identity))
+	srv.rpc = bounded
+	srv.refusals.rpc.Store(bounded)
 	if srv.address, err = s.reachable(srv.rpc.Addr().String()); err != nil {
 		srv.rpc.Close()
 		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(srv.address)
+	_, number, _ := net.SplitHostPort(srv.address)
 	if s.advertise != "" {
-		srv.address = net.JoinHostPort(s.advertise, port)
+		srv.address = net.JoinHostPort(s.advertise, number)
 	}
-	s.name = cmp.Or(s.name, hostName()+"-"+port)
-	srv.grpc = grpc.NewServer(append(secure.ServerOptions(identity, secure.Limits{}), trace.ServerOptions()...)...)
+	s.name = cmp.Or(s.name, hostName()+"-"+number)
+	options := append(secure.ServerOptions(identity, secure.Limits{}), srv.refusals.failed.Option())
+	srv.grpc = grpc.NewServer(append(options, trace.ServerOptions()...)...)
 	return srv, nil
 }
 
@@ -176,6 +181,7 @@ func (s *server) begin(ctx context.Context, app *App, role cluster.Role, ready f
 	if s.http, err = observe.Listen(s.flags.http, ready, metrics, append(s.parts, parts...)...); err != nil {
 		return err
 	}
+	s.refusals.http.Store(s.http)
 	s.members, err = cluster.Start(ctx, cluster.Config{Name: s.flags.name, Cluster: s.flags.cluster, Bind: s.flags.gossip, Advertise: s.flags.gossipHost(), Key: key,
 		Seeds: s.flags.join, Log: s.log, Meta: cluster.Meta{Role: role, RPC: s.address, Version: version(), Boot: s.boot, Name: s.flags.name}})
 	s.refusals.gossip.Store(s.members)

@@ -117,7 +117,7 @@ func (app *App) tellNameless(schema *dataset.Schema, path string) {
 			parts = append(parts, fmt.Sprintf("%s becomes x%d", c.Name, i))
 		}
 	}
-	fmt.Fprintf(app.Stderr, "coterie: an .npy file holds no column names: %s (name the others with --features when you cluster)\n",
+	app.warn("an .npy file holds no column names: %s (name the others with --features when you cluster)",
 		strings.Join(parts, " and "))
 }
 

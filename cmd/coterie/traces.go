@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -48,6 +47,6 @@ func (app *App) tracesLost(err error) {
 	case log != nil:
 		log.Warn("traces lost", "error", err)
 	case !app.quiet:
-		fmt.Fprintf(app.Stderr, "coterie: traces are lost, the work goes on: %v\n", err)
+		app.warn("traces are lost, the work goes on: %v", err)
 	}
 }

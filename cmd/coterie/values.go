@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -140,12 +141,11 @@ func (n *names) Type() string   { return "A,B,C" }
 
 // Set reads one list and adds it.
 func (n *names) Set(value string) error {
-	reader := csv.NewReader(strings.NewReader(value))
-	list, err := reader.Read()
+	list, err := commaList(value)
 	if err != nil {
 		return refuse("is not a list of names separated by commas")
 	}
-	if _, err := reader.Read(); err == nil {
+	if len(list) == 0 {
 		return refuse("is more than one line")
 	}
 	if !n.set {
@@ -157,6 +157,20 @@ func (n *names) Set(value string) error {
 		}
 	}
 	return nil
+}
+
+// commaList takes a list apart: parts separated by commas, in double quotes where they have one. There is nothing in it where there
+// is more than one line: what stands in the others must not be left out in silence.
+func commaList(value string) ([]string, error) {
+	reader := csv.NewReader(strings.NewReader(value))
+	list, err := reader.Read()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := reader.Read(); err != io.EOF {
+		return nil, nil
+	}
+	return list, nil
 }
 
 // Append adds one name.

@@ -53,7 +53,7 @@ func Start(ctx context.Context, c Config) (*Membership, error) {
 	}
 	refused := new(atomic.Uint64)
 	bridge := newLogBridge(c.Log, refused)
-	wire, err := newTransport(bind, bridge, refused)
+	wire, err := newTransport(bind, c.Key != nil, bridge, refused)
 	if err != nil {
 		return nil, fault.Failedf(err, "--gossip: cannot listen at %q", c.Bind).Do("choose an address of this machine and a free port, or port 0")
 	}
@@ -102,6 +102,7 @@ func (c *Config) library(t *table, wire *transport, bridge *logBridge, bind neti
 	l.Transport = wire
 	l.UDPBufferSize = packetBytes
 	l.RetransmitMult, l.PushPullInterval = retransmits, exchangeEvery
+	l.EnableCompression = c.Key != nil // see fence.go
 	if c.Key != nil {
 		l.SecretKey = c.Key
 		l.GossipVerifyIncoming, l.GossipVerifyOutgoing = true, true

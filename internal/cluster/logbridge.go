@@ -38,6 +38,7 @@ var refusals = []string{
 	"ignoring alive message", // NotifyAlive said no
 	"Ignoring an alive message",
 	"Failed push/pull merge",
+	fenced, // ours
 }
 
 // logBridge is where the library's log goes: lines "[LEVEL] memberlist: text" become records at debug or warn, refusals are

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 // someone is a Meta that encodes.
@@ -156,21 +158,23 @@ func FuzzDecodeMeta(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		try := [][]byte{b}
-		if len(b) >= metaChecksum {
-			try = append(try, sealed(b)) // the fuzzer does not find checksums
-		}
-		for _, b := range try {
-			m, err := DecodeMeta(b)
-			if err != nil {
-				if !errors.Is(err, ErrMeta) || m != (Meta{}) {
-					t.Fatalf("got %+v, %v, want nothing and an ErrMeta", m, err)
+		hostile.Ceiling(t, len(b), 64<<10, 64, func() {
+			try := [][]byte{b}
+			if len(b) >= metaChecksum {
+				try = append(try, sealed(b)) // the fuzzer does not find checksums
+			}
+			for _, b := range try {
+				m, err := DecodeMeta(b)
+				if err != nil {
+					if !errors.Is(err, ErrMeta) || m != (Meta{}) {
+						t.Fatalf("got %+v, %v, want nothing and an ErrMeta", m, err)
+					}
+					continue
 				}
-				continue
+				if again, err := m.encode(); err != nil || !bytes.Equal(again, b) {
+					t.Fatalf("got %x, %v back, want %x", again, err, b)
+				}
 			}
-			if again, err := m.encode(); err != nil || !bytes.Equal(again, b) {
-				t.Fatalf("got %x, %v back, want %x", again, err, b)
-			}
-		}
+		})
 	})
 }

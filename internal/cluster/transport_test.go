@@ -19,7 +19,7 @@ const patience = 40 * time.Second
 func bare(t *testing.T) *transport {
 	t.Helper()
 	refused := new(atomic.Uint64)
-	tr, err := newTransport(netip.MustParseAddrPort("127.0.0.1:0"), newLogBridge(slog.New(slog.DiscardHandler), refused), refused)
+	tr, err := newTransport(netip.MustParseAddrPort("127.0.0.1:0"), false, newLogBridge(slog.New(slog.DiscardHandler), refused), refused)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +57,9 @@ func next(t *testing.T, tr *transport) net.Conn {
 
 func TestStrangersHoldABoundedNumberOfStreams(t *testing.T) {
 	tr := bare(t)
+	tr.mu.Lock()
+	tr.ofOne = maxStreams
+	tr.mu.Unlock()
 	var held []net.Conn
 	for range maxStreams {
 		dial(t, tr)

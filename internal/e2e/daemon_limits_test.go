@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if counts := os.Getenv("COTERIE_E2E_COUNTS"); counts != "" {
+		os.Setenv("GOCOVERDIR", counts) // for programs built with -cover; the go command has set it to a folder that it removes
+	}
 	var err error
 	if workshop, err = os.MkdirTemp("", "coterie-e2e-"); err == nil && !asked {
 		err = flag.Set("test.parallel", together)
@@ -45,10 +48,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built is the program with its fail points, made once for all tests.
+// built is the program with its fail points, made once for all tests. COTERIE_E2E_BUILD are more flags for the go command, such as -race or
+// -cover.
 var built = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(workshop, "coterie")
-	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", path, "../../cmd/coterie").CombinedOutput()
+	args := append([]string{"build", "-tags", "failpoints", "-o", path}, strings.Fields(os.Getenv("COTERIE_E2E_BUILD"))...)
+	out, err := exec.Command("go", append(args, "../../cmd/coterie")...).CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}
@@ -185,10 +190,11 @@ const commandLimit = 80 * time.Second
 // coterie runs a command to its end.
 func coterie(t *testing.T, in place, args ...string) outcome {
 	t.Helper()
+	binary := coteriePath(t) // building it, the first time, may take longer than a command may
 	ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
 	defer cancel()
 	var out, problems bytes.Buffer
-	cmd := in.command(ctx, coteriePath(t), args...)
+	cmd := in.command(ctx, binary, args...)
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	began := time.Now()
 	err := cmd.Run()

@@ -64,6 +64,7 @@ var (
 	hands = []Process{Worker}
 	both  = []Process{Coordinator, Worker}
 	front = []Process{Lookups}
+	all   = []Process{Coordinator, Worker, Lookups}
 )
 
 // Seconds are the buckets of rounds and tasks: from one over a few thousand rows to one that reads a day's disk.
@@ -113,7 +114,10 @@ var Metrics = []Metric{
 
 	{"gossip_members", Gauge, nil, "Processes that gossip sees, this one among them.", both},
 	{"gossip_refused_total", Counter, nil, "Gossip that was not taken: of another cluster, with another key, or not to be read.", both},
-	{"peers_refused_total", Counter, nil, "Connections and calls refused for the certificate that was shown, or for its lack.", both},
+	{"peers_refused_total", Counter, nil, "Connections and calls refused for the certificate that was shown, or for its lack.", all},
+	{"connections", Gauge, []string{"api"}, "Connections that are open, by port: grpc or http.", both},
+	{"connections_refused_total", Counter, []string{"api"}, "Connections that were closed because there was no room for them.", both},
+	{"calls_failed_total", Counter, []string{"code"}, "Calls that failed, by gRPC code: ResourceExhausted is too large or too often, PermissionDenied not for this role.", both},
 	{"object_requests_total", Counter, []string{"method", "outcome"}, "Requests to object storage, each try counted, by method and outcome.", both},
 	{"object_retries_total", Counter, nil, "Requests to object storage that were tried again.", both},
 	{"object_read_bytes_total", Counter, nil, "Bytes read from object storage.", both},

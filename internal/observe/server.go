@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
+	"log"
 	"net/http"
 	"time"
 
@@ -21,10 +22,13 @@ const (
 	stopWait    = 2 * time.Second
 )
 
+// quiet takes what net/http says of strangers that break off: it would let anybody write into the log.
+var quiet = log.New(io.Discard, "", 0)
+
 // Server answers over HTTP. Close it.
 type Server struct {
 	http     *http.Server
-	listener net.Listener
+	listener *secure.Bounded
 	done     chan error
 	parts    []Part
 }
@@ -51,10 +55,11 @@ func Mux(parts []Part) *http.ServeMux {
 // Listen begins to serve at address, HOST:PORT with port 0 for any; ready says why the process takes no work now, metrics
 // are shown in the Prometheus text format, and beside them stands what the parts have.
 func Listen(address string, ready func() error, metrics prometheus.Gatherer, parts ...Part) (*Server, error) {
-	listener, err := secure.Listen("--http", address)
+	port, err := secure.Listen("--http", address)
 	if err != nil {
 		return nil, err
 	}
+	listener := secure.Bound(port, secure.WebRoom())
 	mux := Mux(parts)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -65,14 +70,18 @@ func Listen(address string, ready func() error, metrics prometheus.Gatherer, par
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: requestWait}))
-	s := &Server{listener: listener, done: make(chan error, 1), parts: parts, http: &http.Server{Handler: mux, ReadTimeout: requestWait,
-		WriteTimeout: 2 * requestWait, IdleTimeout: time.Minute, MaxHeaderBytes: headerBytes}}
+	s := &Server{listener: listener, done: make(chan error, 1), parts: parts, http: &http.Server{Handler: secure.Headers(mux), ReadHeaderTimeout: requestWait,
+		ReadTimeout: requestWait, WriteTimeout: 2 * requestWait, IdleTimeout: time.Minute, MaxHeaderBytes: headerBytes, ConnState: secure.Heard,
+		ErrorLog: quiet}}
 	go func() { s.done <- s.http.Serve(listener) }()
 	return s, nil
 }
 
 // Address is where the server really listens.
 func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Connections are those that are open, and how many were closed because there was no room for them.
+func (s *Server) Connections() (open int, refused int64) { return s.listener.Connections() }
 
 // Close ends the server and returns after its goroutine has.
 func (s *Server) Close() error {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coterie-project/coterie/internal/progress"
 )
@@ -36,7 +35,7 @@ func everythingOf(t *testing.T, r FitRequest, cluster *Cluster, extension string
 		r.Data.BadRowsOut = filepath.Join(dir, "bad.csv")
 	}
 	r.Engine = Engine{Workers: 2, Threads: 2, Reporter: progress.New(progress.None, nil), Cluster: cluster}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	outcome, err := Fit(ctx, &r)
 	left, _ := os.ReadDir(dir)
@@ -229,7 +228,7 @@ func labelsOf(t *testing.T, data Data, model string, cluster *Cluster) string {
 		r.Data.BadRowsOut = filepath.Join(dir, "bad.csv")
 	}
 	r.Engine = Engine{Workers: 2, Threads: 2, Reporter: progress.New(progress.None, nil), Cluster: cluster}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	outcome, err := Assign(ctx, &r)
 	if err != nil {

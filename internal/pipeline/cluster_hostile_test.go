@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -20,7 +19,7 @@ import (
 // handIn submits a specification as it is and gives how the job ends.
 func (c *camp) handIn(spec *pb.JobSpec) string {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	conn, err := dialPlain(c.address, secure.Coordinator)
 	c.must(err)

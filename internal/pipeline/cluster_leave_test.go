@@ -19,7 +19,7 @@ func TestAJobOutlivesAllItsWorkersBeingLostAtOnceWhileTheyRead(t *testing.T) {
 		_, stop := c.worker(fmt.Sprint("first-", i), 1)
 		stops = append(stops, stop)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	rows := 1_500_000 // they take a second to be read
 	if testing.Short() {

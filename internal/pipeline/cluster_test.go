@@ -36,6 +36,10 @@ type camp struct {
 	halt    func()
 }
 
+// patience is when something hangs, and nothing else: a machine that does much besides takes minutes for what takes a second. It is less than
+// the ten minutes after which go test ends everything.
+const patience = 8 * time.Minute
+
 func newCamp(t testing.TB, roots ...string) *camp {
 	return newCampThatKeeps(t, time.Millisecond, roots...)
 }
@@ -143,7 +147,7 @@ func fitTwice(t *testing.T, c *camp, workers int, r FitRequest, extension string
 		r := r
 		r.Model, r.Labels = filepath.Join(dir, name+".json"), filepath.Join(dir, name+extension)
 		r.Engine = Engine{Workers: 2, Threads: 2, Reporter: progress.New(progress.None, nil), Cluster: cluster}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		outcome, err := Fit(ctx, &r)
 		if err != nil {

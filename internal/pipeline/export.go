@@ -27,8 +27,10 @@ type ExportRequest struct {
 	// in one of these. FromModel is their model; without it segments are the same if their numbers are.
 	FromLabels, FromModel string
 	FromSegments          []string
-	Output                string
-	Engine                Engine // Stdin and Reporter count
+	// Formulas is what becomes of texts that a spreadsheet would run: KeepFormulas, also if empty, or QuoteFormulas.
+	Formulas string
+	Output   string
+	Engine   Engine // Stdin and Reporter count
 }
 
 // ExportOutcome is what was listed.
@@ -36,7 +38,8 @@ type ExportOutcome struct {
 	Rows     int64            `json:"rows"`
 	Segments []ListedSegment  `json:"segments"` // that were asked for, by number
 	Columns  []string         `json:"columns"`
-	Joined   *JoinedCustomers `json:"joined,omitempty"` // with data
+	Formulas int64            `json:"formulas,omitempty"` // texts, names of columns included, that a spreadsheet would run, or that are quoted
+	Joined   *JoinedCustomers `json:"joined,omitempty"`   // with data
 	Output   string           `json:"output"`
 }
 
@@ -259,6 +262,7 @@ func (l *lister) finish() (*ExportOutcome, error) {
 	if err := l.empty(o); err != nil {
 		return nil, err
 	}
+	o.Formulas = l.out.found
 	return o, l.out.commit()
 }
 

@@ -13,14 +13,16 @@ type listFile struct {
 	writer  table.Writer
 	columns []listColumn
 	rows    int
+	quote   bool  // put an apostrophe before formulas
+	found   int64 // formulas
 	values  []any // by column: the slice that a table.Batch holds
 }
 
-func newListFile(path string, columns []listColumn) (*listFile, error) {
-	f := &listFile{columns: columns, values: make([]any, len(columns))}
+func newListFile(path string, quote bool, columns []listColumn) (*listFile, error) {
+	f := &listFile{columns: columns, quote: quote, values: make([]any, len(columns))}
 	list := make([]table.Column, len(columns))
 	for i, c := range columns {
-		list[i] = table.Column{Name: c.name, Type: c.kind, Nullable: c.field >= 0}
+		list[i] = table.Column{Name: string(f.cell([]byte(c.name))), Type: c.kind, Nullable: c.field >= 0}
 	}
 	f.clear()
 	var err error
@@ -96,9 +98,21 @@ func (f *listFile) id(c int, ids *dataset.Vector, i int) {
 
 func (f *listFile) text(c int, text []byte) {
 	s := f.values[c].(dataset.Strings)
-	s.Data = append(s.Data, text...)
+	s.Data = append(s.Data, f.cell(text)...)
 	s.Offsets = append(s.Offsets, len(s.Data))
 	f.values[c] = s
+}
+
+// cell is a text as it is written.
+func (f *listFile) cell(text []byte) []byte {
+	if !looksLikeFormula(text) {
+		return text
+	}
+	f.found++
+	if f.quote {
+		return append([]byte{'\''}, text...)
+	}
+	return text
 }
 
 // copy takes a value of the data.

@@ -316,7 +316,7 @@ func (l *lister) create(ctx context.Context) error {
 		l.columns[0].kind = table.Int64
 	}
 	var err error
-	l.out, err = newListFile(l.r.Output, l.columns)
+	l.out, err = newListFile(l.r.Output, l.r.Formulas == QuoteFormulas, l.columns)
 	return err
 }
 

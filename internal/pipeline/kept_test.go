@@ -28,7 +28,7 @@ func (n *notes) Note(text string) { n.text = append(n.text, text) }
 // was told, and how many iterations it came to.
 func keptFiles(t *testing.T, r FitRequest, after int) (digest, labels string, told []string, iterations int, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	n := &notes{Reporter: progress.New(progress.None, nil)}
 	r.Engine.Reporter = first{n, func() {

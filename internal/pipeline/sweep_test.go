@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/kmeans"
@@ -18,7 +17,7 @@ import (
 func sweepOf(t *testing.T, r SweepRequest, workers, threads int, cluster *Cluster) *SweepOutcome {
 	t.Helper()
 	r.Engine = Engine{Workers: workers, Threads: threads, Reporter: progress.New(progress.None, nil), Silent: true, Cluster: cluster}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	outcome, err := Sweep(ctx, &r)
 	if err != nil {

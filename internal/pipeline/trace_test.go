@@ -89,7 +89,7 @@ var inner = map[string][]string{"phase": {"job"}, "round": {"phase"}, "task": {"
 
 func tracedFit(t *testing.T, cluster *Cluster, iterations int, report progress.Reporter) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ctx, root := trace.Start(ctx, "command")
 	r := FitRequest{Data: Data{Files: []string{"synth://uniform?rows=140000&d=32&seed=3"}}, K: 8, Init: "random", Runs: 1, MaxIter: iterations,

@@ -55,9 +55,9 @@ func (c cuttable) Close() error {
 	return c.Conn.Close()
 }
 
-func newLine(t *testing.T, c *clerk) *line {
+func newLine(t *testing.T, c *clerk, limits Limits) *line {
 	t.Helper()
-	l := &line{server: grpc.NewServer(ServerOptions(nil, Limits{})...)}
+	l := &line{server: grpc.NewServer(ServerOptions(nil, limits)...)}
 	coteriev1.RegisterJobsServer(l.server, c)
 	listener := bufconn.Listen(1 << 20)
 	l.served.Go(func() { l.server.Serve(listener) })
@@ -81,7 +81,7 @@ func (l *line) close() {
 
 func TestAQuietConnectionIsKeptAndNotPunished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(t, &clerk{})
+		l := newLine(t, &clerk{}, Limits{})
 		defer l.close()
 		jobs := coteriev1.NewJobsClient(l.client)
 		for _, quiet := range []time.Duration{0, 20 * time.Minute, time.Second} { // less than the library's idle timeout
@@ -96,6 +96,37 @@ func TestAQuietConnectionIsKeptAndNotPunished(t *testing.T) {
 	})
 }
 
+// A connection without calls is closed, and opened again for the next one; a call under way keeps it.
+func TestAnIdleConnectionIsClosedAndComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{})
+		l := newLine(t, &clerk{follow: func(grpc.ServerStreamingServer[coteriev1.JobEvent]) { <-let }}, Limits{Idle: time.Minute})
+		defer l.close()
+		jobs := coteriev1.NewJobsClient(l.client)
+		stream, err := jobs.Follow(t.Context(), &coteriev1.FollowRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, step := range []struct {
+			quiet time.Duration
+			let   bool // the call under way may end first
+			want  int64
+		}{{0, false, 1}, {5 * time.Minute, false, 1}, {50 * time.Second, true, 1}, {2 * time.Minute, false, 2}} {
+			if step.let {
+				close(let)
+				stream.Recv()
+			}
+			time.Sleep(step.quiet)
+			if _, err := jobs.Cancel(t.Context(), &coteriev1.CancelRequest{}); err != nil {
+				t.Errorf("step %d: got %v, want the call served", i, err)
+			}
+			if got := l.dialled.Load(); got != step.want {
+				t.Errorf("step %d: dialled %d times, want %d", i, got, step.want)
+			}
+		}
+	})
+}
+
 func TestACallOverADeadLineFails(t *testing.T) {
 	const most = 10*time.Second + 3*time.Second
 	for _, side := range []string{"server", "client"} {
@@ -105,7 +136,7 @@ func TestACallOverADeadLineFails(t *testing.T) {
 				stream.Send(&coteriev1.JobEvent{})
 				<-stream.Context().Done()
 				close(left)
-			}})
+			}}, Limits{})
 			defer l.close()
 			stream, err := coteriev1.NewJobsClient(l.client).Follow(t.Context(), &coteriev1.FollowRequest{})
 			if err == nil {

@@ -29,6 +29,9 @@ type Limits struct {
 	// since the library takes no less. Answer is how long that may take; 3 s by default. Then the connection is dropped
 	// and its calls fail: without this a call to a stopped process hangs for good.
 	Quiet, Answer time.Duration
+	// Idle is after how long without a call a server closes a connection, which its other side opens anew when it has one to
+	// make; 30 min by default, as the library's clients do by themselves, 1 s to 24 h. Workers always have one under way.
+	Idle time.Duration
 	// Ping is the shortest time between two such questions that a server puts up with; 5 s by default, at most Quiet.
 	// A client that asks more often is disconnected.
 	Ping time.Duration
@@ -52,6 +55,7 @@ const (
 	mostStreams               = 1 << 16
 	leastWait, mostWait       = 100 * time.Millisecond, time.Minute
 	leastQuiet                = 10 * time.Second
+	leastIdle, mostIdle       = time.Second, 24 * time.Hour
 	leastWindow, mostWindow   = 64 << 10, 1 << 30 // below, the library ignores it
 	mostQuiet                 = time.Hour
 	mostPeers                 = 1 << 20
@@ -66,6 +70,7 @@ var defaults = Limits{
 	Reconnect:  3 * time.Second,
 	Quiet:      10 * time.Second,
 	Answer:     3 * time.Second,
+	Idle:       30 * time.Minute,
 	Ping:       5 * time.Second,
 	Window:     1 << 20,
 	ConnWindow: 2 << 20,
@@ -83,6 +88,7 @@ func (l Limits) filled() Limits {
 	fill(&l.Reconnect, defaults.Reconnect)
 	fill(&l.Quiet, defaults.Quiet)
 	fill(&l.Answer, defaults.Answer)
+	fill(&l.Idle, defaults.Idle)
 	fill(&l.Ping, defaults.Ping)
 	fill(&l.Window, defaults.Window)
 	fill(&l.ConnWindow, max(defaults.ConnWindow, l.Window))
@@ -120,6 +126,8 @@ func (l Limits) Validate() error {
 		return outside("Quiet", l.Quiet, leastQuiet, mostQuiet)
 	case l.Answer < leastWait, l.Answer > mostWait:
 		return outside("Answer", l.Answer, leastWait, mostWait)
+	case l.Idle < leastIdle, l.Idle > mostIdle:
+		return outside("Idle", l.Idle, leastIdle, mostIdle)
 	case l.Ping < time.Millisecond, l.Ping > l.Quiet:
 		return outside("Ping", l.Ping, time.Millisecond, l.Quiet)
 	case l.Window < leastWindow, l.Window > mostWindow:

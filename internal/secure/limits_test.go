@@ -38,6 +38,7 @@ func TestLimitsAreHeldAtTheirEdges(t *testing.T) {
 		{"Reconnect", Limits{Reconnect: mostWait}, true}, {"Reconnect", Limits{Reconnect: mostWait + 1}, false}, {"Reconnect", Limits{Reconnect: leastWait - 1}, false},
 		{"Quiet", Limits{Quiet: leastQuiet - 1}, false}, {"Quiet", Limits{Quiet: mostQuiet}, true}, {"Quiet", Limits{Quiet: mostQuiet + 1}, false},
 		{"Answer", Limits{Answer: leastWait}, true}, {"Answer", Limits{Answer: leastWait - 1}, false}, {"Answer", Limits{Answer: mostWait + 1}, false},
+		{"Idle", Limits{Idle: leastIdle}, true}, {"Idle", Limits{Idle: leastIdle - 1}, false}, {"Idle", Limits{Idle: mostIdle}, true}, {"Idle", Limits{Idle: mostIdle + 1}, false},
 		{"Ping", Limits{Ping: leastQuiet}, true}, {"Ping", Limits{Ping: leastQuiet + 1}, false}, {"Ping", Limits{Ping: -1}, false},
 		{"Window", Limits{Window: leastWindow}, true}, {"Window", Limits{Window: leastWindow - 1}, false},
 		{"Window", Limits{Window: mostWindow}, true}, {"Window", Limits{Window: mostWindow + 1}, false},

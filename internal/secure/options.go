@@ -34,7 +34,7 @@ func ServerOptions(id *Identity, l Limits) []grpc.ServerOption {
 		grpc.ConnectionTimeout(l.Connect),
 		grpc.InitialWindowSize(l.Window),
 		grpc.InitialConnWindowSize(l.ConnWindow),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: l.Quiet, Timeout: l.Answer}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: l.Quiet, Timeout: l.Answer, MaxConnectionIdle: l.Idle}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: l.Ping, PermitWithoutStream: true}),
 		// In this order: who may not call does not use up the calls of others behind the same address.
 		grpc.ChainUnaryInterceptor(rescueUnary, guardUnary, calls.unary),

@@ -3,6 +3,7 @@ package secure
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -53,10 +54,15 @@ func (h handshaker) ClientHandshake(ctx context.Context, authority string, conn 
 
 // ServerHandshake makes a connection to a client out of conn, or counts the client as rejected.
 func (h handshaker) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	made, info, err := credentials.NewTLS(h.config()).ServerHandshake(conn)
+	config := h.config()
+	config.VerifyConnection = verifyClient
+	made, info, err := credentials.NewTLS(config).ServerHandshake(conn)
 	// Who hangs up before a word was said is a load balancer that looks whether the port is open.
 	if err != nil && !errors.Is(err, io.EOF) {
 		h.identity.reject("", conn.RemoteAddr().String(), err.Error())
+	}
+	if g, ok := conn.(*guest); ok && err == nil {
+		g.known()
 	}
 	return made, info, err
 }
@@ -75,8 +81,14 @@ func (h handshaker) config() *tls.Config {
 	}
 }
 
+// verifyClient is asked after the chain was found right.
+func verifyClient(state tls.ConnectionState) error { return worthy(state, x509.ExtKeyUsageClientAuth) }
+
 // verifyServer is asked after the chain and the host were found right.
 func (h handshaker) verifyServer(address string, state tls.ConnectionState) error {
+	if err := worthy(state, x509.ExtKeyUsageServerAuth); err != nil {
+		return err
+	}
 	roles := rolesOf(state.PeerCertificates[0])
 	if slices.Contains(roles, h.want) {
 		return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -258,7 +257,7 @@ func say(w http.ResponseWriter, text string) error {
 
 // web is the server around the handler.
 func (s *Server) web() *http.Server {
-	return &http.Server{Handler: s.handler(), TLSConfig: s.identity.Web(), ReadHeaderTimeout: s.waits.header, ReadTimeout: s.waits.body,
+	return &http.Server{Handler: secure.Headers(s.handler()), ConnState: secure.Heard, TLSConfig: s.identity.Web(), ReadHeaderTimeout: s.waits.header, ReadTimeout: s.waits.body,
 		WriteTimeout: s.waits.answer, IdleTimeout: s.waits.idle, MaxHeaderBytes: headerBytes,
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams}, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams}, ErrorLog: s.identity.ErrorLog(s.log)}
 }

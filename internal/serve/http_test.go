@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coterie-project/coterie/feature"
+	"github.com/coterie-project/coterie/internal/hostile"
 	"github.com/coterie-project/coterie/internal/lookup"
 	"github.com/coterie-project/coterie/segment"
 )
@@ -226,30 +227,33 @@ func FuzzDecode(f *testing.F) {
 	}
 	finder := lookup.New(shop(feature.Mean, false))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, decode := range []func(*lookup.Finder, []byte) (*question, error){decodeOne, decodeBatch} {
-			q, err := decode(finder, body)
-			if err != nil {
-				if known, ok := err.(*failure); !ok || known.Status != http.StatusBadRequest || known.Message == "" {
-					t.Fatalf("got %#v, want a failure of the request", err)
+		// It is decoded twice, and what is right is placed.
+		hostile.Ceiling(t, len(body), 2<<20, 256, func() {
+			for _, decode := range []func(*lookup.Finder, []byte) (*question, error){decodeOne, decodeBatch} {
+				q, err := decode(finder, body)
+				if err != nil {
+					if known, ok := err.(*failure); !ok || known.Status != http.StatusBadRequest || known.Message == "" {
+						t.Fatalf("got %#v, want a failure of the request", err)
+					}
+					continue
 				}
-				continue
-			}
-			if len(q.ids) != q.table.Rows || q.table.Rows > lookup.MaxRows {
-				t.Fatalf("%d ids for %d rows", len(q.ids), q.table.Rows)
-			}
-			a, err := finder.Find(q.table)
-			if err != nil {
-				if wrongValue(err, "").Status != http.StatusBadRequest {
-					t.Fatal(err)
+				if len(q.ids) != q.table.Rows || q.table.Rows > lookup.MaxRows {
+					t.Fatalf("%d ids for %d rows", len(q.ids), q.table.Rows)
 				}
-				continue
-			}
-			for i := range a.Segment {
-				if r := a.Result(i, false); r == nil || r.Segment < 0 || r.Segment > 2 || math.IsNaN(r.Distance) {
-					t.Fatalf("row %d: got %+v", i, r)
+				a, err := finder.Find(q.table)
+				if err != nil {
+					if wrongValue(err, "").Status != http.StatusBadRequest {
+						t.Fatal(err)
+					}
+					continue
+				}
+				for i := range a.Segment {
+					if r := a.Result(i, false); r == nil || r.Segment < 0 || r.Segment > 2 || math.IsNaN(r.Distance) {
+						t.Fatalf("row %d: got %+v", i, r)
+					}
 				}
 			}
-		}
+		})
 	})
 }
 

@@ -2,10 +2,9 @@ package serve
 
 import (
 	"context"
-	"net"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/coterie-project/coterie/internal/secure"
 )
 
 // What a request may cost.
@@ -17,8 +16,8 @@ const (
 	// oneSlots and manySlots are how many requests for one and for many may be read and answered at once. More would not be
 	// faster, and each holds its body.
 	oneSlots, manySlots = 256, 16
-	// connections is how many may be open at once for each protocol. Further ones are closed at once, so that a load
-	// balancer goes elsewhere.
+	// connections is how many of gRPC may be open at once, but for the files that the process may open; of HTTP as many as
+	// secure.WebRoom has. Further ones are closed at once, so that a load balancer goes elsewhere.
 	connections = 1024
 	// streams is how many requests of one connection may be under way.
 	streams = 128
@@ -66,39 +65,13 @@ func (s slots) take(ctx context.Context, wait time.Duration) bool {
 
 func (s slots) give() { <-s }
 
-// few is a listener with a limit of open connections. Those beyond it are closed before a byte is read.
-type few struct {
-	net.Listener
-	most    int64
-	open    atomic.Int64
-	refused atomic.Int64
-}
-
-// Accept gives the next connection that is within the limit.
-func (f *few) Accept() (net.Conn, error) {
-	for {
-		conn, err := f.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if f.open.Add(1) <= f.most {
-			return &counted{Conn: conn, few: f}, nil
-		}
-		f.open.Add(-1)
-		f.refused.Add(1)
-		conn.Close()
+// room is that of the gRPC port. A load balancer may bring all calls from one address: it has three quarters.
+func room(id *secure.Identity) secure.Room {
+	r := secure.CallRoom(id)
+	r.Open = min(r.Open, connections)
+	r.OfOne = r.Open / 4 * 3
+	if id != nil {
+		r.Strangers, r.StrangersOfOne = r.Open/2, r.Open/4
 	}
-}
-
-// counted is a connection that leaves the count when it is closed.
-type counted struct {
-	net.Conn
-	few  *few
-	once sync.Once
-}
-
-// Close closes the connection.
-func (c *counted) Close() error {
-	c.once.Do(func() { c.few.open.Add(-1) })
-	return c.Conn.Close()
+	return r
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coterie-project/coterie/feature"
 	"github.com/coterie-project/coterie/internal/lookup"
+	"github.com/coterie-project/coterie/internal/secure"
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -91,7 +92,7 @@ func TestWhoeverGetsNoTurnIsToldSo(t *testing.T) {
 }
 
 func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
-	r := start(t, shop(feature.Mean, false), usual, func(r *running) { r.site.most = 2 })
+	r := start(t, shop(feature.Mean, false), usual, func(r *running) { r.site = secure.Bound(r.site.Listener, secure.Room{Open: 2, OfOne: 2}) })
 	dial := func() net.Conn {
 		conn, err := net.Dial("tcp", r.site.Addr().String())
 		if err != nil {
@@ -114,11 +115,11 @@ func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
 		t.Error("the third connection is served")
 	}
 	first.Close()
-	until(t, "the first to be gone", func() bool { return r.site.open.Load() == 1 })
+	until(t, "the first to be gone", func() bool { open, _ := r.site.Connections(); return open == 1 })
 	if !alive(dial()) {
 		t.Error("a connection in the place of the first is not served")
 	}
-	if got := r.site.refused.Load(); got != 1 {
+	if _, got := r.site.Connections(); got != 1 {
 		t.Errorf("%d were refused, want 1", got)
 	}
 }

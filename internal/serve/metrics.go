@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coterie-project/coterie/internal/observe"
+	"github.com/coterie-project/coterie/internal/secure"
 )
 
 // The two ways in.
@@ -41,7 +42,7 @@ func (m *metrics) uses(h *held) {
 }
 
 // register makes what /metrics shows, with the values that others keep.
-func (m *metrics) register(h *holder, listeners map[string]*few) error {
+func (m *metrics) register(h *holder, turnedAway func() int64, listeners map[string]*secure.Bounded) error {
 	var err error
 	m.registry, err = observe.Gather(observe.Lookups, func(to observe.Sink) {
 		for _, c := range []prometheus.Collector{m.requests, m.rows, m.seconds, m.flying, m.model} {
@@ -49,6 +50,11 @@ func (m *metrics) register(h *holder, listeners map[string]*few) error {
 		}
 		to.Value("serve_model_loads_total", float64(h.loads.Load()))
 		to.Value("serve_model_refused_total", float64(h.refused.Load()))
+		peers := int64(0)
+		if turnedAway != nil {
+			peers = turnedAway()
+		}
+		to.Value("peers_refused_total", float64(peers))
 		unusable := 0.0
 		if h.problem.Load() != nil {
 			unusable = 1
@@ -56,8 +62,9 @@ func (m *metrics) register(h *holder, listeners map[string]*few) error {
 		to.Value("serve_model_unusable", unusable)
 		to.Value("serve_model_loaded_timestamp_seconds", float64(h.since.Load()))
 		for api, listener := range listeners {
-			to.Value("serve_connections", float64(listener.open.Load()), api)
-			to.Value("serve_connections_refused_total", float64(listener.refused.Load()), api)
+			open, refused := listener.Connections()
+			to.Value("serve_connections", float64(open), api)
+			to.Value("serve_connections_refused_total", float64(refused), api)
 		}
 	})
 	return err

@@ -29,6 +29,7 @@ type Config struct {
 	Identity *secure.Identity // nil: no TLS
 	Grace    time.Duration    // how long requests may go on once the Server is to end
 	Log      *slog.Logger
+	Refused  func() int64   // how many peers were turned away for their certificate, for metrics; nil: 0
 	Private  []observe.Part // more that is answered over HTTP, to holders of a client's certificate alone where there is TLS
 }
 
@@ -40,7 +41,7 @@ type Server struct {
 	waits     waits
 	holder    *holder
 	metrics   *metrics
-	rpc, site *few
+	rpc, site *secure.Bounded
 	ones      slots
 	manys     slots
 	draining  atomic.Bool
@@ -54,13 +55,13 @@ type Server struct {
 func New(c Config) (*Server, error) { return newServer(c, usual) }
 
 func newServer(c Config, w waits) (*Server, error) {
-	s := &Server{identity: c.Identity, log: c.Log, grace: c.Grace, waits: w, metrics: newMetrics(), rpc: &few{Listener: c.RPC, most: connections},
-		site: &few{Listener: c.HTTP, most: connections}, ones: make(slots, oneSlots), manys: make(slots, manySlots),
+	s := &Server{identity: c.Identity, log: c.Log, grace: c.Grace, waits: w, metrics: newMetrics(), rpc: secure.Bound(c.RPC, room(c.Identity)),
+		site: secure.Bound(c.HTTP, secure.WebRoom()), ones: make(slots, oneSlots), manys: make(slots, manySlots),
 		parts: c.Private, private: observe.Mux(c.Private)}
 	s.drain, s.draw = context.WithCancel(context.Background())
 	var err error
 	if s.holder, err = newHolder(c.Model, c.Log, w, s.metrics.uses); err == nil {
-		err = s.metrics.register(s.holder, map[string]*few{viaGRPC: s.rpc, viaHTTP: s.site})
+		err = s.metrics.register(s.holder, c.Refused, map[string]*secure.Bounded{viaGRPC: s.rpc, viaHTTP: s.site})
 	}
 	if err != nil {
 		s.draw()
