@@ -2,8 +2,9 @@
 # The files of a release: deploy/release.sh [FOLDER] (dist), from the top of a checkout or anywhere.
 #
 # For each system and processor an archive coterie_VERSION_OS_ARCH.tar.gz (Windows: .zip) with the binary, LICENSE, NOTICE,
-# README, completions for four shells and a manual page for each command; and SHA256SUMS. The same commit and the same Go
-# give the same bytes, wherever and whenever: paths are trimmed, and times are that of the commit.
+# THIRD_PARTY_LICENSES, README, completions for four shells and a manual page for each command; beside it the bill of materials of
+# the binary, coterie_VERSION_OS_ARCH.cdx.json (CycloneDX); and SHA256SUMS. The same commit and the same Go give the same bytes,
+# wherever and whenever: paths are trimmed, and times are that of the commit.
 #
 # VERSION, REVISION and SOURCE_DATE_EPOCH (seconds since 1970) overrule what git says; TARGETS names some of the targets.
 set -euo pipefail
@@ -29,14 +30,21 @@ build() {
     GOOS=${1%/*} GOARCH=${1#*/} "$go" build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.release=$version -X main.revision=$revision" -o "$2" ./cmd/coterie
 }
 
+# What is linked may be passed on, and THIRD_PARTY_LICENSES has its words.
+"$go" -C internal/audit build -o "$work/audit" .
+audit() { (cd internal/audit && PATH=$(dirname "$(command -v "$go")"):$PATH "$work/audit" "$@"); }
+audit licences
+
 # Completions and pages are the same for all; the binary of this machine writes them.
 build "$("$go" env GOHOSTOS)/$("$go" env GOHOSTARCH)" "$work/coterie"
 mkdir -p "$work/common/completions" "$work/common/man"
 for shell in bash zsh fish powershell; do
-    "$work/coterie" completion "$shell" >"$work/common/completions/coterie.$shell"
+    ending=$shell
+    if [ "$shell" = powershell ]; then ending=ps1; fi # it reads no file with another
+    "$work/coterie" completion "$shell" >"$work/common/completions/coterie.$ending"
 done
 "$work/coterie" man -o "$work/common/man" >/dev/null
-cp LICENSE NOTICE README.md "$work/common/"
+cp LICENSE NOTICE THIRD_PARTY_LICENSES README.md "$work/common/"
 
 # pack FOLDER: an archive beside the others, with fixed order, owner, rights and time.
 pack() {
@@ -68,9 +76,11 @@ for target in $targets; do
         echo "the binary for $target has $size bytes, 60 MB are the limit" >&2
         exit 1
     fi
+    audit sbom -binary "$work/$name/coterie$suffix" -version "$version" -time "$SOURCE_DATE_EPOCH" -o "$out/$name.cdx.json"
     pack "$name"
-    archive=$(cd "$out" && ls "$name".*)
-    names+=("$archive")
+    archive=$name.tar.gz
+    if [ "${target%/*}" = windows ]; then archive=$name.zip; fi
+    names+=("$archive" "$name.cdx.json")
     printf '%-45s binary %5.1f MB, archive %5.1f MB\n' "$archive" "$(awk "BEGIN { print $size / 1e6 }")" "$(awk "BEGIN { print $(wc -c <"$out/$archive") / 1e6 }")"
     rm -rf "${work:?}/$name"
 done
