@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 func encoded(t interface{ Fatal(...any) }, m encoding.BinaryMarshaler) []byte {
@@ -117,22 +119,25 @@ func FuzzDecodeStatistics(f *testing.F) {
 	f.Add(encoded(f, fuzzStatistics(f)))
 	f.Add([]byte("S"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := DecodeStatistics(fuzzSpec, data)
-		if err != nil {
-			return
-		}
-		if got := encoded(t, s); !bytes.Equal(data, got) {
-			t.Errorf("%x was read and became %x", data, got)
-		}
-		search := NewQuantileSearch(fuzzSpec, s)
-		for search != nil && !search.Done() {
-			if search.Close(search.Open()) != nil {
+		// The bins of the searches that follow take megabytes, whatever is searched.
+		hostile.Ceiling(t, len(data), 32<<20, 1<<10, func() {
+			s, err := DecodeStatistics(fuzzSpec, data)
+			if err != nil {
 				return
 			}
-		}
-		if tr, err := Fit(fuzzSpec, s, search); err == nil && tr.Validate() != nil {
-			t.Errorf("%x fits to a Transform that is not valid: %v", data, tr.Validate())
-		}
+			if got := encoded(t, s); !bytes.Equal(data, got) {
+				t.Errorf("%x was read and became %x", data, got)
+			}
+			search := NewQuantileSearch(fuzzSpec, s)
+			for search != nil && !search.Done() {
+				if search.Close(search.Open()) != nil {
+					return
+				}
+			}
+			if tr, err := Fit(fuzzSpec, s, search); err == nil && tr.Validate() != nil {
+				t.Errorf("%x fits to a Transform that is not valid: %v", data, tr.Validate())
+			}
+		})
 	})
 }
 
@@ -146,16 +151,46 @@ func FuzzDecodeCounts(f *testing.F) {
 	}
 	f.Add(encoded(f, counts))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := DecodeCounts(fuzzSpec, data)
-		if err != nil {
-			return
-		}
-		if got := encoded(t, c); !bytes.Equal(data, got) {
-			t.Errorf("%x was read and became %x", data, got)
-		}
-		if err := c.Add(b); err != nil {
-			t.Error(err)
-		}
+		// An interval of a few bytes stands for the bins in it.
+		hostile.Ceiling(t, len(data), 8<<20, 1<<12, func() {
+			c, err := DecodeCounts(fuzzSpec, data)
+			if err != nil {
+				return
+			}
+			if got := encoded(t, c); !bytes.Equal(data, got) {
+				t.Errorf("%x was read and became %x", data, got)
+			}
+			if err := c.Add(b); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func FuzzDecodeNormalised(f *testing.F) {
+	b := &Batch{Rows: 3, Numeric: [][]float64{{1, 2, 5}, {0, 7, 9}}}
+	tr := mustFit(f, &Spec{Numeric: []string{"x", "y"}, Scale: None, Missing: Fail, Normalize: true}, b)
+	n := tr.NormalisedStatistics()
+	f.Add(encoded(f, n))
+	if err := n.Add(b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(encoded(f, n))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		hostile.Ceiling(t, len(data), 64<<10, 64, func() {
+			n, err := tr.DecodeNormalised(data)
+			if err != nil {
+				if !errors.Is(err, ErrEncoding) {
+					t.Fatalf("got %v, want ErrEncoding", err)
+				}
+				return
+			}
+			if got := encoded(t, n); !bytes.Equal(data, got) {
+				t.Errorf("%x was read and became %x", data, got)
+			}
+			other := *tr
+			_ = other.FinishNormalised(n) // it may refuse what no rows can give, and must not panic
+		})
 	})
 }
 
@@ -167,24 +202,26 @@ func FuzzTransformJSON(f *testing.F) {
 		f.Add([]byte(asJSON(f, mustFit(f, &spec, b))))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var tr Transform
-		if json.Unmarshal(data, &tr) != nil || tr.Validate() != nil {
-			return
-		}
-		numeric, categorical := tr.Columns()
-		one := &Batch{Rows: 1}
-		for range numeric {
-			one.Numeric = append(one.Numeric, []float64{1.5})
-		}
-		for range categorical {
-			one.Text = append(one.Text, texts("a"))
-		}
-		if tr.NeedsSecondPass() {
-			return
-		}
-		out := outColumns(&tr, 1)
-		if _, err := tr.Apply(one, out, make([]bool, 1)); err == nil {
-			tr.Inverse(row(out, 0))
-		}
+		hostile.Ceiling(t, len(data), 1<<20, 1<<10, func() {
+			var tr Transform
+			if json.Unmarshal(data, &tr) != nil || tr.Validate() != nil {
+				return
+			}
+			numeric, categorical := tr.Columns()
+			one := &Batch{Rows: 1}
+			for range numeric {
+				one.Numeric = append(one.Numeric, []float64{1.5})
+			}
+			for range categorical {
+				one.Text = append(one.Text, texts("a"))
+			}
+			if tr.NeedsSecondPass() {
+				return
+			}
+			out := outColumns(&tr, 1)
+			if _, err := tr.Apply(one, out, make([]bool, 1)); err == nil {
+				tr.Inverse(row(out, 0))
+			}
+		})
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 // drawInt128 draws integers of every width.
@@ -154,25 +155,27 @@ func FuzzMergePacked(f *testing.F) {
 		f.Add(1, 1, width, []byte("8 bytes."), make([]byte, width), []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")[:width])
 	}
 	f.Fuzz(func(t *testing.T, k, d, width int, counts, weights, values []byte) {
-		p := &PackedSums{K: k, D: d, Width: width, Counts: counts, Weights: weights, Values: values}
-		s, err := p.Unpack()
-		if err != nil {
-			return
-		}
-		if err := s.MergePacked(p); err != nil {
-			t.Fatal(err)
-		}
-		for i, v := range s.Values {
-			var wide [16]byte
-			n := copy(wide[:], values[i*width:(i+1)*width])
-			for ; n < 16; n++ {
-				wide[n] = byte(int8(wide[n-1]) >> 7)
+		hostile.Ceiling(t, len(counts)+len(weights)+len(values), 64<<10, 64, func() {
+			p := &PackedSums{K: k, D: d, Width: width, Counts: counts, Weights: weights, Values: values}
+			s, err := p.Unpack()
+			if err != nil {
+				return
 			}
-			once := exact.Int128{Lo: binary.LittleEndian.Uint64(wide[:]), Hi: int64(binary.LittleEndian.Uint64(wide[8:]))}
-			if want := once.Add(once); v != want {
-				t.Fatalf("value %d of width %d: got %v, want %v", i, width, v, want)
+			if err := s.MergePacked(p); err != nil {
+				t.Fatal(err)
 			}
-		}
+			for i, v := range s.Values {
+				var wide [16]byte
+				n := copy(wide[:], values[i*width:(i+1)*width])
+				for ; n < 16; n++ {
+					wide[n] = byte(int8(wide[n-1]) >> 7)
+				}
+				once := exact.Int128{Lo: binary.LittleEndian.Uint64(wide[:]), Hi: int64(binary.LittleEndian.Uint64(wide[8:]))}
+				if want := once.Add(once); v != want {
+					t.Fatalf("value %d of width %d: got %v, want %v", i, width, v, want)
+				}
+			}
+		})
 	})
 }
 

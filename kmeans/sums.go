@@ -258,8 +258,3 @@ func (a *Accumulator) Drain(into *Sums) int64 {
 	a.moved = 0
 	return moved
 }
-
-// Fits says whether the Accumulator takes moves for sums of s's shape.
-func (a *Accumulator) Fits(s *Sums) bool {
-	return a.sums.K == s.K && a.sums.D == s.D && (a.sums.Weights != nil) == (s.Weights != nil)
-}

@@ -215,6 +215,15 @@ func TestSumOfValuesThatAreNotFinite(t *testing.T) {
 		if s.Rat() != nil {
 			t.Errorf("sum of %v has a Rat", test.x)
 		}
+		var whole Sum
+		for _, x := range test.x {
+			var part Sum
+			part.Add(x)
+			whole.Merge(&part)
+		}
+		if got := whole.Float64(); !sameFloat64(got, test.want) {
+			t.Errorf("merged sum of %v = %v, want %v", test.x, got, test.want)
+		}
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// failuresPage is the page on faults; its last column names tests.
-const failuresPage = "docs/failures.md"
+// promised are the pages whose tables name tests in their last column: that on faults, and that on attacks.
+var promised = []string{"docs/failures.md", "docs/security.md"}
 
 // namedTest is a test as the page names it: `folder.TestName`.
 var namedTest = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 
-// Failures are the rows of the page on faults that name no test, or one that there is not: a promise that nothing holds
+// Failures are the rows of those pages that name no test, or one that there is not: a promise that nothing holds
 // is worse than none.
 func Failures(tree Tree) ([]Finding, error) {
 	tests, err := tree.tests()
@@ -21,9 +21,17 @@ func Failures(tree Tree) ([]Finding, error) {
 		return nil, err
 	}
 	var found []Finding
+	for _, page := range promised {
+		found = append(found, unheld(page, string(tree[page]), tests)...)
+	}
+	return found, nil
+}
+
+// unheld are the rows of a page that no test holds.
+func unheld(page, text string, tests map[string]bool) (found []Finding) {
 	inTable := false
 	number := 0
-	for line := range strings.Lines(string(tree[failuresPage])) {
+	for line := range strings.Lines(text) {
 		number++
 		line = strings.TrimSpace(line)
 		columns := strings.Split(strings.Trim(line, "|"), "|")
@@ -40,15 +48,15 @@ func Failures(tree Tree) ([]Finding, error) {
 		}
 		named := namedTest.FindAllStringSubmatch(last, -1)
 		if len(named) == 0 {
-			found = append(found, Finding{failuresPage, number, "names no test"})
+			found = append(found, Finding{page, number, "names no test"})
 		}
 		for _, n := range named {
 			if !tests[n[1]+"."+n[2]] {
-				found = append(found, Finding{failuresPage, number, fmt.Sprintf("there is no test %s in %s", n[2], n[1])})
+				found = append(found, Finding{page, number, fmt.Sprintf("there is no test %s in %s", n[2], n[1])})
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // tests are the tests and fuzz targets there are, as folder.Name.

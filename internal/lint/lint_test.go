@@ -3,6 +3,7 @@ package lint
 import (
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"testing"
 
@@ -60,6 +61,34 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 
 func TestTextHoldsNoForbiddenWords(t *testing.T) { report(t, Words(load(t)), nil) }
 
+func TestEveryServerHasItsLimits(t *testing.T) {
+	found, err := Servers(load(t))
+	report(t, found, err)
+}
+
+func TestServersWithoutLimitsAreFound(t *testing.T) {
+	tree := Tree{
+		"internal/x/a.go":      []byte("package x\nvar s = http.Server{Handler: h, ReadTimeout: 1, ReadHeaderTimeout: 1, WriteTimeout: 1, IdleTimeout: 1, ErrorLog: l, ConnState: c}\n"),
+		"internal/x/b.go":      []byte("package x\nfunc f() { http.ListenAndServe(a, nil); grpc.NewServer() }\nvar none = &http.Server{}\n"),
+		"internal/serve/c.go":  []byte("package serve\nfunc f() { grpc.NewServer(); secure.Bound(l) }\n"),
+		"internal/x/d_test.go": []byte("package x\nfunc f() { http.ListenAndServe(a, nil) }\n"),
+	}
+	found, err := Servers(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range found {
+		got = append(got, f.String())
+	}
+	sort.Strings(got)
+	want := []string{"internal/serve/c.go:2: a gRPC server without secure.ServerOptions and secure.Bound", "internal/x/a.go:2: an http.Server without MaxHeaderBytes",
+		"internal/x/b.go:2: a gRPC server without secure.ServerOptions and secure.Bound", "internal/x/b.go:2: http.ListenAndServe makes a server without limits"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
 func TestElementaryFunctionsAreOurs(t *testing.T) {
 	found, err := Functions(load(t))
 	report(t, found, err)
@@ -86,8 +115,10 @@ func TestEveryFaultNamesTestsThatThereAre(t *testing.T) {
 	tree := load(t)
 	found, err := Failures(tree)
 	report(t, found, err)
-	if n := len(namedTest.FindAll(tree[failuresPage], -1)); n < 50 {
-		t.Errorf("%s names %d tests, want at least 50: is it read as it is written?", failuresPage, n)
+	for _, page := range promised {
+		if n := len(namedTest.FindAll(tree[page], -1)); n < 50 {
+			t.Errorf("%s names %d tests, want at least 50: is it read as it is written?", page, n)
+		}
 	}
 }
 

@@ -87,6 +87,9 @@ func readManifest(folder string) *Manifest {
 func (m *Manifest) damaged(folder string) string {
 	for _, o := range m.Outputs {
 		path := filepath.Join(folder, filepath.FromSlash(o.Name))
+		if !filepath.IsLocal(filepath.FromSlash(o.Name)) {
+			return o.Name // no month has an output elsewhere
+		}
 		if o.Name == modelFile && m.Model != "" {
 			if is, err := model.ReadFile(path); err != nil || is.Digest() != m.Model {
 				return o.Name

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/hostile"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -601,22 +602,24 @@ func FuzzDescriptionsAreRightOrRefused(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := new(pb.Description)
-		if proto.Unmarshal(data, d) != nil {
-			return
-		}
-		s, err := Dial(nil, "token", d)
-		if err != nil {
-			return
-		}
-		cuts := s.Cuts()
-		for i, c := range s.Schema().Columns {
-			if s.Schema().Index(c.Name) != i {
-				t.Fatalf("column %d of %v is not the one of its name", i, s.Schema())
+		hostile.Ceiling(t, len(data), 1<<20, 256, func() {
+			d := new(pb.Description)
+			if proto.Unmarshal(data, d) != nil {
+				return
 			}
-		}
-		if s.Rows() < 0 || len(cuts) == 0 || cuts[0] != 0 || len(PinsOf(d.Pins)) != len(d.Pins) {
-			t.Fatalf("%d rows, cuts %v", s.Rows(), cuts)
-		}
+			s, err := Dial(nil, "token", d)
+			if err != nil {
+				return
+			}
+			cuts := s.Cuts()
+			for i, c := range s.Schema().Columns {
+				if s.Schema().Index(c.Name) != i {
+					t.Fatalf("column %d of %v is not the one of its name", i, s.Schema())
+				}
+			}
+			if s.Rows() < 0 || len(cuts) == 0 || cuts[0] != 0 || len(PinsOf(d.Pins)) != len(d.Pins) {
+				t.Fatalf("%d rows, cuts %v", s.Rows(), cuts)
+			}
+		})
 	})
 }

@@ -1,0 +1,47 @@
+package mutants
+
+// numbers are breakages of the arithmetic, whose bits are promised.
+func numbers() []Mutant {
+	const sums, tracker = "internal/exact/sum.go", "kmeans/tracker.go"
+	return []Mutant{
+		{Name: "sums-in-order-of-arrival", Breaks: "sums of distances are rounded as they arrive", Holds: "I1",
+			Edits: []Edit{{"internal/exact/bins.go", "\tfor i := range b.bin {\n\t\tb.bin[i] += o.bin[i]\n\t}\n\tb.uses = uses\n",
+				"\tfor i := range b.bin {\n\t\tb.bin[i] = uint64(float64(float32(float64(b.bin[i]) + float64(o.bin[i]))))\n\t}\n\tb.uses = uses\n"}},
+			Caught: []Tests{in("internal/exact", "TestBinsAreExact")}},
+		{Name: "a-carry-is-dropped", Breaks: "what overflows a chunk of an exact sum is lost", Holds: "I1, I3",
+			Edits:  []Edit{{sums, "\ts.chunk[sumChunks-1] += c\n\ts.uses = 0", "\ts.chunk[sumChunks-1] += 0 * c\n\ts.uses = 0"}},
+			Caught: []Tests{in("internal/exact", "TestSumCarriesBeforeChunksOverflow")}},
+		{Name: "128-bits-without-a-carry", Breaks: "the carry between the halves of a sum is dropped", Holds: "I1, I3",
+			Edits:  []Edit{{"internal/exact/int128.go", "hi, _ := bits.Add64(uint64(a.Hi), uint64(b.Hi), carry)", "hi, _ := bits.Add64(uint64(a.Hi), uint64(b.Hi), 0*carry)"}},
+			Caught: []Tests{in("internal/exact", "TestInt128AgreesWithBigIntegers")}},
+		{Name: "chunks-overflow", Breaks: "an exact sum is carried too late", Holds: "I1",
+			Edits:  []Edit{{sums, "if s.uses+o.uses >= sumUses {", "if s.uses+o.uses >= sumUses<<40 {"}},
+			Caught: []Tests{in("internal/exact", "TestSumCarriesBeforeChunksOverflow")}},
+		{Name: "draws-forget-the-row", Breaks: "a draw depends on less than the row's whole number", Holds: "I1",
+			Edits:  []Edit{{"internal/exact/draw.go", "a, b, _, _ := philox(uint32(row), uint32(row>>32),", "a, b, _, _ := philox(uint32(row), 0,"}},
+			Caught: []Tests{in("internal/exact", "TestDrawDependsOnEveryBit")}},
+		{Name: "ties-to-the-higher-index", Breaks: "equal distances go to the last centroid", Holds: "P2",
+			Edits:  []Edit{{"kmeans/internal/kernel/portable.go", "if a < least[i] {", "if a <= least[i] {"}},
+			Caught: []Tests{in("kmeans/internal/kernel", "TestPortableIsTheDefinition")}},
+		{Name: "minus-zero-stays", Breaks: "0 and -0 are two Points", Holds: "P2",
+			Edits:  []Edit{{"kmeans/points.go", "dst[l] = v + 0", "dst[l] = v"}, {"kmeans/points.go", "p.blocks[p.index(at, t)] = v + 0", "p.blocks[p.index(at, t)] = v"}},
+			Caught: []Tests{in("kmeans", "TestMinusZeroIsZero")}},
+		{Name: "a-bound-is-not-rounded-outward", Breaks: "the margin has no room for the float32 error of distances", Holds: "P1",
+			Edits: []Edit{{tracker, "return rounding{down: float32(1 - e - 0x1p-21), up: float32(1 + float64(2*e) + 0x1p-21), grow: 1 + float64(1.2*e) + 1e-9}",
+				"return rounding{down: float32(1 + e), up: float32(1 - e), grow: 1}"}},
+			Caught: []Tests{in("kmeans", "TestBoundsHoldWhereALabelHangsOnTheLastBit")}},
+		{Name: "centroids-travel-less", Breaks: "bounds take centroids to move less than they do", Holds: "P1",
+			Edits:  []Edit{{tracker, "drift[j] = float64(math.Sqrt(sum) * (1 + 1e-9))", "drift[j] = float64(math.Sqrt(sum) * 0.9)"}},
+			Caught: []Tests{in("kmeans", "TestBoundsHoldWhereALabelHangsOnTheLastBit")}},
+		{Name: "the-nearest-refills", Breaks: "empty clusters take the nearest of the far rows", Holds: "P2",
+			Edits:  []Edit{{"kmeans/farthest.go", "return cmp.Or(cmp.Compare(b.Distance, a.Distance),", "return cmp.Or(cmp.Compare(a.Distance, b.Distance),"}},
+			Caught: []Tests{in("kmeans", "TestOfAllRowsTheFarthestAreKept")}},
+		{Name: "the-row-number-refills", Breaks: "of equally far rows the number decides before the Point", Holds: "P2",
+			Edits: []Edit{{"kmeans/farthest.go", "compareBits(a.Point, b.Point), cmp.Compare(b.Weight, a.Weight),\n\t\tcmp.Compare(a.Row, b.Row))",
+				"cmp.Compare(a.Row, b.Row), compareBits(a.Point, b.Point), cmp.Compare(b.Weight, a.Weight))"}},
+			Caught: []Tests{in("kmeans", "TestRefillDoesNotDependOnTheOrderOfWeightedRows")}},
+		{Name: "a-packed-sum-loses-its-sign", Breaks: "sums that travel packed are merged without their sign", Holds: "I3",
+			Edits:  []Edit{{"internal/exact/int128.go", "hi, _ := bits.Add64(uint64(a.Hi), uint64(b>>63), carry)", "hi, _ := bits.Add64(uint64(a.Hi), 0, carry)"}},
+			Caught: []Tests{in("internal/exact", "TestInt128AgreesWithBigIntegers")}},
+	}
+}

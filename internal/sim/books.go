@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"github.com/coterie-project/coterie/coordinator"
+	"github.com/coterie-project/coterie/internal/wire"
+)
+
+// books are what the simulator has seen itself, apart from the code that it checks.
+type books struct {
+	w *world
+
+	owner   *coord // whose round it is
+	round   uint64
+	kind    wire.Kind
+	asked   int
+	have    map[int]string // partitions booked in the round, and whose answer it was
+	grief   int            // losses and errors in the round that may be held against a partition
+	epoch   uint64         // the highest begun
+	acked   uint64         // the checkpoint that was last said to be written
+	before  uint64         // and the one before it
+	state   string         // the state that was last said to be written, or is being written
+	trying  string
+	stands  string
+	waiting int
+}
+
+// begin is a run of the job that begins.
+func (b *books) begin(c *coord) {
+	b.owner, b.round, b.asked, b.have, b.grief = c, c.last, 0, make(map[int]string), 0
+}
+
+// opened is a round that begins: the one before must have been booked whole (I2).
+func (b *books) opened(c *coord, a *coordinator.Opened) {
+	w := b.w
+	if b.owner != c {
+		return // an older coordinator goes on until it is told that it is over
+	}
+	if len(b.have) != b.asked {
+		w.breaks("I2: round %d begins while round %d has %d of %d partitions", a.Round, b.round, len(b.have), b.asked)
+	}
+	if a.Round <= b.round {
+		w.breaks("I4: round %d is opened after round %d", a.Round, b.round)
+	}
+	b.round, b.kind, b.asked, b.have, b.grief = a.Round, a.Kind, a.Partitions, make(map[int]string), 0
+}
+
+// booked is an answer that counts (I2, I4).
+func (b *books) booked(c *coord, a *coordinator.Booked) {
+	if b.owner != c {
+		return
+	}
+	w := b.w
+	if s := c.stepping; s == nil || s.Epoch != c.epoch || s.Round != c.round {
+		w.breaks("I4: an answer counts that is not of epoch %d and round %d", c.epoch, c.round)
+	}
+	for _, id := range a.Covered {
+		switch {
+		case id < 0 || id >= w.script.Partitions:
+			w.breaks("I2: partition %d counts, and there is none", id)
+		case b.have[id] != "":
+			w.breaks("I2: partition %d counts twice in round %d", id, b.round)
+		}
+		b.have[id] = a.Worker
+	}
+	if a.Open != b.asked-len(b.have) {
+		w.breaks("I2: round %d waits for %d partitions, and %d of %d are booked", b.round, a.Open, len(b.have), b.asked)
+	}
+	w.note("booked", a.Worker, a.Covered)
+}
+
+// begins is a coordinator that has an epoch (I4).
+func (b *books) begins(epoch uint64) {
+	if epoch <= b.epoch {
+		b.w.breaks("I4: epoch %d begins after epoch %d", epoch, b.epoch)
+	}
+	b.epoch = epoch
+}
+
+// wrote is something that a coordinator has written: one that is over must not (I4).
+func (b *books) wrote(c *coord, what string) {
+	for _, other := range b.w.coords[c.number+1:] {
+		if other.epoch > c.epoch {
+			b.w.breaks("I4: the coordinator of epoch %d has written %s after epoch %d had begun", c.epoch, what, other.epoch)
+		}
+	}
+}
+
+// saved is a checkpoint that is said to be written.
+func (b *books) saved(c *coord, sequence uint64) {
+	b.wrote(c, "a checkpoint")
+	b.before, b.acked = b.acked, sequence
+}
+
+// loaded holds what a start finds against what was said to be written: a checkpoint is never lost. One that was damaged
+// gives way to the one before.
+func (b *books) loaded(c *coord, sequence uint64) {
+	if sequence < b.acked && b.w.disk.damaged == 0 {
+		b.w.breaks("I4: checkpoint %d was written, and epoch %d begins with %d", b.acked, c.epoch, sequence)
+	}
+	if sequence < b.before {
+		b.w.breaks("I4: checkpoint %d was damaged, %d before it was not, and epoch %d begins with %d", b.acked, b.before, c.epoch, sequence)
+	}
+	if sequence < b.acked {
+		b.before, b.acked = sequence, sequence
+	}
+}
+
+// writing is a state that is about to be written.
+func (b *books) writing(state string) { b.trying = state }
+
+// found holds the state that a start finds against what was said to be written.
+func (b *books) found(state string) {
+	if state != b.stands && state != b.trying && b.stands != "" {
+		b.w.breaks("I4: the job is %q on the disk, it was %q, or about to be %q", state, b.stands, b.trying)
+	}
+	b.stands, b.trying = state, state
+}
+
+// check holds the coordinator's books against what was seen, after each event that has changed them.
+func (w *world) check() {
+	c := w.current()
+	if c == nil || !c.changed || !c.alive {
+		return
+	}
+	c.changed = false
+	if !c.running || c.ending || !c.begun || w.books.owner != c {
+		return
+	}
+	// under counts what somebody is asked for, wanted what of that is not booked yet: whoever was given a partition that
+	// the one before answers after all goes on computing it.
+	var asked, wanted [maxPartitions]bool
+	under, distinct := 0, 0
+	for _, t := range c.sent {
+		if m := c.named(t.worker); m == nil || m.lost {
+			w.breaks("I7: an answer is expected of %s, which is not there", t.worker)
+		}
+		for _, id := range t.covered {
+			if !asked[id] && w.books.have[id] != t.worker { // whose answer is here computes it once more in vain, and sends nothing new
+				asked[id] = true
+				under++
+			}
+			if w.books.have[id] == "" && !wanted[id] {
+				wanted[id] = true
+				distinct++
+			}
+		}
+	}
+	open := w.books.asked - len(w.books.have)
+	switch {
+	case c.waiting: // for all to see
+	case w.books.kind == wire.Label && under > w.script.Window:
+		w.breaks("I5: %d partitions are under way in a window of %d", under, w.script.Window)
+	case w.books.kind == wire.Label && distinct < open && under < w.script.Window:
+		w.breaks("I7: %d partitions are open, %d of them and %d in all are under way in a window of %d", open, distinct, under, w.script.Window)
+	case w.books.kind != wire.Label && distinct != open:
+		w.breaks("I7: %d partitions are open, %d are asked of somebody", open, distinct)
+	}
+}
