@@ -330,9 +330,6 @@ func Roomy(workers []partition.Worker, rowBytes, spillable int64) []partition.Wo
 	return workers
 }
 
-// owners is, by partition, the worker that the plan gives it to.
-func (j *Job) owners() []string { return slices.Clone(j.plan.Owners) }
-
 // open begins a round over the given partitions and sends it out; then is called with the merged Partial.
 func (j *Job) open(task wire.Task, partitions []int, then func(*wire.Partial) []Action) []Action {
 	if _, err := j.replan(); err != nil {

@@ -11,10 +11,21 @@ fi
 failed=""
 for folder in "$@"; do
     folder=${folder:-.}
-    said=$(cd "$folder" && "$go" mod download 2>&1 && "$go" mod verify 2>&1 && "$go" mod tidy -diff 2>&1) || {
+    said=$(cd "$folder" && "$go" mod download 2>&1 && "$go" mod verify 2>&1) || {
         failed="$failed $folder"
         printf '%s\n' "$said" | head -n 20
         echo "$folder: see above"
+        continue
+    }
+    # tidy also wants the modules that only tests of others need; where they cannot be had it says nothing about ours.
+    said=$(cd "$folder" && "$go" mod tidy -diff 2>&1) || {
+        printf '%s\n' "$said" | head -n 20
+        if printf '%s\n' "$said" | grep -q '^diff '; then
+            failed="$failed $folder"
+            echo "$folder: see above"
+        else
+            echo "$folder: sums hold; whether go.mod names just what is needed cannot be seen here"
+        fi
         continue
     }
     echo "${folder%/}: $(grep -c . "$folder/go.sum" 2>/dev/null || echo 0) sums hold, nothing is missing or too much"
