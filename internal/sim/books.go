@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/internal/wire"
 )
@@ -9,19 +11,17 @@ import (
 type books struct {
 	w *world
 
-	owner   *coord // whose round it is
-	round   uint64
-	kind    wire.Kind
-	asked   int
-	have    map[int]string // partitions booked in the round, and whose answer it was
-	grief   int            // losses and errors in the round that may be held against a partition
-	epoch   uint64         // the highest begun
-	acked   uint64         // the checkpoint that was last said to be written
-	before  uint64         // and the one before it
-	state   string         // the state that was last said to be written, or is being written
-	trying  string
-	stands  string
-	waiting int
+	owner  *coord // whose round it is
+	round  uint64
+	kind   wire.Kind
+	asked  int
+	have   map[int]string // partitions booked in the round, and whose answer it was
+	grief  int            // losses and errors in the round that may be held against a partition
+	epoch  uint64         // the highest begun
+	acked  uint64         // the checkpoint that was last said to be written
+	before uint64         // and the one before it
+	tried  []string       // states whose writing has begun since
+	stands string         // the state that was last said to be written
 }
 
 // begin is a run of the job that begins.
@@ -105,15 +105,18 @@ func (b *books) loaded(c *coord, sequence uint64) {
 	}
 }
 
-// writing is a state that is about to be written.
-func (b *books) writing(state string) { b.trying = state }
+// writing is a state that is about to be written. One whose writing ended with an error may be on the disk all the same.
+func (b *books) writing(state string) { b.tried = append(b.tried, state) }
+
+// written is a state that was said to be written.
+func (b *books) written(state string) { b.stands, b.tried = state, nil }
 
 // found holds the state that a start finds against what was said to be written.
 func (b *books) found(state string) {
-	if state != b.stands && state != b.trying && b.stands != "" {
-		b.w.breaks("I4: the job is %q on the disk, it was %q, or about to be %q", state, b.stands, b.trying)
+	if state != b.stands && !slices.Contains(b.tried, state) && b.stands != "" {
+		b.w.breaks("I4: the job is %q on the disk, it was %q, or about to be one of %q", state, b.stands, b.tried)
 	}
-	b.stands, b.trying = state, state
+	b.written(state)
 }
 
 // check holds the coordinator's books against what was seen, after each event that has changed them.

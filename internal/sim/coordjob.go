@@ -309,7 +309,7 @@ func (c *coord) persist() {
 		})
 	default:
 		c.w.books.wrote(c, "a state")
-		c.w.books.stands = state
+		c.w.books.written(state)
 	}
 }
 
