@@ -83,17 +83,27 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 	}
 	context, mail := r.expects(head.Ref)
 	if mail == nil {
-		s.meters.answers[answerStale].Add(1)
-		r.lines().Info("answer refused", "worker", head.Worker, "epoch", head.Ref.Epoch, "round", head.Ref.Round, "reason", answerStale)
+		s.stale(r, head)
 		return stream.SendAndClose(&pb.Receipt{})
+	}
+	// hand gives what has come to the job, if it did not come before.
+	hand := func(release func()) {
+		switch {
+		case r.took(head):
+			mail.post(Answered{Answer: answer, release: release})
+		default:
+			s.stale(r, head)
+			if release != nil {
+				release()
+			}
+		}
 	}
 	if head.Failure != nil {
 		answer.Err = wire.DecodeFailure(head.Failure)
 		if t := r.find(head.Ref); t != nil && len(answer.Covered) == 0 { // the worker could not even read what was asked of it
 			answer.Worker, answer.Covered = t.worker, t.covered
 		}
-		r.took(head)
-		mail.post(Answered{Answer: answer})
+		hand(nil)
 		return stream.SendAndClose(&pb.Receipt{})
 	}
 	release, err := s.room.acquire(stream.Context(), int64(head.Size))
@@ -118,15 +128,19 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 			r.lines().Warn("answer refused", "worker", head.Worker, "epoch", head.Ref.Epoch, "round", head.Ref.Round, "reason", answerMalformed, "error", err)
 			// Asked again it might say the same for ever: it counts as a failure of the worker's machine.
 			answer.Err = fault.Failedf(err, "an answer of worker %s cannot be read", head.Worker)
-			r.took(head)
-			mail.post(Answered{Answer: answer})
+			hand(nil)
 			return status.Errorf(codes.InvalidArgument, "answer of %s: %v", head.Worker, err)
 		}
 		return err
 	}
-	r.took(head)
-	mail.post(Answered{Answer: answer, release: release})
+	hand(release)
 	return stream.SendAndClose(&pb.Receipt{})
+}
+
+// stale counts an answer that is not wanted any more.
+func (s *Server) stale(r *jobRun, head *pb.AnswerHead) {
+	s.meters.answers[answerStale].Add(1)
+	r.lines().Info("answer refused", "worker", head.Worker, "epoch", head.Ref.Epoch, "round", head.Ref.Round, "reason", answerStale)
 }
 
 // answerOf is an answer without its Partial.

@@ -93,6 +93,19 @@ func (v *village) state(name string) string {
 	return "unknown"
 }
 
+func TestAnAnswerThatComesTwiceIsTakenOnce(t *testing.T) {
+	inVillage(t, nil, func(t *testing.T, v *village) {
+		a := v.hand("a")
+		a.set(func(h *hand) { h.twice = true })
+		v.hand("b").work = 100 * time.Millisecond // so that the round is still open when an answer of a's comes again
+		id := v.fits(func(s *pb.JobSpec) { s.MinWorkers = 2 })
+		v.calm(id)
+		if info, stale := v.info(id), v.server.meters.answers[answerStale].Load(); info.Refused != 0 || stale == 0 {
+			t.Errorf("the job was given %d answers in vain, and %d were stale: want none, and some", info.Refused, stale)
+		}
+	})
+}
+
 func TestAConnectionThatBreaksAndComesBackInTimeLosesNothing(t *testing.T) {
 	inVillage(t, noHelp, func(t *testing.T, v *village) {
 		v.hand("a")

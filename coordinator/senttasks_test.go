@@ -42,6 +42,24 @@ func TestSentTasksAreFoundBySerialAndByWorker(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsNewsOnce(t *testing.T) {
+	var s sentTasks
+	if !s.answer(7) {
+		t.Error("an answer to what was never sent is for the job to judge")
+	}
+	s.add(&sentTask{worker: "a", ref: &pb.TaskRef{Serial: 7}})
+	s.remove("a", func(*sentTask) bool { return true }) // given up: its answer may come all the same
+	if !s.answer(7) || s.answer(7) || s.answer(7) {
+		t.Error("want the first answer taken, and no other")
+	}
+	for range 1000 {
+		s.answer(8)
+	}
+	if len(s.answered) != 1 {
+		t.Errorf("%d serials are kept of 1 that was sent", len(s.answered))
+	}
+}
+
 func TestAnotherWorkerIsOneWithoutGriefInTurn(t *testing.T) {
 	j := &Job{blame: map[int]grief{1: {workers: []string{"w2", "gone", "w4"}}, 2: {workers: []string{"w0", "w1", "w2", "w3", "w4"}}}}
 	for i := range 5 {

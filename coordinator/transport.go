@@ -221,11 +221,11 @@ func (r *jobRun) dismiss(worker string) []int {
 }
 
 // expects gives the mailbox for an answer to the round, and what its decoder needs to know; no mailbox if it is not wanted
-// any more.
+// any more, or has been taken already.
 func (r *jobRun) expects(ref *pb.TaskRef) (wire.Context, *mailbox) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if ref.Epoch != r.epoch || ref.Round != r.round || r.round == 0 {
+	if ref.Epoch != r.epoch || ref.Round != r.round || r.round == 0 || r.sent.answered[ref.Serial] {
 		return wire.Context{}, nil
 	}
 	return r.context, r.mail
@@ -238,10 +238,14 @@ func (r *jobRun) box() *mailbox {
 	return r.mail
 }
 
-// took notes that a task has been answered, and how long that took.
-func (r *jobRun) took(head *pb.AnswerHead) {
+// took notes that a task has been answered, and how long that took. It is false for an answer that was taken before and has come
+// again, since its receipt was lost: the job would take it for the answer to what the worker has been asked for since.
+func (r *jobRun) took(head *pb.AnswerHead) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.sent.answer(head.Ref.Serial) {
+		return false
+	}
 	if r.iterates && head.Failure == nil {
 		rows := r.rowsOf(head.Covered)
 		r.meter.answered(head.Worker, rows, time.Duration(head.Micros)*time.Microsecond)
@@ -249,10 +253,17 @@ func (r *jobRun) took(head *pb.AnswerHead) {
 		r.work.answered(head, rows)
 	}
 	t := r.sent.bySerial[head.Ref.Serial]
-	if t == nil {
-		return
+	if t == nil { // of one that was given up: others are asked now
+		return true
 	}
 	r.timed = append(r.timed, time.Since(t.when))
 	// Asked twice for the same, a worker answers once.
-	r.sent.remove(t.worker, func(other *sentTask) bool { return bytes.Equal(other.head, t.head) })
+	r.sent.remove(t.worker, func(other *sentTask) bool {
+		same := bytes.Equal(other.head, t.head)
+		if same {
+			r.sent.answer(other.ref.Serial)
+		}
+		return same
+	})
+	return true
 }

@@ -223,6 +223,7 @@ type hand struct {
 	before  func(context.Context, *wire.Task) // may wait
 	change  func(*wire.Task, *pb.AnswerHead, []byte) []byte
 	leaving bool
+	twice   bool          // it hands each answer in twice, as who has not heard of the receipt
 	work    time.Duration // that each task takes
 	pending map[uint64]bool
 	done    []string // tasks, as they were answered
@@ -308,7 +309,7 @@ func (h *hand) set(change func(h *hand)) {
 func (h *hand) task(ctx context.Context, note *pb.TaskNote) {
 	h.mu.Lock()
 	h.notes++
-	takes, before, change, bulk, work := h.takes, h.before, h.change, h.bulk, h.work
+	takes, before, change, bulk, work, twice := h.takes, h.before, h.change, h.bulk, h.work, h.twice
 	taken := (takes == nil || takes(note)) && !h.pending[note.Ref.Serial]
 	if taken {
 		h.pending[note.Ref.Serial] = true
@@ -345,6 +346,9 @@ func (h *hand) task(ctx context.Context, note *pb.TaskNote) {
 	head.Size = uint64(len(data))
 	if change != nil {
 		data = change(t, head, data)
+	}
+	if twice {
+		_ = h.send(ctx, head, data)
 	}
 	if h.send(ctx, head, data) == nil {
 		h.set(func(h *hand) { h.done = append(h.done, fmt.Sprint(t.Kind, t.Partitions)) })

@@ -27,11 +27,8 @@ const jobID = "job"
 
 // coord is a coordinator's process: the real Job, Ledger and checkpoint Store, with a shell of its own around them.
 type coord struct {
-	w       *world
+	process
 	number  int
-	alive   bool
-	frozen  time.Duration
-	backlog []func()
 	jump    time.Duration // of its clock
 	watched time.Duration // by its clock
 
@@ -57,6 +54,7 @@ type coord struct {
 	body     *pb.TaskBody
 	context  wire.Context
 	sent     []*sentTask
+	answered map[uint64]bool // serials of the round whose answer has come
 	timed    []time.Duration
 	keep     keeper
 	stepping *wire.Answer // what is being booked
@@ -97,35 +95,9 @@ const (
 
 func (c *coord) clock() time.Duration { return c.w.now + c.jump }
 
-// later has the coordinator do something, unless it is dead then.
-func (c *coord) later(d time.Duration, what string, do func()) {
-	c.w.after(d, what, func() { c.wake(do) })
-}
-
-func (c *coord) wake(do func()) {
-	switch {
-	case !c.alive:
-	case c.w.now < c.frozen:
-		c.backlog = append(c.backlog, do)
-	default:
-		do()
-	}
-}
-
 // freeze makes the coordinator stand still.
 func (c *coord) freeze(d time.Duration) {
-	c.frozen = c.w.now + d
-	c.w.after(d, "thaw", func() {
-		if !c.alive || c.w.now < c.frozen {
-			return
-		}
-		missed := c.backlog
-		c.backlog = nil
-		c.w.note("coordinator thaws", c.epoch, len(missed))
-		for _, do := range missed {
-			c.wake(do)
-		}
-	})
+	c.process.freeze(d, func(missed int) { c.w.note("coordinator thaws", c.epoch, missed) })
 }
 
 // die ends the process. What it has on the disk stays.

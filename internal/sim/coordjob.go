@@ -96,7 +96,7 @@ func (c *coord) act(a coordinator.Action) []coordinator.Action {
 		return c.send(a)
 	case coordinator.Opened:
 		c.begun, c.round, c.kind = true, a.Round, a.Kind
-		c.body, c.sent, c.timed = nil, nil, nil
+		c.body, c.sent, c.timed, c.answered = nil, nil, nil, make(map[uint64]bool)
 		w.books.opened(c, &a)
 		w.note("opened", c.epoch, a.Round, string(a.Kind), a.Partitions)
 	case coordinator.Booked:
@@ -198,6 +198,9 @@ func (c *coord) answer(n *simWorker, out answer) {
 	if !c.running || c.ending || !fresh && !c.forgetful() && c.w.rand.IntN(2) == 0 {
 		return // the real server does not even decode it; half of the time the job is asked
 	}
+	if fresh && len(out.serials) > 0 && c.answered[out.serials[0]] {
+		return // it has come before
+	}
 	if out.epoch == c.epoch {
 		c.took(name, &out)
 	}
@@ -235,6 +238,9 @@ func (c *coord) forgetful() bool { return c.w.script.Break == BreakRounds }
 
 // took takes what is answered off the list.
 func (c *coord) took(name string, out *answer) {
+	for _, serial := range out.serials {
+		c.answered[serial] = true
+	}
 	c.sent = slices.DeleteFunc(c.sent, func(t *sentTask) bool {
 		if t.worker != name || !slices.Contains(out.serials, t.serial) {
 			return false

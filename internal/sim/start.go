@@ -42,7 +42,7 @@ func (w *world) open() bool {
 		}
 		return false
 	}
-	c := &coord{w: w, number: len(w.coords), alive: true, store: store, bed: h, epoch: epoch}
+	c := &coord{process: process{w: w, alive: true}, number: len(w.coords), store: store, bed: h, epoch: epoch}
 	c.watched = c.clock()
 	c.keep.c = c
 	w.books.begins(epoch)

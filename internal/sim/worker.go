@@ -25,7 +25,7 @@ const (
 
 // simWorker is a worker's process: the real Core and the real Engine, with a shell of its own around them.
 type simWorker struct {
-	w      *world
+	process
 	host   int
 	boot   string
 	name   string // as the coordinator knows it
@@ -33,13 +33,11 @@ type simWorker struct {
 	engine *worker.Engine
 	source *table
 
-	alive, leaving bool
-	line           line
-	frozen         time.Duration // until when it stands still
-	backlog        []func()
-	slow           time.Duration // until when it computes slowly
-	failing        time.Duration // until when its readings fail
-	poisoned       bool          // it dies over the next partition that it reads
+	leaving  bool
+	line     line
+	slow     time.Duration // until when it computes slowly
+	failing  time.Duration // until when its readings fail
+	poisoned bool          // it dies over the next partition that it reads
 
 	coord   *coord // nil: it looks for one
 	heard   time.Duration
@@ -57,7 +55,7 @@ const injectedError = "made by the simulation"
 
 // spawn starts a worker on a host.
 func (w *world) spawn(host int) *simWorker {
-	n := &simWorker{w: w, host: host, boot: fmt.Sprintf("host%d:%d", host, len(w.workers)), alive: true,
+	n := &simWorker{process: process{w: w, alive: true}, host: host, boot: fmt.Sprintf("host%d:%d", host, len(w.workers)),
 		pending: make(map[uint64]bool), refs: make(map[string][]uint64)}
 	source := *w.table
 	source.fails = n.reads
@@ -84,36 +82,9 @@ func (n *simWorker) reads(int64) error {
 	return nil
 }
 
-// later has the worker do something, unless it is dead then; while it stands still it is put off.
-func (n *simWorker) later(d time.Duration, what string, do func()) {
-	n.w.after(d, what, func() { n.wake(do) })
-}
-
-// wake does something now, or when the worker goes on.
-func (n *simWorker) wake(do func()) {
-	switch {
-	case !n.alive:
-	case n.w.now < n.frozen:
-		n.backlog = append(n.backlog, do)
-	default:
-		do()
-	}
-}
-
 // freeze makes the worker stand still.
 func (n *simWorker) freeze(d time.Duration) {
-	n.frozen = n.w.now + d
-	n.w.after(d, "thaw", func() {
-		if !n.alive || n.w.now < n.frozen {
-			return
-		}
-		missed := n.backlog
-		n.backlog = nil
-		n.w.note("thaws", n.boot, len(missed))
-		for _, do := range missed {
-			n.wake(do)
-		}
-	})
+	n.process.freeze(d, func(missed int) { n.w.note("thaws", n.boot, missed) })
 }
 
 // die ends the process.
