@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"runtime"
 	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/coterie-project/coterie/internal/hostile"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -69,15 +69,6 @@ func stageOf(s *FitState) string {
 		return "seeded"
 	}
 	return "iterating"
-}
-
-// allocated is how many bytes f allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 // finished is the answer to a task of any kind that a fit with labels sends.
@@ -244,7 +235,7 @@ func tryState(t *testing.T, w *town, data []byte) {
 	t.Helper()
 	var state *FitState
 	var err error
-	if took, most := allocated(func() { state, err = DecodeState(data) }), uint64(1<<20+256*len(data)); took > most {
+	if took, most := hostile.Allocated(func() { state, err = DecodeState(data) }), uint64(1<<20+256*len(data)); took > most {
 		t.Fatalf("%d bytes took %d of memory, want at most %d", len(data), took, most)
 	}
 	if err != nil {
@@ -332,7 +323,7 @@ func FuzzSpec(f *testing.F) {
 			return
 		}
 		spec := &pb.JobSpec{}
-		took := allocated(func() {
+		took := hostile.Allocated(func() {
 			if proto.Unmarshal(data, spec) == nil {
 				_ = checkSpec(spec)
 				firstName(spec)
@@ -362,7 +353,7 @@ func FuzzStart(f *testing.F) {
 		if len(data) > 1<<16 || proto.Unmarshal(data, m) != nil {
 			return
 		}
-		took := allocated(func() {
+		took := hostile.Allocated(func() {
 			s, err := startFrom(m, testInput().Spec)
 			if err != nil {
 				return

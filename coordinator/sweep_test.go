@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/internal/hostile"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	"github.com/coterie-project/coterie/partition"
@@ -260,7 +261,7 @@ func FuzzSweepResult(f *testing.F) {
 		if len(data) > 1<<16 {
 			return
 		}
-		took := allocated(func() {
+		took := hostile.Allocated(func() {
 			m := &pb.JobResult{}
 			if proto.Unmarshal(data, m) == nil {
 				_, _ = SweepResultOf(m)

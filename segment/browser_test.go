@@ -1,18 +1,14 @@
 package segment
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"html"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 // measuring looks at each frame from outside, as the pages themselves run nothing, and leaves what is wrong in a <pre>.
@@ -47,10 +43,6 @@ addEventListener('load', () => { document.querySelector('pre').textContent = JSO
 // wrong with them and what the browser's console said.
 func browse(t *testing.T, pages map[string]string) (wrong []string, said string) {
 	t.Helper()
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium here to open the pages with")
-	}
 	var b strings.Builder
 	b.WriteString("<!DOCTYPE html><meta charset=utf-8><pre></pre>")
 	for name, page := range pages {
@@ -59,27 +51,7 @@ func browse(t *testing.T, pages map[string]string) (wrong []string, said string)
 		}
 	}
 	b.WriteString(measuring)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "pages.html")
-	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+filepath.Join(dir, "profile"),
-		"--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--dump-dom", "file://"+file)
-	command.WaitDelay = 5 * time.Second
-	var errors bytes.Buffer
-	command.Stderr = &errors
-	out, err := command.Output()
-	if err != nil {
-		t.Skipf("chromium does not start here: %v", err)
-	}
-	result := regexp.MustCompile(`(?s)<pre>(.*?)</pre>`).FindSubmatch(out)
-	if result == nil || json.Unmarshal([]byte(html.UnescapeString(string(result[1]))), &wrong) != nil {
-		t.Fatalf("the browser measured nothing: %.300s", out)
-	}
-	return wrong, strings.Join(regexp.MustCompile(`(?m)^.*CONSOLE.*$`).FindAllString(errors.String(), -1), "\n")
+	return hostile.Browse(t, b.String())
 }
 
 // photograph writes pictures of a page for the documentation, where the flag -page asks for them.

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"html"
 	"os"
@@ -13,7 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 // attacks are names that would become markup, or run, where one of them is not escaped for the place that it stands in. Each
@@ -71,10 +69,6 @@ addEventListener('load', () => setTimeout(() => {
 // is wrong, and what the browser's console says.
 func besiege(t *testing.T, pages map[string]string) (wrong []string, said string) {
 	t.Helper()
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium here to open the pages with")
-	}
 	policy := regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`)
 	var b strings.Builder
 	b.WriteString("<!DOCTYPE html><meta charset=utf-8><pre></pre>")
@@ -86,27 +80,7 @@ func besiege(t *testing.T, pages map[string]string) (wrong []string, said string
 		fmt.Fprintf(&b, `<iframe title="%s without its policy" srcdoc="%s"></iframe>`, name, html.EscapeString(policy.ReplaceAllString(page, "")))
 	}
 	b.WriteString(inspecting)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "pages.html")
-	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+filepath.Join(dir, "profile"),
-		"--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", "file://"+file)
-	command.WaitDelay = 5 * time.Second
-	var errors bytes.Buffer
-	command.Stderr = &errors
-	out, err := command.Output()
-	if err != nil {
-		t.Skipf("chromium does not start here: %v", err)
-	}
-	result := regexp.MustCompile(`(?s)<pre>(.*?)</pre>`).FindSubmatch(out)
-	if result == nil || json.Unmarshal([]byte(html.UnescapeString(string(result[1]))), &wrong) != nil {
-		t.Fatalf("the browser looked at nothing: %.300s", out)
-	}
-	return wrong, strings.Join(regexp.MustCompile(`(?m)^.*CONSOLE.*$`).FindAllString(errors.String(), -1), "\n")
+	return hostile.Browse(t, b.String(), "--virtual-time-budget=5000")
 }
 
 // besieged is a table whose columns, levels, ids and name are attacks.

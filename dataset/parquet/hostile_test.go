@@ -8,13 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/hostile"
 )
 
 // drain opens data as a file and reads every usable column of it to the end, as text and as its own kind.
@@ -125,7 +125,7 @@ func TestLyingSizesAllocateNothing(t *testing.T) {
 		"lists of lists": lie(append([]byte{0x19}, bytes.Repeat([]byte{0x19}, 100_000)...)),
 	} {
 		var err error
-		used := allocated(func() { err = drain(t, filepath.Join(t.TempDir(), "x.parquet"), data) })
+		used := hostile.Allocated(func() { err = drain(t, filepath.Join(t.TempDir(), "x.parquet"), data) })
 		if fault.Code(err) != 3 {
 			t.Errorf("%s: got %v, want an input error", name, err)
 		}
@@ -133,14 +133,6 @@ func TestLyingSizesAllocateNothing(t *testing.T) {
 			t.Errorf("%s: %d bytes allocated, the limit is %d", name, used, limit)
 		}
 	}
-}
-
-func allocated(work func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	work()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 // FuzzMetadata holds the footer's decoder to memory in proportion to its input.
@@ -154,7 +146,7 @@ func FuzzMetadata(f *testing.F) {
 		f.Add(data[len(data)-8-n : len(data)-8])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		used := allocated(func() {
+		used := hostile.Allocated(func() {
 			footer, err := parseFooter(data)
 			if err != nil {
 				return
@@ -194,7 +186,7 @@ func FuzzFile(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "x.parquet")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var err error
-		used := allocated(func() { err = drain(t, path, data) })
+		used := hostile.Allocated(func() { err = drain(t, path, data) })
 		if err != nil && fault.Code(err) != 3 {
 			t.Fatalf("code %d, want 3: %v", fault.Code(err), err)
 		}

@@ -10,9 +10,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +41,7 @@ func (c *Coverage) add(d Coverage) {
 // Cover is what a profile says of each package of the checkout at root; generated files are left out.
 func Cover(root string, profile Profile) (map[string]*Coverage, error) {
 	packages := make(map[string]*Coverage)
-	for _, name := range keys(profile) {
+	for _, name := range slices.Sorted(maps.Keys(profile)) {
 		file, ok := strings.CutPrefix(name, ours)
 		if !ok {
 			continue
@@ -158,7 +160,7 @@ func coverageCommand(_ context.Context, args []string, out io.Writer) error {
 func Report(out io.Writer, packages map[string]*Coverage, why Reasons) {
 	var all Coverage
 	fmt.Fprintf(out, "%-36s %22s %22s %22s %18s\n", "package", "statements", "basic blocks", "branches", "functions")
-	for _, room := range keys(packages) {
+	for _, room := range slices.Sorted(maps.Keys(packages)) {
 		all.add(*packages[room])
 		row(out, room, packages[room])
 	}
@@ -174,14 +176,14 @@ func Report(out io.Writer, packages map[string]*Coverage, why Reasons) {
 		}
 	}
 	fmt.Fprintf(out, "\n%d functions that no test enters, with the reason\n", len(all.Bare)-len(without))
-	for _, key := range keys(given) {
+	for _, key := range slices.Sorted(maps.Keys(given)) {
 		fmt.Fprintf(out, "%6d  %s: %s\n", given[key], key, why[key])
 	}
 	fmt.Fprintf(out, "\n%d functions that no test enters, without a reason\n", len(without))
 	for _, bare := range without {
 		fmt.Fprintf(out, "        %s\n", bare)
 	}
-	for _, key := range keys(why) {
+	for _, key := range slices.Sorted(maps.Keys(why)) {
 		if given[key] == 0 {
 			fmt.Fprintf(out, "the reason for %s is not needed: tests enter it, or it is not there\n", key)
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -117,20 +118,10 @@ func Classify(body []byte) ([]string, error) {
 	}
 	for _, id := range ids {
 		if !allowed[id] {
-			return nil, fmt.Errorf("%s may not be linked into the program: only %s", id, strings.Join(keys(allowed), ", "))
+			return nil, fmt.Errorf("%s may not be linked into the program: only %s", id, strings.Join(slices.Sorted(maps.Keys(allowed)), ", "))
 		}
 	}
 	return ids, nil
-}
-
-// keys are the keys of a map, in order.
-func keys[V any](m map[string]V) []string {
-	all := make([]string, 0, len(m))
-	for key := range m {
-		all = append(all, key)
-	}
-	slices.Sort(all)
-	return all
 }
 
 // Licensed is a module with what has to be passed on with it.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,7 +162,7 @@ func (b *Binary) match(modules []Module) error {
 		}
 		delete(have, key)
 	}
-	for _, key := range keys(have) {
+	for _, key := range slices.Sorted(maps.Keys(have)) {
 		wrong = append(wrong, "it has "+key)
 	}
 	if len(wrong) > 0 {

@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -65,7 +67,7 @@ func licencesCommand(ctx context.Context, args []string, out io.Writer) error {
 		count[strings.Join(l.IDs(), " and ")]++
 	}
 	fmt.Fprintf(out, "%d modules for %s, and the standard library\n", len(all)-1, strings.Join(targets, ", "))
-	for _, ids := range keys(count) {
+	for _, ids := range slices.Sorted(maps.Keys(count)) {
 		fmt.Fprintf(out, "%4d  %s\n", count[ids], ids)
 	}
 	fmt.Fprintf(out, "%s: %d bytes\n", thirdParty, len(want))
@@ -152,7 +154,7 @@ func Page(page []byte, all []Licensed) error {
 		}
 		delete(linked, path)
 	}
-	for _, path := range keys(linked) {
+	for _, path := range slices.Sorted(maps.Keys(linked)) {
 		if path != std {
 			wrong = append(wrong, path+" is linked and has no line")
 		}

@@ -1,3 +1,3 @@
-// Package hostile is what the fuzz targets of all rooms share: how much memory a decoder took for the bytes that it was
-// given, held to a ceiling. It is for tests alone.
+// Package hostile helps tests that hand in what nobody should: ceilings for the memory that it may cost, and a browser in which
+// nothing of it may run.
 package hostile

@@ -53,11 +53,7 @@ func New(source Source) *Live {
 // ServeHTTP answers GET and HEAD: the page at /, the stream at /api/v1/events, the document at /api/v1/cluster.
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
-	head.Set("Content-Security-Policy", policy)
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("X-Frame-Options", "DENY")
-	head.Set("Referrer-Policy", "no-referrer")
-	head.Set("Cross-Origin-Resource-Policy", "same-origin")
+	head.Set("Content-Security-Policy", policy) // the other headers are secure.Headers'
 	f, known := l.files[r.URL.Path]
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:

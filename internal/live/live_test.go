@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coterie-project/coterie/internal/observe"
+	"github.com/coterie-project/coterie/internal/secure"
 )
 
 // hamlet is a cluster that is what the test says.
@@ -329,7 +330,7 @@ func ask(l *Live, method, path string, headers ...string) *httptest.ResponseReco
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	l.ServeHTTP(w, r)
+	secure.Headers(l).ServeHTTP(w, r) // as the server has it
 	return w
 }
 

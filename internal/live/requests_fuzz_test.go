@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coterie-project/coterie/internal/hostile"
+	"github.com/coterie-project/coterie/internal/secure"
 )
 
 // FuzzRequests gives any bytes to the live page's server as a request: what is one at all is answered, with the page's policy, and
@@ -30,7 +31,7 @@ func FuzzRequests(f *testing.F) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // a viewer who has gone: a stream ends at once
 			answer = httptest.NewRecorder()
-			l.ServeHTTP(answer, r.WithContext(ctx))
+			secure.Headers(l).ServeHTTP(answer, r.WithContext(ctx))
 		})
 		if answer == nil {
 			return

@@ -42,7 +42,7 @@ type Config struct {
 type Cluster struct {
 	config   Config
 	env      []string
-	starter  *starter
+	starter  *Starter
 	folder   string // of the coordinator's state
 	head     *process
 	workers  []*process
@@ -62,7 +62,7 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fault.Failedf(err, "no folder for a coordinator can be made").Do("set TMPDIR to a folder that can be written")
 	}
-	c := &Cluster{config: config, env: environment(os.Environ()), starter: newStarter(), folder: folder, workers: make([]*process, config.Workers),
+	c := &Cluster{config: config, env: environment(os.Environ()), starter: NewStarter(), folder: folder, workers: make([]*process, config.Workers),
 		patience: leaveWait}
 	if err := c.start(ctx); err != nil {
 		c.Close()
@@ -172,6 +172,6 @@ func (c *Cluster) Close() {
 	for _, p := range here {
 		p.leave(patient.Done())
 	}
-	c.starter.close()
+	c.starter.Close()
 	_ = os.RemoveAll(c.folder) // in the system's temporary folder, which is emptied by others too
 }

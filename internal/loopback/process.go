@@ -6,7 +6,6 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -36,43 +35,15 @@ type process struct {
 	log         *tail
 }
 
-// starter starts processes from one thread, which lives until they have ended: on Linux a child can be made to die with
-// the thread that has started it, and Go's threads come and go.
-type starter struct {
-	ask  chan func()
-	done chan struct{}
-	once sync.Once
-}
-
-func newStarter() *starter {
-	s := &starter{ask: make(chan func()), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		runtime.LockOSThread()
-		for do := range s.ask {
-			do()
-		}
-	}()
-	return s
-}
-
-func (s *starter) close() {
-	s.once.Do(func() { close(s.ask) })
-	<-s.done
-}
-
 // begin starts a process and waits until it says where it is.
-func (s *starter) begin(ctx context.Context, name, binary string, env []string, args ...string) (*process, error) {
+func (s *Starter) begin(ctx context.Context, name, binary string, env []string, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.Command(binary, args...), ended: make(chan struct{}), log: &tail{}}
 	p.cmd.Env, p.cmd.Stderr = env, p.log
-	p.cmd.SysProcAttr = attributes()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, fault.Failedf(err, "%s cannot be started", name)
 	}
-	started := make(chan error)
-	s.ask <- func() { started <- p.cmd.Start() }
-	if err := <-started; err != nil {
+	if err := s.Start(p.cmd); err != nil {
 		return nil, fault.Failedf(err, "%s cannot be started", name)
 	}
 	first := make(chan string, 1)

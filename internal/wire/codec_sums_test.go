@@ -21,7 +21,7 @@ func TestSumsAreNotCopiedOnTheirWay(t *testing.T) {
 	context := Context{Kind: Iterate, K: 100, D: 50, Partitions: 4}
 	var got *Partial
 	var err error
-	took := allocated(func() { got, err = DecodePartial(data, context) })
+	took := hostile.Allocated(func() { got, err = DecodePartial(data, context) })
 	if err != nil || got.Moved != 5 || len(got.IDs) != 1 {
 		t.Fatalf("got %+v, %v", got, err)
 	}

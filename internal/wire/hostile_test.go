@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"runtime"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -19,20 +18,11 @@ import (
 // what it takes to begin with (the state of a zstd decoder, empty Statistics).
 func ceiling(n int) uint64 { return 1<<20 + 128*uint64(n) }
 
-// allocated is how many bytes f allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // checkHostile decodes and holds that an error is ErrFormat, and that memory stays under the ceiling.
 func checkHostile(t *testing.T, name string, data []byte, decode func([]byte) error) {
 	t.Helper()
 	var err error
-	took := allocated(func() { err = decode(data) })
+	took := hostile.Allocated(func() { err = decode(data) })
 	if err != nil && !errors.Is(err, ErrFormat) {
 		t.Fatalf("%s: got %v, want ErrFormat", name, err)
 	}
@@ -230,7 +220,7 @@ func TestManySmallFieldsAreRefusedBeforeTheyAreRead(t *testing.T) {
 		"later fields":  repeat(63, nil, 1<<20),
 		"no end of tag": bytes.Repeat([]byte{0xff}, 1<<20),
 	} {
-		took := allocated(func() {
+		took := hostile.Allocated(func() {
 			if _, err := DecodePartial(data, context); !errors.Is(err, ErrFormat) {
 				t.Errorf("%s: got %v, want ErrFormat", name, err)
 			}

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,36 +27,6 @@ const (
 	// mostOutput bounds what is kept of what a command says.
 	mostOutput = 8 << 20
 )
-
-// starter starts processes from one thread that lives as long as it: they are to die with it, and Go's threads come and go.
-type starter struct {
-	ask  chan func()
-	done chan struct{}
-}
-
-func newStarter() *starter {
-	s := &starter{ask: make(chan func()), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		runtime.LockOSThread()
-		for do := range s.ask {
-			do()
-		}
-	}()
-	return s
-}
-
-func (s *starter) close() {
-	close(s.ask)
-	<-s.done
-}
-
-func (s *starter) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	s.ask <- func() { started <- cmd.Start() }
-	return <-started
-}
 
 // process is a coordinator, a worker or a server.
 type process struct {
@@ -88,7 +57,7 @@ func (w *world) begin(ctx context.Context, place, name string, args ...string) (
 	}
 	defer out.Close()
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = w.env, in, log
-	err = w.starter.start(p.cmd)
+	err = w.starter.Start(p.cmd)
 	in.Close()
 	if err != nil {
 		return nil, err
@@ -182,7 +151,7 @@ func (w *world) launch(ctx context.Context, stdin string, args ...string) (*comm
 		defer file.Close()
 		c.cmd.Stdin = file
 	}
-	if err := w.starter.start(c.cmd); err != nil {
+	if err := w.starter.Start(c.cmd); err != nil {
 		cancel()
 		return nil, err
 	}

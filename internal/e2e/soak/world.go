@@ -29,7 +29,7 @@ type world struct {
 	Config
 	folder, root, pki, tmp, state string
 	env                           []string
-	starter                       *starter
+	starter                       *loopback.Starter
 	waiting                       sync.WaitGroup // for all processes
 	began                         time.Time
 	client                        *http.Client // with a client's certificate; its connections are not kept
@@ -54,7 +54,7 @@ type world struct {
 }
 
 func newWorld(ctx context.Context, c Config) (*world, error) {
-	w := &world{Config: c, folder: c.Folder, starter: newStarter(), began: time.Now(), lives: make(map[string]int),
+	w := &world{Config: c, folder: c.Folder, starter: loopback.NewStarter(), began: time.Now(), lives: make(map[string]int),
 		here: make(map[string]*process), paused: make(map[string]bool), tally: make(map[string]int)}
 	for _, f := range []struct {
 		into *string
@@ -95,7 +95,7 @@ func (w *world) close() {
 		p.end()
 	}
 	w.waiting.Wait()
-	w.starter.close()
+	w.starter.Close()
 }
 
 // papers are the flags of a role's certificate.
