@@ -5,14 +5,14 @@ BIN       ?= bin/coterie
 FUZZTIME  ?= 30s
 FUZZ      ?= .
 SOAK      ?= 60s
-# The packages where goroutines meet: the race detector runs over these. All of them: make race RACE=./...
+# The packages where goroutines meet: the race detector runs over these. All of them: make race-all
 RACE      ?= ./coordinator/... ./worker/... ./internal/embedded/... ./internal/pipeline/... \
-             ./internal/progress/... ./internal/remote/... ./internal/checkpoint/... ./internal/secure/... \
+             ./internal/progress/... ./internal/bubble/... ./internal/remote/... ./internal/checkpoint/... ./internal/secure/... \
              ./internal/cluster/... ./internal/serve/... ./internal/live/... ./internal/object/... ./internal/spill/... \
              ./internal/trace/... ./dataset/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint generate proto cluster tools e2e release deploy-check deploy-image e2e-kube licences vulncheck modules coverage bench bench-scale bench-objects fuzz soak model mutants sim ci clean
+.PHONY: help build test race race-all lint generate proto cluster tools e2e release deploy-check deploy-image e2e-kube licences vulncheck modules coverage bench bench-scale bench-objects fuzz soak model mutants sim ci clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: ## run all tests
 
 race: ## run the tests of the concurrent packages with the race detector; what fuzzing has found runs without it
 	CGO_ENABLED=1 $(GO) test -race -short -skip '^Fuzz' $(RACE)
+
+race-all: ## all tests of all packages with the race detector, and in the tests of a cluster all processes too (40 minutes)
+	CGO_ENABLED=1 COTERIE_E2E_BUILD=-race $(GO) test -race -count=1 -timeout 60m ./...
 
 lint: ## vet, formatting, and the rules of internal/lint
 	$(GO) vet ./...

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"io"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -56,7 +56,7 @@ func TestAnAnswerThatFallsSilentIsGivenUp(t *testing.T) {
 		"it ends too early":      {waits: []time.Duration{0, 0}, code: codes.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				s := &Server{}
 				ctx, end := context.WithCancel(t.Context())
 				data, err := receive(uint64(len("piecepiecepiece")), s.pieces(&speaker{ctx: ctx, waits: c.waits, silent: c.silent}))

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -69,7 +70,7 @@ func TestALargeAnswerIsAskedForOnceThereIsRoom(t *testing.T) {
 		asked bool
 	}{"small": {k: 100}, "large": {k: 10_000, asked: true}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				data := answerOfSize(t, c.k)
 				task := &wire.Task{Epoch: 1, Round: 7, Kind: wire.Iterate, Centroids: kmeans.NewCentroids(c.k, 1)}
 				s := &Server{room: newGate(1 << 20), meters: newMeters(), jobs: make(map[string]*jobRun)}

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
 func TestTheGateLetsInInOrderUpToItsBound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(10)
 		var order []string
 		releases := make(map[string]func())
@@ -56,7 +57,7 @@ func TestTheGateLetsInInOrderUpToItsBound(t *testing.T) {
 }
 
 func TestWhoGivesUpWaitingAtTheGateHoldsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(10)
 		release, err := g.acquire(t.Context(), 8)
 		if err != nil {
@@ -128,7 +129,7 @@ func TestTheGateLosesNothingWhereAReleaseMeetsACancellation(t *testing.T) {
 }
 
 func TestTheMailboxDeliversInOrderWithoutMakingTheSenderWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newMailbox()
 		for i := range 100 {
 			m.post(Straggling{Worker: fmt.Sprint(i)})
@@ -150,7 +151,7 @@ func TestTheMailboxDeliversInOrderWithoutMakingTheSenderWait(t *testing.T) {
 }
 
 func TestTheMailboxGivesBackWhatNobodyTakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newMailbox()
 		released := make(map[int]int)
 		post := func(i int) { m.post(Answered{release: func() { released[i]++ }}) }
@@ -185,7 +186,7 @@ func noteEvent(i int) *pb.JobEvent {
 }
 
 func TestFollowersOfALogSeeEverythingInOrderAndTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newEventLog()
 		const n = 500
 		follow := func() <-chan []string {

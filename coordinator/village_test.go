@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/checkpoint"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
@@ -44,7 +45,7 @@ type village struct {
 func inVillage(t *testing.T, change func(*ServerConfig), test func(t *testing.T, v *village)) {
 	t.Helper()
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v := &village{town: newTown(t, 4), dir: dir, describes: make(map[string]func(context.Context) (*pb.Description, error))}
 		if change != nil {
 			change(&v.config)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/secure"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -130,7 +131,7 @@ func TestAJobThatCannotBeFetchedIsNotAnsweredFor(t *testing.T) {
 		{status.Error(codes.NotFound, "no such job"), false}, {status.Error(codes.Internal, "reset"), false},
 		{io.EOF, true}, // it came, and there is nothing in it
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			n := testNode(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			bulk := &refusingBulk{err: test.err, answered: make(chan struct{}, 1)}

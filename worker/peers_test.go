@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/wire"
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -293,7 +294,7 @@ func TestASilentWorkerIsGivenUp(t *testing.T) {
 		"from the beginning": {wait: make(chan struct{})},
 		"in its answer":      {wait: make(chan struct{}), rows: []*coteriev1.RowsPart{{Rows: encodeInts([]int64{2})}}},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			e, closeAll := withLiar(t, l)
 			defer closeAll()
 			var lost []error
@@ -311,7 +312,7 @@ func TestASilentWorkerIsGivenUp(t *testing.T) {
 }
 
 func TestAskingEndsWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e, closeAll := withLiar(t, &liar{wait: make(chan struct{})})
 		defer closeAll()
 		ctx, cancel := context.WithCancel(t.Context())

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/wire"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -50,7 +51,7 @@ func TestALargeAnswerWaitsForRoomAtItsWorker(t *testing.T) {
 		size, before int // bytes, and how many of them are sent unasked
 	}{{0, 0}, {wire.UnaskedBytes, wire.UnaskedBytes}, {wire.UnaskedBytes + 1, 0}, {3*chunkBytes + 5, 0}} {
 		for _, ended := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				to, done := &counter{room: make(chan struct{})}, make(chan error, 1)
 				go func() {
 					_, err := send(t.Context(), to, &pb.AnswerHead{}, make([]byte, c.size))

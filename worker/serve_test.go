@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/wire"
 )
 
@@ -43,7 +44,7 @@ func (l *ledgerLink) end(round uint64, partitions []int) {
 }
 
 func TestEveryTaskIsAnsweredOrDroppedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e, c := holdingEngine(t, 2)
 		l := newLedgerLink()
 		served := make(chan error, 1)
@@ -79,7 +80,7 @@ func TestEveryTaskIsAnsweredOrDroppedOnce(t *testing.T) {
 }
 
 func TestServeEndsWithItsContextAndWithALinkThatFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e, c := holdingEngine(t, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)

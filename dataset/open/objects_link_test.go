@@ -6,10 +6,10 @@ import (
 	"io"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/object"
 	"github.com/coterie-project/coterie/partition"
 )
@@ -114,7 +114,7 @@ func TestBehindALinkATableIsReadNearlyAsFastAsItsBytes(t *testing.T) {
 		body := written(t, extension, rows)
 		name := object.Name{Bucket: "bucket", Key: "x" + extension}
 		m := bucket(t, map[string]string{name.Key: body})
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			// Two seconds of bytes: as much to a journey as 600 MB on a line of 2.5 Gbit/s.
 			s := &farStore{Store: m, rate: float64(len(body)) / 2, delay: 20 * time.Millisecond}
 			defer object.Use(s)()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coterie-project/coterie/internal/bubble"
 )
 
 // self is the joiner's own address.
@@ -77,9 +79,9 @@ func (n *network) dialled() int {
 	return len(n.dials)
 }
 
-// bubble runs a joiner over a network in virtual time.
-func bubble(t *testing.T, seeds []string, f func(n *network, departed chan struct{})) {
-	synctest.Test(t, func(t *testing.T) {
+// alone runs a joiner over a network in virtual time.
+func alone(t *testing.T, seeds []string, f func(n *network, departed chan struct{})) {
+	bubble.Test(t, func(t *testing.T) {
 		n := &network{names: map[string][]string{"seed": {"10.0.0.1"}}, up: map[string]bool{}, members: map[string]bool{}, believe: true, start: time.Now()}
 		departed := make(chan struct{}, 1)
 		j := &joiner{seeds: seeds, self: self, every: 30 * time.Second, join: n.join, lookup: n.lookup, present: n.present,
@@ -97,7 +99,7 @@ func bubble(t *testing.T, seeds []string, f func(n *network, departed chan struc
 }
 
 func TestSilentSeedsAreTriedAtOnceAndThenMoreRarely(t *testing.T) {
-	bubble(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
+	alone(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
 		if got := n.dialled(); got != 1 {
 			t.Errorf("at once: got %d dials, want 1", got)
 		}
@@ -116,7 +118,7 @@ func TestSilentSeedsAreTriedAtOnceAndThenMoreRarely(t *testing.T) {
 }
 
 func TestAMemberIsNotDialledAgainUntilItIsMissed(t *testing.T) {
-	bubble(t, []string{"seed:7946"}, func(n *network, departed chan struct{}) {
+	alone(t, []string{"seed:7946"}, func(n *network, departed chan struct{}) {
 		n.dialled()
 		n.change(func() { n.up["10.0.0.1:7946"] = true })
 		time.Sleep(lastRetry * 2)
@@ -138,7 +140,7 @@ func TestAMemberIsNotDialledAgainUntilItIsMissed(t *testing.T) {
 }
 
 func TestASeedMissedSilentlyIsTriedWithinRejoin(t *testing.T) {
-	bubble(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
+	alone(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
 		n.dialled()
 		n.change(func() { n.up["10.0.0.1:7946"] = true })
 		time.Sleep(time.Minute)
@@ -152,7 +154,7 @@ func TestASeedMissedSilentlyIsTriedWithinRejoin(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNotBelievedIsRepeatedOnce(t *testing.T) {
-	bubble(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
+	alone(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
 		n.change(func() { n.up["10.0.0.1:7946"], n.believe = true, false })
 		time.Sleep(confirm * 3)
 		got := n.dialled()
@@ -173,7 +175,7 @@ func TestAnAnswerThatIsNotBelievedIsRepeatedOnce(t *testing.T) {
 }
 
 func TestNamesAreLookedUpAtEveryAttempt(t *testing.T) {
-	bubble(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
+	alone(t, []string{"seed:7946"}, func(n *network, _ chan struct{}) {
 		n.change(func() { n.names["seed"], n.up["10.0.0.2:7946"] = []string{"10.0.0.9", "10.0.0.2"}, true })
 		time.Sleep(lastRetry)
 		n.dialled()
@@ -184,7 +186,7 @@ func TestNamesAreLookedUpAtEveryAttempt(t *testing.T) {
 }
 
 func TestOneSilentSeedAmongAnsweringOnesIsTriedEveryRejoin(t *testing.T) {
-	bubble(t, []string{"seed:7946", "10.0.0.3:7946", "unknown:7946"}, func(n *network, _ chan struct{}) {
+	alone(t, []string{"seed:7946", "10.0.0.3:7946", "unknown:7946"}, func(n *network, _ chan struct{}) {
 		n.change(func() { n.names["10.0.0.3"], n.members["10.0.0.1:7946"] = []string{"10.0.0.3"}, true })
 		time.Sleep(10 * time.Second)
 		before := n.dialled()

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"regexp"
 	"strconv"
 	"strings"
@@ -59,6 +60,18 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// raced says whether the processes have the race detector: they are slower then, and take memory for what it remembers of theirs.
+func raced() bool { return slices.Contains(strings.Fields(os.Getenv("COTERIE_E2E_BUILD")), "-race") }
+
+// withShadow is a bound of memory, or with the race detector that of a process whose shadow counts too: five to ten times as much
+// (https://go.dev/doc/articles/race_detector).
+func withShadow(bytes int) int {
+	if raced() {
+		return 10 * bytes
+	}
+	return bytes
+}
 
 func coteriePath(t *testing.T) string {
 	t.Helper()

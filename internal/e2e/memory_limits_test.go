@@ -32,6 +32,9 @@ func newCell(t *testing.T, name string, bytes int) *cell {
 	if testing.Short() {
 		t.Skip("a job of some seconds: not with -short")
 	}
+	if raced() {
+		t.Skip("the limit would be one of what the race detector remembers")
+	}
 	for _, v := range cells {
 		folder := filepath.Join(v.root, fmt.Sprintf("coterie-%d-%s", os.Getpid(), name))
 		if err := os.Mkdir(folder, 0o755); err != nil {

@@ -276,3 +276,18 @@ func TestFusedFindsAProductThatTheCompilerFuses(t *testing.T) {
 		t.Errorf("lines fused (-want +got):\n%s\n%v", diff, found)
 	}
 }
+
+func TestBubblesAreMadeWhereTheRaceDetectorBearsThem(t *testing.T) {
+	found, err := Bubbles(load(t))
+	report(t, found, err)
+}
+
+func TestABubbleOfOnesOwnIsFound(t *testing.T) {
+	found, err := Bubbles(Tree{
+		"internal/x/a_test.go":      []byte("package x\nfunc f() { synctest.Test(t, g) }\nfunc h() { synctest.Wait() }\n"),
+		"internal/bubble/b_test.go": []byte("package bubble\nfunc f() { synctest.Test(t, g) }\n"),
+	})
+	if err != nil || len(found) != 1 || found[0].File != "internal/x/a_test.go" || found[0].Line != 2 {
+		t.Errorf("got %v, %v, want one in line 2 of internal/x/a_test.go", found, err)
+	}
+}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/observe"
 	"github.com/coterie-project/coterie/internal/secure"
 )
@@ -78,7 +79,7 @@ type house struct {
 }
 
 func inHouse(t *testing.T, test func(t *testing.T, h *house)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := &house{t: t, hamlet: newHamlet(), network: &pipes{conns: make(chan net.Conn), done: make(chan struct{})}}
 		h.live = New(h.hamlet)
 		server := &http.Server{Handler: h.live, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vbauerster/mpb/v8"
+
+	"github.com/coterie-project/coterie/internal/bubble"
 )
 
 // safeBuffer is a buffer that several goroutines may write.
@@ -49,7 +50,7 @@ func events(t *testing.T, text string) []map[string]any {
 }
 
 func TestJSONHasALineForEveryIteration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var out safeBuffer
 		r := New(JSON, &out)
 		r.Phase("iterate", 1000)
@@ -79,7 +80,7 @@ func TestJSONHasALineForEveryIteration(t *testing.T) {
 }
 
 func TestJSONLeavesOutWhatIsNotKnown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var out safeBuffer
 		r := New(JSON, &out)
 		r.Phase("iterate", 0)
@@ -99,7 +100,7 @@ func TestJSONLeavesOutWhatIsNotKnown(t *testing.T) {
 
 // Runs that share a pass end it in the same moment, each after the time that the pass took.
 func TestRunsThatTakeTurnsAreToldApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var out, plain safeBuffer
 		r, p := New(JSON, &out), New(Plain, &plain)
 		for _, each := range []Reporter{r, p} {
@@ -134,7 +135,7 @@ func TestRunsThatTakeTurnsAreToldApart(t *testing.T) {
 }
 
 func TestJSONWritesAtMostTenOtherEventsInAnySecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var out safeBuffer
 		start := time.Now()
 		var at []time.Duration
@@ -164,7 +165,7 @@ type writerFunc func(p []byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestPlainSaysNothingInAShortRunAndALineNowAndThenInALongOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var out safeBuffer
 		r := New(Plain, &out)
 		r.Phase("read", 4000)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/hostile"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -221,7 +222,7 @@ func TestAReadingEndsWithItsContextAndClosesTheOtherSide(t *testing.T) {
 }
 
 func TestMoreReadingsThanTurnsWaitForOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		w := &wall{rows: 1, opened: make(chan struct{}, 2*readsAtOnce), next: func(ctx context.Context, row int64) (*dataset.Block, error) {
 			<-release
@@ -273,7 +274,7 @@ func (deaf) Locate(ctx context.Context, _ *pb.LocateRequest) (*pb.Place, error) 
 }
 
 func TestAMessageDoesNotWaitLongForTheNameOfAPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		conn, server := connect(t, deaf{})
 		s, err := Dial(conn, "token", Describe(&wall{rows: 9}, nil))
 		if err != nil {

@@ -3,12 +3,12 @@ package remote
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	"github.com/coterie-project/coterie/internal/fault"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
@@ -43,7 +43,7 @@ func TestAPlaceIsAskedForAgainWhereTooManyAreAskedForAtOnce(t *testing.T) {
 		{"too many for good", busy{refusals: 1 << 30, code: codes.ResourceExhausted}, unknown},
 		{"gone", busy{refusals: 1, code: codes.Unavailable}, unknown},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			s := &source{client: &test.busy}
 			if got := s.Locate(7); got != test.want {
 				t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/coterie-project/coterie/internal/bubble"
 	coteriev1 "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
@@ -80,7 +80,7 @@ func (l *line) close() {
 }
 
 func TestAQuietConnectionIsKeptAndNotPunished(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLine(t, &clerk{}, Limits{})
 		defer l.close()
 		jobs := coteriev1.NewJobsClient(l.client)
@@ -98,7 +98,7 @@ func TestAQuietConnectionIsKeptAndNotPunished(t *testing.T) {
 
 // A connection without calls is closed, and opened again for the next one; a call under way keeps it.
 func TestAnIdleConnectionIsClosedAndComesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		let := make(chan struct{})
 		l := newLine(t, &clerk{follow: func(grpc.ServerStreamingServer[coteriev1.JobEvent]) { <-let }}, Limits{Idle: time.Minute})
 		defer l.close()
@@ -130,7 +130,7 @@ func TestAnIdleConnectionIsClosedAndComesBack(t *testing.T) {
 func TestACallOverADeadLineFails(t *testing.T) {
 	const most = 10*time.Second + 3*time.Second
 	for _, side := range []string{"server", "client"} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			left := make(chan struct{})
 			l := newLine(t, &clerk{follow: func(stream grpc.ServerStreamingServer[coteriev1.JobEvent]) {
 				stream.Send(&coteriev1.JobEvent{})
