@@ -74,15 +74,20 @@ func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {
 // Update labels rows [lo,hi) of p, at most SpanRows of them, lo a multiple of SpanRows, and gives every change of
 // label to acc. With fresh, labels hold nothing yet and every row counts as moved from nowhere.
 func (a *Assigner) Update(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, s *Scratch) {
-	a.nearest(p, lo, hi, s)
-	a.relabel(p, lo, hi, labels, fresh, acc, s)
+	if fresh || (hi-lo)%(kernel.Lanes*kernel.BlockPair) != 0 { // labels of no row stand behind those of the last
+		a.nearest(p, lo, hi, s)
+		a.relabel(p, lo, hi, labels, fresh, acc, s)
+		return
+	}
+	blocks, _ := p.span(lo, hi)
+	if n := a.panel.Movers(blocks, s.best[:], s.index[:], labels[lo:hi], s.masks[:], s.rows[:]); n > 0 {
+		acc.moveRows(a.tier, p, lo, s.rows[:n], labels[lo:hi], s.index[:])
+	}
 }
 
 func (a *Assigner) relabel(p *Points, lo, hi int, labels []uint16, fresh bool, acc *Accumulator, s *Scratch) {
 	if fresh {
-		for i := lo; i < hi; i++ {
-			labels[i] = uint16(s.index[i-lo])
-		}
+		kernel.Label(a.tier, s.index[:hi-lo], labels[lo:hi])
 		acc.add(a.tier, p, lo, hi, s.index[:])
 		return
 	}

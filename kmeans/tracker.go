@@ -262,11 +262,11 @@ func (p *Pass) Update(pts *Points, lo, hi int, t *Track, acc *Accumulator, inert
 	case p.same && p.score && !t.fresh && p.tracker.algorithm != FullPasses:
 		// The labels are those of these very centroids.
 	case t.fresh || p.mode != prune:
-		p.full(pts, lo, hi, t, acc, s)
 		if p.mode == plain && p.score {
-			addInertia(pts, lo, hi, s.best[:], inertia)
+			p.Score(pts, lo, hi, t.Labels, t.fresh, acc, inertia, s)
 			return
 		}
+		p.full(pts, lo, hi, t, acc, s)
 	default:
 		p.prune(pts, lo, hi, t, acc, s)
 	}
@@ -297,8 +297,7 @@ func (p *Pass) UpdateSpread(pts *Points, lo, hi int, t *Track, acc *Accumulator,
 // full computes every distance of a span, and the bounds where they are wanted.
 func (p *Pass) full(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scratch) {
 	if p.mode == plain {
-		p.nearest(pts, lo, hi, s)
-		p.relabel(pts, lo, hi, t.Labels, t.fresh, acc, s)
+		p.Assigner.Update(pts, lo, hi, t.Labels, t.fresh, acc, s)
 		return
 	}
 	blocks, padded := pts.span(lo, hi)

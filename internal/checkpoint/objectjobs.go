@@ -25,7 +25,7 @@ func (o *objectHome) begin(s *Store) error {
 	var wait sync.WaitGroup
 	var guard sync.Mutex
 	var failed error
-	seats := make(chan struct{}, looksAtOnce)
+	seats := make(chan struct{}, o.looks)
 	for _, i := range list {
 		if checkID(i.name) != nil || !i.folder {
 			continue // Jobs reports it

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type objectHome struct {
 	root   string // without a slash at its end
 	store  object.Store
 	slack  time.Duration
+	looks  int    // jobs that are looked at side by side at a start
 	token  string // who this is: the content of epoch.N
 	mu     sync.Mutex
 	epoch  uint64    // the one begun last
@@ -55,7 +57,7 @@ func openObjects(folder string, o Options) (string, *objectHome, error) {
 	if _, err := object.Parse(root); err != nil {
 		return "", nil, err
 	}
-	h := &objectHome{root: root, store: o.in, slack: o.slack, lost: make(chan struct{}), token: newToken()}
+	h := &objectHome{root: root, store: o.in, slack: o.slack, looks: cmp.Or(o.looks, looksAtOnce), lost: make(chan struct{}), token: newToken()}
 	if h.store == nil {
 		ctx, cancel := h.patience(0)
 		defer cancel()
@@ -304,6 +306,9 @@ func (o *objectHome) current() error {
 			continue
 		}
 		switch text, err := o.tokenOf(n); {
+		case errors.Is(err, object.ErrChanged): // it has just been removed, by one with a later epoch
+			o.yield(n)
+			return o.reason
 		case errors.Is(err, errUnread):
 			return problem(o.epochPath(n), err, "cannot be read")
 		case err != nil || text != o.token: // its own is one that it could not begin wholly

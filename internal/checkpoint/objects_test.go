@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -346,6 +347,34 @@ func TestAnEpochThatAnotherHasJustBegunIsNotTaken(t *testing.T) {
 	}
 	if err := saving("a", 61)(s); err != nil {
 		t.Errorf("who began last does not write: %v", err)
+	}
+}
+
+// removing lets another coordinator begin just before the object of an epoch is read, which that one removes.
+type removing struct {
+	*objecttest.Memory
+	first sync.Once
+	begin func()
+}
+
+func (r *removing) Open(ctx context.Context, i object.Info, offset, length int64) (io.ReadCloser, error) {
+	if strings.Contains(i.Name.Key, "/"+epochPrefix) {
+		r.first.Do(r.begin)
+	}
+	return r.Memory.Open(ctx, i, offset, length)
+}
+
+func TestWhoIsOvertakenTwiceAtOnceSaysSo(t *testing.T) {
+	folder := runningIn(t, bucket(t))
+	in := &removing{Memory: memoryOf(folder), begin: func() { opened(t, folder) }}
+	s, err := Open(folder, Options{in: in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	opened(t, folder)
+	if err := saving("a", 60)(s); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "another coordinator has taken over") {
+		t.Errorf("got %v, want %v", err, ErrConflict)
 	}
 }
 

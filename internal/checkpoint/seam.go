@@ -23,10 +23,10 @@ type DiskFile interface {
 }
 
 // OpenSimulated is Open with a disk (of a folder) or an object store (of a prefix) in place of the machine's. What is
-// read of a folder is read from the operating system: a simulated disk lets its changes come to pass there. Errors are
-// those of Open.
+// read of a folder is read from the operating system: a simulated disk lets its changes come to pass there. One call is
+// made at a time, so that a seed gives the same order of them each time. Errors are those of Open.
 func OpenSimulated(folder string, l Limits, d Disk, o object.Store) (*Store, error) {
-	options := Options{Limits: l, in: o}
+	options := Options{Limits: l, in: o, looks: 1}
 	if d != nil {
 		options.on = diskFiles{d}
 	}

@@ -58,6 +58,7 @@ type Options struct {
 	on    files         // in place of the operating system's
 	in    object.Store  // in place of the process's
 	slack time.Duration // in place of skew, if in is set
+	looks int           // in place of looksAtOnce
 }
 
 // Store is the state of one coordinator in a folder, or below a prefix of an object store, that it holds alone. It is safe for concurrent use; calls for one

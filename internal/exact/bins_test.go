@@ -168,3 +168,32 @@ func BenchmarkBins(b *testing.B) {
 		}
 	}
 }
+
+// The lanes of a block are as full as they can be, and the last bit of what they hold counts.
+func TestBinsOfABlockThatFillsItsLanes(t *testing.T) {
+	full := make([]float32, blockValues)
+	want := new(big.Rat)
+	for i := range full {
+		full[i] = 0x1.fffffep43
+		if i%8 == 3 && i > blockValues-8 {
+			full[i] = 1
+		}
+		want.Add(want, rat(float64(full[i])))
+	}
+	for scale := -149; scale <= 84; scale++ {
+		x := make([]float32, len(full))
+		for i, v := range full {
+			x[i] = float32(math.Ldexp(float64(v), scale))
+		}
+		var b Bins
+		b.AddSlice(x)
+		checkBins(t, &b, new(big.Rat).Mul(want, new(big.Rat).SetFloat64(math.Ldexp(1, scale))), 0)
+		if done := new(Bins).addLanes(x); vectors && done != len(x) {
+			t.Errorf("times 2^%d: %d of %d values went through the lanes", scale, done, len(x))
+		}
+	}
+	full[17] = 0.5
+	if done := new(Bins).addLanes(full); done != 0 {
+		t.Errorf("half a unit: %d values went through the lanes, want none", done)
+	}
+}

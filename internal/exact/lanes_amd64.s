@@ -132,6 +132,56 @@ next:
 	VZEROUPPER
 	RET
 
+// func sumAVX2(x *float32, groups int, perUnit float64, out *[12]float64)
+// Requires: AVX
+TEXT ·sumAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), SI
+	MOVQ         groups+8(FP), CX
+	MOVQ         out+24(FP), DI
+	VBROADCASTSD perUnit+16(FP), Y12
+	VBROADCASTSD integers<>+0(SB), Y14
+	VXORPD       Y0, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y15, Y15, Y15
+
+next:
+	VCVTPS2PD (SI), Y6
+	VMULPD    Y12, Y6, Y6
+	VADDPD    Y14, Y6, Y7
+	VSUBPD    Y14, Y7, Y7
+	VCMPPD    $0x04, Y7, Y6, Y7
+	VORPD     Y7, Y15, Y15
+	VADDPD    Y6, Y0, Y0
+	VCVTPS2PD 16(SI), Y9
+	VMULPD    Y12, Y9, Y9
+	VADDPD    Y14, Y9, Y10
+	VSUBPD    Y14, Y10, Y10
+	VCMPPD    $0x04, Y10, Y9, Y10
+	VORPD     Y10, Y15, Y15
+	VADDPD    Y9, Y1, Y1
+	VCVTPS2PD 32(SI), Y6
+	VMULPD    Y12, Y6, Y6
+	VADDPD    Y14, Y6, Y7
+	VSUBPD    Y14, Y7, Y7
+	VCMPPD    $0x04, Y7, Y6, Y7
+	VORPD     Y7, Y15, Y15
+	VADDPD    Y6, Y0, Y0
+	VCVTPS2PD 48(SI), Y9
+	VMULPD    Y12, Y9, Y9
+	VADDPD    Y14, Y9, Y10
+	VSUBPD    Y14, Y10, Y10
+	VCMPPD    $0x04, Y10, Y9, Y10
+	VORPD     Y10, Y15, Y15
+	VADDPD    Y9, Y1, Y1
+	ADDQ      $0x40, SI
+	DECQ      CX
+	JNE       next
+	VMOVUPD   Y0, (DI)
+	VMOVUPD   Y1, 32(DI)
+	VMOVUPD   Y15, 64(DI)
+	VZEROUPPER
+	RET
+
 // func gridAVX2(dst *float32, src *float32, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
 // Requires: AVX, AVX2
 TEXT ·gridAVX2(SB), NOSPLIT, $0-56

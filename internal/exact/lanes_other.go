@@ -10,6 +10,8 @@ func extremesAVX2(*float32, int, *[24]float32) { panic("exact: no vectors") }
 
 func momentsAVX2(*float32, int, int, float64, float64, *[28]float64) { panic("exact: no vectors") }
 
+func sumAVX2(*float32, int, float64, *[12]float64) { panic("exact: no vectors") }
+
 func gridAVX2(_, _ *float32, _, _, _ int, _ *[5]float64, _ *[8]uint32) { panic("exact: no vectors") }
 
 func gridShiftedAVX2(_, _ *float32, _, _, _ int, _ *[5]float64, _ *[8]uint32) {

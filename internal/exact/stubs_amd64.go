@@ -17,6 +17,12 @@ func extremesAVX2(x *float32, groups int, out *[24]float32)
 //go:noescape
 func momentsAVX2(x *float32, groups int, stride int, perUnit float64, cut float64, out *[28]float64)
 
+// sumAVX2 sums groups of 16 numbers, at least one, in units, in eight lanes. The last four lanes are not zero where a number
+// is no integer in units; the sums then mean nothing.
+//
+//go:noescape
+func sumAVX2(x *float32, groups int, perUnit float64, out *[12]float64)
+
 // gridAVX2 sets groups of 16 numbers, strides in bytes, to (number − center) / spread rounded to the grid, and top to the
 // greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.
 // dst may be src.

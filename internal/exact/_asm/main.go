@@ -27,6 +27,7 @@ func main() {
 	magnitude = ConstData("magnitude", U64(1<<63-1))
 	extremes()
 	moments()
+	sum()
 	grid("gridAVX2", false)
 	grid("gridShiftedAVX2", true)
 	Generate()
@@ -118,6 +119,43 @@ func moments() {
 	DECQ(n)
 	JNE(LabelRef("next"))
 	for i, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
+		VMOVUPD(r, at(out, 32*i))
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func sum() {
+	TEXT("sumAVX2", NOSPLIT, "func(x *float32, groups int, perUnit float64, out *[12]float64)")
+	Doc("sumAVX2 sums groups of 16 numbers, at least one, in units, in eight lanes. The last four lanes are not zero where a number",
+		"is no integer in units; the sums then mean nothing.")
+	Pragma("noescape")
+	x, n, out := reg.RSI, reg.RCX, reg.RDI
+	Load(Param("x"), x)
+	Load(Param("groups"), n)
+	Load(Param("out"), out)
+	perUnit, whole, miss := reg.Y12, reg.Y14, reg.Y15
+	broadcast("perUnit", perUnit)
+	VBROADCASTSD(integers, whole)
+	sums := []reg.Register{reg.Y0, reg.Y1}
+	for _, r := range []reg.Register{reg.Y0, reg.Y1, miss} {
+		VXORPD(r, r, r)
+	}
+	Label("next")
+	for i := range 4 {
+		v, r := []reg.Register{reg.Y6, reg.Y9}[i%2], []reg.Register{reg.Y7, reg.Y10}[i%2]
+		VCVTPS2PD(at(x, 16*i), v)
+		VMULPD(perUnit, v, v)
+		VADDPD(whole, v, r)
+		VSUBPD(whole, r, r)
+		VCMPPD(Imm(notEqual), r, v, r)
+		VORPD(r, miss, miss)
+		VADDPD(v, sums[i%2], sums[i%2])
+	}
+	ADDQ(Imm(group), x)
+	DECQ(n)
+	JNE(LabelRef("next"))
+	for i, r := range []reg.Register{reg.Y0, reg.Y1, miss} {
 		VMOVUPD(r, at(out, 32*i))
 	}
 	VZEROUPPER()

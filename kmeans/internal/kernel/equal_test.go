@@ -156,11 +156,37 @@ func everything(t *testing.T, tier Tier, blocks, centroids []float32, n, k, d in
 			t.Fatalf("%v, k=%d d=%d: point %d is %v from its own centroid, want %v", tier, k, d, i, g.Best[i], b)
 		}
 	}
+	all["movers"] = movers(t, &p, blocks, labels, g)
 	for j := range min(k, 3) {
 		Distances(tier, blocks, centroids[j*d:(j+1)*d], g.Best)
 		all[fmt.Sprint("distances from ", j)] = answers{Best: g.result(t).Best}
 	}
 	return all
+}
+
+// movers asks for the points that move away from labels, of which some are right, as all of right are.
+func movers(t *testing.T, p *Panel, blocks []float32, right []uint16, g *guardedAnswers) answers {
+	t.Helper()
+	labels, index, want := slices.Clone(right), make([]int32, len(right)), []int32(nil)
+	for i := range labels {
+		index[i] = int32(right[i])
+		if labels[i] = right[i] + uint16(i*i%3); labels[i] != right[i] { // also labels that are no number of a centroid
+			want = append(want, int32(i))
+		}
+	}
+	n := len(labels)
+	all, rows := guarded[int32](n+ListPad, 77)
+	masks := make([]uint16, n/Lanes)
+	kept := slices.Clone(labels)
+	for i := range g.Index {
+		g.Index[i] = -5
+	}
+	found := p.Movers(blocks, g.Best, g.Index, labels, masks, rows)
+	after := g.result(t)
+	if !slices.Equal(after.Index, index) || !slices.Equal(labels, kept) || !intact(all, 77) || !slices.Equal(rows[:found], want) {
+		t.Fatalf("%v, k=%d d=%d: movers %v, want %v; index %v, want %v", p.Tier(), p.K(), p.D(), rows[:found], want, after.Index, index)
+	}
+	return answers{Index: rows[:found]}
 }
 
 // guardedAnswers are results with guard values around them.
@@ -211,6 +237,22 @@ func TestChangedMarksExactlyTheDifferingPoints(t *testing.T) {
 			}
 			if !slices.Equal(masks, want) || !intact(all, 0xaaaa) || !slices.Equal(labels, before) {
 				t.Errorf("%v, n=%d: masks %x, want %x", tier, n, masks, want)
+			}
+		}
+	}
+}
+
+func TestLabelNarrowsEveryIndex(t *testing.T) {
+	for _, tier := range available {
+		for n := range 70 {
+			index, want := make([]int32, n), make([]uint16, n)
+			for i := range index {
+				index[i] = int32(65535 - 13*i)
+				want[i] = uint16(index[i])
+			}
+			all, labels := guarded[uint16](n, 0xaaaa)
+			if Label(tier, index, labels); !slices.Equal(labels, want) || !intact(all, 0xaaaa) {
+				t.Fatalf("%v, n=%d: got %v, want %v", tier, n, labels, want)
 			}
 		}
 	}

@@ -90,6 +90,28 @@ func (p *Panel) Nearest(blocks, best []float32, index []int32, base int32, fresh
 	nearestPortable(p, blocks, best, index, base)
 }
 
+// Movers finds the nearest centroid of each of len(labels) points, a multiple of Lanes*BlockPair, and lists in rows, which has
+// room for them and ListPad more, those whose nearest centroid is not the one of their label; it returns how many they are.
+// index is written, and best and masks may be: len(labels) values, and one for each block. The panel has no numbers.
+func (p *Panel) Movers(blocks, best []float32, index []int32, labels, masks []uint16, rows []int32) int {
+	n := len(labels)
+	p.checkShape(n, len(blocks), min(len(index), len(best), len(rows)-ListPad, len(masks)*Lanes))
+	if n == 0 {
+		return 0
+	}
+	if p.tier == AVX512 {
+		if found, ok := moversSIMD(p, blocks[:n*p.d], index[:n], labels, rows); ok {
+			return found
+		}
+	}
+	p.Nearest(blocks, best[:n], index, 0, true)
+	masks = masks[:n/Lanes]
+	if Changed(p.tier, labels, index, n, masks) == 0 {
+		return 0
+	}
+	return List(p.tier, masks, rows)
+}
+
 // number is that of the centroid in row j.
 func (p *Panel) number(j int) int32 {
 	if p.numbers == nil {

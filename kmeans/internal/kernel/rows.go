@@ -64,6 +64,20 @@ func Gather(tier Tier, blocks []float32, d int, rows []int32, dst []float32) {
 	}
 }
 
+// Label makes the indexes of rows their labels.
+func Label(tier Tier, index []int32, labels []uint16) {
+	if len(labels) != len(index) {
+		panic(fmt.Sprintf("kernel: %d labels for %d indexes", len(labels), len(index)))
+	}
+	if blocks := len(index) / Lanes; tier == AVX512 && blocks > 0 {
+		labelSIMD(index, labels, blocks)
+		index, labels = index[blocks*Lanes:], labels[blocks*Lanes:]
+	}
+	for i, j := range index {
+		labels[i] = uint16(j)
+	}
+}
+
 // Ledger is integer sums of coordinates by cluster: what rows add to and take from.
 type Ledger struct {
 	D       int
@@ -157,13 +171,8 @@ func Fetch(tier Tier, blocks []float32, d int, rows []int32) {
 	fetchSIMD(blocks, d, rows)
 }
 
-// countLimit is up to how many clusters rows are counted in four places, since the next row often has the same one.
-const countLimit = 128
-
-// count counts whole blocks of rows by cluster. It panics at an index that is none, which assembly would turn into a stray
-// write.
-func (l *Ledger) count(index []int32) {
-	k := uint32(len(l.Counts))
+// checkBelow panics at an index of k or more.
+func checkBelow(index []int32, k uint32) {
 	most := uint32(0)
 	for _, j := range index {
 		most = max(most, uint32(j))
@@ -171,7 +180,17 @@ func (l *Ledger) count(index []int32) {
 	if most >= k {
 		panic(fmt.Sprintf("kernel: Add to cluster %d of %d", most, k))
 	}
+}
+
+// countLimit is up to how many clusters rows are counted in four places, since the next row often has the same one.
+const countLimit = 128
+
+// count counts whole blocks of rows by cluster. It panics at an index that is none, which assembly would turn into a stray
+// write.
+func (l *Ledger) count(index []int32) {
+	k := uint32(len(l.Counts))
 	if k > countLimit {
+		checkBelow(index, k)
 		for _, j := range index {
 			l.Counts[j]++
 			l.Touched[j] = true
@@ -179,11 +198,17 @@ func (l *Ledger) count(index []int32) {
 		return
 	}
 	var places [4][countLimit]int64
-	for ; len(index) >= 4; index = index[4:] {
-		four := (*[4]int32)(index)
-		for i, j := range four {
-			places[i][uint32(j)%countLimit]++
-		}
+	seen := uint32(0) // all bits of all indexes: where that is the number of a cluster, all of them are
+	for rest := index; len(rest) >= 4; rest = rest[4:] {
+		four := (*[4]int32)(rest)
+		places[0][uint32(four[0])%countLimit]++
+		places[1][uint32(four[1])%countLimit]++
+		places[2][uint32(four[2])%countLimit]++
+		places[3][uint32(four[3])%countLimit]++
+		seen |= uint32(four[0]|four[1]) | uint32(four[2]|four[3])
+	}
+	if seen >= k {
+		checkBelow(index, k)
 	}
 	for j := range l.Counts {
 		if n := places[0][j] + places[1][j] + places[2][j] + places[3][j]; n > 0 {

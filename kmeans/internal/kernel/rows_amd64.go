@@ -4,6 +4,25 @@ func listSIMD(masks []uint16, rows []int32) int {
 	return listAVX512(&masks[0], len(masks), &rows[0])
 }
 
+func labelSIMD(index []int32, labels []uint16, blocks int) {
+	for from := 0; from < blocks; from += callBlocks {
+		labelAVX512(&index[from*Lanes], min(callBlocks, blocks-from), &labels[from*Lanes])
+	}
+}
+
+// moversSIMD takes panels that a call takes whole, for as many points as one call may be long.
+func moversSIMD(p *Panel, blocks []float32, index []int32, labels []uint16, rows []int32) (found int, ok bool) {
+	s := shapes[AVX512]
+	if tiles, _ := s.tiles(p.d); tiles > 1 || len(p.parts) > 1 || len(labels)*p.d*p.k > callFMAs {
+		return 0, false
+	}
+	q, units := &p.parts[0], len(labels)/s.unit
+	if p.d <= s.straight {
+		return nearestLowMoversAVX512(&blocks[0], units, p.d, &q.data[0], q.size, q.hi, q.lo, &labels[0], &index[0], &rows[0]), true
+	}
+	return nearestHighMoversAVX512(&blocks[0], units, p.d, &q.data[0], q.size, q.hi, q.lo, &labels[0], &index[0], &rows[0]), true
+}
+
 // callValues bounds the coordinates that a call moves one by one.
 const callValues = 1 << 18
 

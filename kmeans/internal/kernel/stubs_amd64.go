@@ -85,6 +85,19 @@ func nearestHighAVX512(blocks *float32, units int, d int, panel *float32, size i
 //go:noescape
 func nearestLowSecondAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, second *float32, index *int32, fresh bool)
 
+// nearestLowMoversAVX512 updates best and index of units pairs of vectors with hi groups of size centroids and lo of
+// size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.
+// It does not keep distances, but lists in rows, and counts, the points whose label is not their index.
+//
+//go:noescape
+func nearestLowMoversAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, labels *uint16, index *int32, rows *int32) int
+
+// nearestHighMoversAVX512 is nearestLowAVX512 for any d, with larger groups.
+// It does not keep distances, but lists in rows, and counts, the points whose label is not their index.
+//
+//go:noescape
+func nearestHighMoversAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, labels *uint16, index *int32, rows *int32) int
+
 // nearestHighSecondAVX512 is nearestLowAVX512 for any d, with larger groups.
 //
 //go:noescape
@@ -155,6 +168,11 @@ func spreadAVX512(masks *uint16, n int, index *int32, margin *float32, labels *u
 //
 //go:noescape
 func listAVX512(masks *uint16, n int, rows *int32) int
+
+// labelAVX512 makes the indexes of blocks of 16 rows their labels.
+//
+//go:noescape
+func labelAVX512(index *int32, blocks int, labels *uint16)
 
 // gatherAVX512 copies 16·n listed rows of d coordinates to n blocks at dst.
 //

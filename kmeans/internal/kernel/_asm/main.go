@@ -22,12 +22,14 @@ func main() {
 		DATA(4*i, U32(i))
 	}
 	for _, v := range []isa{avx2, avx512} {
-		nearestLow(v, false)
-		nearestHigh(v, false)
+		nearestLow(variant{isa: v})
+		nearestHigh(variant{isa: v})
 		if v.lanes == 16 { // the other tier lacks the registers
-			nearestLow(v, true)
+			nearestLow(variant{isa: v, second: true})
+			nearestLow(variant{isa: v, movers: true})
+			nearestHigh(variant{isa: v, movers: true})
 		}
-		nearestHigh(v, true)
+		nearestHigh(variant{isa: v, second: true})
 		accumulate(v)
 		argmin(v)
 		argminTwo(v)
@@ -41,6 +43,7 @@ func main() {
 	compact()
 	spread()
 	list()
+	labels()
 	gather()
 	move()
 	sum()

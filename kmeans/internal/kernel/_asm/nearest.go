@@ -8,15 +8,18 @@ import (
 
 const (
 	nearestSignature = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, best *float32, index *int32, base int32, fresh bool)"
+	moversSignature  = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, labels *uint16, index, rows *int32) int"
 	secondSignature  = "func(blocks *float32, units, d int, panel *float32, size, hi, lo int, best, second *float32, index *int32, fresh bool)"
 )
 
-// variant is a nearest kernel: with or without the distance of the second nearest.
+// variant is a nearest kernel.
 type variant struct {
 	isa
-	second bool
-	// ptr walks over the second distances.
-	ptr reg.GPPhysical
+	second bool // with the distance of the second nearest, over which ptr walks
+	// movers lists the points whose nearest centroid is not that of their label, in place of keeping distances; ptr walks
+	// over the list. All centroids are in one panel. It is for the tier that lists without a branch.
+	movers bool
+	ptr    reg.GPPhysical
 }
 
 func (v variant) text(name string, doc ...string) {
@@ -24,8 +27,14 @@ func (v variant) text(name string, doc ...string) {
 	if v.second {
 		name, signature = name+"Second", secondSignature
 	}
+	if v.movers {
+		name, signature = name+"Movers", moversSignature
+	}
 	TEXT(name+v.name, NOSPLIT, signature)
 	doc[0] = name + v.name + doc[0]
+	if v.movers {
+		doc = append(doc, "It does not keep distances, but lists in rows, and counts, the points whose label is not their index.")
+	}
 	Doc(doc...)
 	Pragma("noescape")
 }
@@ -40,6 +49,8 @@ var (
 	stride  = reg.RDX // bytes of a block
 	bestPtr = reg.R12
 	idxPtr  = reg.R13
+	// labelPtr walks over the labels where distances are not kept.
+	labelPtr = bestPtr
 )
 
 func (v variant) loadNearest() {
@@ -50,7 +61,12 @@ func (v variant) loadNearest() {
 	Load(Param("units"), units)
 	Load(Param("d"), dim)
 	Load(Param("panel"), panel)
-	Load(Param("best"), bestPtr)
+	if v.movers {
+		Load(Param("labels"), labelPtr)
+		v.beginList()
+	} else {
+		Load(Param("best"), bestPtr)
+	}
 	Load(Param("index"), idxPtr)
 	MOVQ(dim, stride)
 	SHLQ(Imm(6), stride)
@@ -63,22 +79,24 @@ func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 			v.store(r, i, bestPtr, idxPtr)
 		}
 	}
-	CMPB(parameter("fresh"), I8(0))
-	JNE(LabelRef(fresh))
-	if !v.second {
-		v.broadcast("base", g.c)
-	}
-	for i := range 2 {
-		v.load(r, i, bestPtr, idxPtr)
+	if !v.movers {
+		CMPB(parameter("fresh"), I8(0))
+		JNE(LabelRef(fresh))
 		if !v.second {
-			VPSUBD(g.c, r.index[i], r.index[i])
-		} else if !inMemory {
-			VMOVUPS(at(v.ptr, v.bytes()*i), r.second[i])
+			v.broadcast("base", g.c)
 		}
-		keep(i)
+		for i := range 2 {
+			v.load(r, i, bestPtr, idxPtr)
+			if !v.second {
+				VPSUBD(g.c, r.index[i], r.index[i])
+			} else if !inMemory {
+				VMOVUPS(at(v.ptr, v.bytes()*i), r.second[i])
+			}
+			keep(i)
+		}
+		JMP(LabelRef(begun))
+		Label(fresh)
 	}
-	JMP(LabelRef(begun))
-	Label(fresh)
 	for i := range 2 {
 		VBROADCASTSS(infinity, r.best[i])
 		v.zero(r.index[i])
@@ -89,7 +107,9 @@ func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 			VMOVAPS(r.best[i], r.second[i])
 		}
 	}
-	Label(begun)
+	if !v.movers {
+		Label(begun)
+	}
 	v.prefetch(begun)
 }
 
@@ -114,6 +134,53 @@ func (v isa) prefetch(begun string) {
 	Label(begun + "fetched")
 }
 
+// labelsAhead is how far the labels are fetched before their use, in bytes: sixteen lines, of 32 labels each.
+const labelsAhead = 1024
+
+// numbers, step, found and was are the registers of a list of movers: the numbers of the points of a vector, 16, the
+// numbers of those that move, and labels.
+func (v variant) listed() (numbers, step, found, was reg.Register) {
+	return v.vec(28), v.vec(29), v.vec(30), v.vec(31)
+}
+
+func (v variant) beginList() {
+	numbers, step, _, _ := v.listed()
+	VMOVDQU32(lanes, numbers)
+	MOVL(U32(16), reg.R14L)
+	VPBROADCASTD(reg.R14L, step)
+}
+
+// list keeps the indexes of a unit, and lists the points whose label is another: without a branch, since nobody can guess
+// them.
+func (v variant) list(r running, mask reg.GPPhysical) {
+	numbers, step, found, was := v.listed()
+	PREFETCHT0(at(labelPtr, labelsAhead))
+	for i := range 2 {
+		VMOVUPS(r.index[i], at(idxPtr, v.bytes()*i))
+		VPMOVZXWD(at(labelPtr, 2*v.lanes*i), was)
+		VPCMPD(Imm(notEqual), r.index[i], was, reg.K1)
+		KMOVW(reg.K1, mask.As32())
+		VPCOMPRESSD(numbers, reg.K1, found)
+		VMOVDQU32(found, at(v.ptr, 0))
+		POPCNTL(mask.As32(), mask.As32())
+		LEAQ(Mem{Base: v.ptr, Index: mask, Scale: 4}, v.ptr)
+		VPADDD(step, numbers, numbers)
+	}
+}
+
+// end ends a function.
+func (v variant) end() {
+	if !v.movers {
+		done()
+		return
+	}
+	VZEROUPPER()
+	SUBQ(parameter("rows"), v.ptr)
+	SHRQ(Imm(2), v.ptr)
+	Store(v.ptr, ReturnIndex(0))
+	RET()
+}
+
 // nextUnit moves on by two vectors of points.
 func (v variant) nextUnit() {
 	if v.second {
@@ -122,7 +189,11 @@ func (v variant) nextUnit() {
 	for range v.blocks() {
 		ADDQ(stride, block)
 	}
-	ADDQ(I32(2*v.bytes()), bestPtr)
+	if v.movers {
+		ADDQ(I32(2*2*v.lanes), labelPtr)
+	} else {
+		ADDQ(I32(2*v.bytes()), bestPtr)
+	}
 	ADDQ(I32(2*v.bytes()), idxPtr)
 }
 
@@ -146,8 +217,8 @@ func (v isa) lowTile(size int) (tile, running, [2]reg.Register) {
 
 // nearestLow is for few dimensions: straight-line code, left where d ends, so that nothing but
 // a never-taken branch is spent on the loop over dimensions.
-func nearestLow(tier isa, second bool) {
-	v := variant{isa: tier, second: second, ptr: reg.R14}
+func nearestLow(v variant) {
+	v.ptr = reg.R14
 	v.text("nearestLow", " updates best and index of units pairs of vectors with hi groups of size centroids and lo of",
 		"size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.")
 	v.loadNearest()
@@ -169,6 +240,9 @@ func nearestLow(tier isa, second bool) {
 	ADDQ(hiEnd, loEnd)
 	if v.second {
 		Load(Param("second"), v.ptr)
+	}
+	if v.movers {
+		Load(Param("rows"), v.ptr)
 	}
 	for s := 1; s < v.low; s++ {
 		CMPQ(size, I32(s))
@@ -204,21 +278,25 @@ func (v variant) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register)
 		JNE(LabelRef(label("lo%d", s)))
 		Label(label("store%d", s))
 	}
-	if !v.second {
-		v.broadcast("base", g.c)
-	}
-	for i := range 2 {
-		if v.second {
+	switch {
+	case v.movers:
+		v.list(r, reg.R15)
+	case v.second:
+		for i := range 2 {
 			VMOVUPS(r.second[i], at(v.ptr, v.bytes()*i))
-		} else {
-			VPADDD(g.c, r.index[i], r.index[i])
+			v.store(r, i, bestPtr, idxPtr)
 		}
-		v.store(r, i, bestPtr, idxPtr)
+	default:
+		v.broadcast("base", g.c)
+		for i := range 2 {
+			VPADDD(g.c, r.index[i], r.index[i])
+			v.store(r, i, bestPtr, idxPtr)
+		}
 	}
 	v.nextUnit()
 	DECQ(units)
 	JNE(LabelRef(label("block%d", s)))
-	done()
+	v.end()
 }
 
 // straightLine computes and compares one group.
@@ -256,12 +334,15 @@ func (v isa) highTile(size int) (tile, running, [2]reg.Register) {
 }
 
 // nearestHigh is for many dimensions.
-func nearestHigh(tier isa, second bool) {
-	v := variant{isa: tier, second: second, ptr: reg.R10}
+func nearestHigh(v variant) {
+	v.ptr = reg.R10
 	v.text("nearestHigh", " is nearestLow"+v.name+" for any d, with larger groups.")
 	v.loadNearest()
 	g, r, masks := v.highTile(v.high)
 	inMemory := v.lanes == 8
+	if v.movers {
+		Load(Param("rows"), v.ptr)
+	}
 	Label("block")
 	v.begin(g, r, "fresh", "begun", inMemory)
 	MOVQ(panel, group)
@@ -289,6 +370,8 @@ func nearestHigh(tier isa, second bool) {
 		}
 	})
 	switch {
+	case v.movers:
+		v.list(r, reg.R11)
 	case !v.second:
 		v.broadcast("base", g.c)
 		for i := range 2 {
@@ -307,7 +390,7 @@ func nearestHigh(tier isa, second bool) {
 	v.nextUnit()
 	DECQ(units)
 	JNE(LabelRef("block"))
-	done()
+	v.end()
 }
 
 // groups is the loop over hi groups of size centroids, then lo groups of size-1. body gets the size and a

@@ -37,6 +37,25 @@ func list() {
 	RET()
 }
 
+// labels narrows indexes.
+func labels() {
+	TEXT("labelAVX512", NOSPLIT, "func(index *int32, blocks int, labels *uint16)")
+	Doc("labelAVX512 makes the indexes of blocks of 16 rows their labels.")
+	Pragma("noescape")
+	index, n, to := reg.RSI, reg.RCX, reg.RDI
+	Load(Param("index"), index)
+	Load(Param("blocks"), n)
+	Load(Param("labels"), to)
+	Label("block")
+	VMOVDQU32(at(index, 0), reg.Z0)
+	VPMOVDW(reg.Z0, at(to, 0))
+	ADDQ(Imm(64), index)
+	ADDQ(Imm(32), to)
+	DECQ(n)
+	JNE(LabelRef("block"))
+	done()
+}
+
 // gather copies listed rows to whole blocks.
 func gather() {
 	TEXT("gatherAVX512", NOSPLIT, "func(blocks *float32, d int, rows *int32, n int, dst *float32)")
