@@ -222,7 +222,7 @@ func FuzzDecompress(f *testing.F) {
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 0x01, 0x00, 0x00}, true)
 	f.Fuzz(func(t *testing.T, b []byte, z bool) {
 		// A decoder may take the largest window that is allowed, twice.
-		hostile.Ceiling(t, len(b), 160<<20, 64, func() {
+		hostile.Ceiling(t, len(b), 2*maxWindow, 64, func() {
 			c := Gzip
 			if z {
 				c = Zstd

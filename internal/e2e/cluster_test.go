@@ -25,8 +25,15 @@ import (
 // time they wait for a worker to be missed.
 var slots = make(chan struct{}, 3)
 
-// soon bounds waits for what happens at once on an idle machine.
-const soon = 30 * time.Second
+// soon bounds waits for what happens at once on an idle machine; with the race detector all takes several times as long.
+var soon = withDetector(30 * time.Second)
+
+func withDetector(d time.Duration) time.Duration {
+	if raced() {
+		return 4 * d
+	}
+	return d
+}
 
 // cluster is a coordinator and workers on loopback.
 type cluster struct {

@@ -291,7 +291,8 @@ func TestStrangersAtThePortsDoNotHarmAJob(t *testing.T) {
 		t.Skip("a job and strangers for half a minute: not with -short")
 	}
 	head := leadOnLoopback(t)
-	snail := []string{"COTERIE_FAILPOINT=iterate:1:sleep=1s"} // the job must last longer than all strangers do
+	// The job must last longer than all strangers do.
+	snail := []string{fmt.Sprintf("COTERIE_FAILPOINT=iterate:1:sleep=%v", withDetector(time.Second))}
 	slow := []*daemon{localWorker(t, "w1", head, snail), localWorker(t, "w2", head, snail)}
 	fit := beginFit(t, nil, append([]string{"--cluster", head.rpc}, longJob...)...)
 	until(t, 20*time.Second, "the fit iterates", func() bool { return look(t, nil, head.rpc).job().Iteration >= 2 })
