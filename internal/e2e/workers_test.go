@@ -9,13 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // even is a fit of seven partitions, some seeding rounds, and twenty iterations of which each takes some milliseconds.
 var even = task{"fit", "synth://uniform?rows=400000&seed=5&d=32", "-k", "6", "--tol", "0", "--max-iter", "20"}
 
 // slowly makes a worker wait in each iteration, so that a fault finds one under way: even takes four seconds then.
-const slowly = "iterate:1:sleep=200ms"
+var slowly = fmt.Sprintf("iterate:1:sleep=%v", withDetector(200*time.Millisecond))
 
 // verySlowly is for faults that take some seconds to be seen. Who uses it ends such workers in time.
 const verySlowly = "iterate:1:sleep=1s"
