@@ -2,7 +2,8 @@
 # One coordinator and some workers on this machine, until Ctrl-C: deploy/loopback.sh [WORKERS]
 #
 # BIN is the binary (bin/coterie), ROOT the folder that workers may read data from and write labels to (this folder),
-# STATE the coordinator's (bin/loopback). LISTEN and GOSSIP are the coordinator's addresses.
+# STATE the coordinator's (bin/loopback). LISTEN and GOSSIP are the coordinator's addresses. MEMORY is what each worker may
+# take, such as 4GiB: else they share three quarters of this machine's memory, or of its control group's.
 set -euo pipefail
 workers=${1:-3}
 bin=${BIN:-bin/coterie}
@@ -12,6 +13,19 @@ listen=${LISTEN:-127.0.0.1:7600}
 gossip=${GOSSIP:-127.0.0.1:7946}
 http=${HTTP:-127.0.0.1:7680}
 mkdir -p "$state"
+
+# shared prints what each of so many workers may take; nothing where that is not known, and each decides by itself.
+shared() {
+    local kib group least=$((64 << 10))
+    kib=$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo 2>/dev/null) || kib=$(($(sysctl -n hw.memsize 2>/dev/null || echo 0) >> 10))
+    group=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)
+    if [[ $group != max && $((group >> 10)) -lt $kib ]]; then kib=$((group >> 10)); fi
+    if ((kib > 0)); then
+        kib=$((kib * 3 / 4 / $1))
+        echo "$((kib > least ? kib : least))KiB"
+    fi
+}
+memory=${MEMORY:-$(shared "$workers")}
 pids=()
 stop() {
     trap - INT TERM EXIT
@@ -36,7 +50,7 @@ started() {
 pids+=($!)
 started "$state/coordinator.log" $!
 for i in $(seq "$workers"); do
-    "$bin" worker --join "$gossip" --data-root "$root" --name "worker-$i" --threads 1 >"$state/worker-$i.log" 2>&1 &
+    "$bin" worker --join "$gossip" --data-root "$root" --name "worker-$i" --threads 1 ${memory:+--memory "$memory"} >"$state/worker-$i.log" 2>&1 &
     pids+=($!)
     started "$state/worker-$i.log" $!
 done

@@ -1,6 +1,7 @@
 package check
 
 import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -42,15 +43,19 @@ type Certificate struct {
 	} `json:"spec"`
 }
 
-// ScaledObject is one of KEDA.
+// ScaledObject is one of KEDA. It has no cooldownPeriod here: that only counts on the way to zero replicas.
 type ScaledObject struct {
 	head `json:",inline"`
 	Spec struct {
 		ScaleTargetRef  target `json:"scaleTargetRef"`
 		MinReplicaCount int    `json:"minReplicaCount"`
 		MaxReplicaCount int    `json:"maxReplicaCount"`
-		CooldownPeriod  int    `json:"cooldownPeriod"`
-		Triggers        []struct {
+		Advanced        struct {
+			HorizontalPodAutoscalerConfig struct {
+				Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior"`
+			} `json:"horizontalPodAutoscalerConfig"`
+		} `json:"advanced"`
+		Triggers []struct {
 			Type     string            `json:"type"`
 			Metadata map[string]string `json:"metadata"`
 		} `json:"triggers"`

@@ -105,14 +105,8 @@ func TestEveryAlertHasARunbookAndATest(t *testing.T) {
 }
 
 func TestSettingsOfUnitsAreFlags(t *testing.T) {
-	for file, command := range map[string]string{"coordinator.env": "coordinator", "worker.env": "worker"} {
-		env := make(map[string]string)
-		for line := range strings.Lines(string(read(t, "systemd/"+file))) {
-			if name, value, is := strings.Cut(strings.TrimSpace(line), "="); is && !strings.HasPrefix(name, "#") {
-				env[name] = value
-			}
-		}
-		for _, problem := range theProgram(t).Problems([]string{command}, env) {
+	for file, command := range map[string]string{"coordinator.env": "coordinator", "worker.env": "worker", "worker-a.env": "worker", "worker-b.env": "worker"} {
+		for _, problem := range theProgram(t).Problems([]string{command}, settings(t, file)) {
 			t.Errorf("%s: %s", file, problem)
 		}
 	}
@@ -121,6 +115,52 @@ func TestSettingsOfUnitsAreFlags(t *testing.T) {
 		line, _, _ = strings.Cut(line, "\n")
 		for _, problem := range theProgram(t).Problems(strings.Fields(line), nil) {
 			t.Errorf("%s: %s", file, problem)
+		}
+	}
+}
+
+// settings are those of a file of the environment.
+func settings(t *testing.T, file string) map[string]string {
+	t.Helper()
+	env := make(map[string]string)
+	for line := range strings.Lines(string(read(t, "systemd/"+file))) {
+		if name, value, is := strings.Cut(strings.TrimSpace(line), "="); is && !strings.HasPrefix(name, "#") {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// Whoever opens a firewall or scrapes a worker has to know its ports; and what is said for all workers of a machine is taken
+// by each of them.
+func TestWorkersOfOneMachineHavePortsAndMemoryOfTheirOwn(t *testing.T) {
+	unit := string(read(t, "systemd/coterie-worker@.service"))
+	if !strings.Contains(unit, "\nEnvironmentFile=/etc/coterie/worker.env\nEnvironmentFile=/etc/coterie/worker-%i.env\n") {
+		t.Error("coterie-worker@.service does not read worker.env and, after it, worker-%i.env, without which it must not start")
+	}
+	addresses := []string{"COTERIE_LISTEN", "COTERIE_GOSSIP", "COTERIE_HTTP"}
+	common, taken := settings(t, "worker.env"), make(map[string]string)
+	for _, name := range append(addresses, "COTERIE_MEMORY", "GOMEMLIMIT", "COTERIE_THREADS") {
+		if common[name] != "" {
+			t.Errorf("worker.env: %s=%s holds for every worker of the machine", name, common[name])
+		}
+	}
+	for _, file := range []string{"coordinator.env", "worker-a.env", "worker-b.env"} {
+		env := settings(t, file)
+		for _, name := range addresses {
+			_, port, _ := strings.Cut(env[name], ":")
+			if other := taken[env[name]]; port == "" || port == "0" || other != "" {
+				t.Errorf("%s: %s=%s: want a fixed port that no other has (%s)", file, name, env[name], other)
+			}
+			taken[env[name]] = file
+		}
+		if file == "coordinator.env" {
+			continue
+		}
+		own, err := size(env["COTERIE_MEMORY"])
+		runtime, wrong := size(env["GOMEMLIMIT"])
+		if err != nil || wrong != nil || own <= 0 || runtime <= own {
+			t.Errorf("%s: COTERIE_MEMORY=%s and GOMEMLIMIT=%s: want both, the second the larger", file, env["COTERIE_MEMORY"], env["GOMEMLIMIT"])
 		}
 	}
 }

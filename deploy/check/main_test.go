@@ -79,6 +79,8 @@ func TestWhatIsWrongInManifestsIsNamed(t *testing.T) {
 		{"a key twice", "replicas: 6", "replicas: 6\n  replicas: 5", "replicas"},
 		{"an unknown kind", "kind: PodDisruptionBudget", "kind: PodDisruptionBudge", `no kind "PodDisruptionBudge"`},
 		{"a selector", "app.kubernetes.io/component: worker\n      app.kubernetes.io/name: coterie\n  serviceName", "app.kubernetes.io/component: wrker\n      app.kubernetes.io/name: coterie\n  serviceName", "its selector matches [], want just its own pods"},
+		{"a pod that is stuck", "podManagementPolicy: Parallel", "podManagementPolicy: OrderedReady", "StatefulSet/coterie-coordinator: podManagementPolicy: want Parallel"},
+		{"a page for all", "port: 7680\n    targetPort: http\n  selector:\n    app.kubernetes.io/component: coordinator", "port: 7680\n    targetPort: http\n  type: LoadBalancer\n  selector:\n    app.kubernetes.io/component: coordinator", "Service/coterie: shows metrics and the page beyond the cluster"},
 		{"a port", "targetPort: gossip-udp", "targetPort: gossip-dup", "leads to gossip-dup"},
 		{"a probe's port", "path: /readyz\n            port: http", "path: /readyz\n            port: https", "readinessProbe points to port https"},
 		{"UDP", "port: gossip-udp\n      protocol: UDP", "port: gossip-udp\n      protocol: TCP", "no NetworkPolicy admits gossip-udp"},

@@ -36,7 +36,7 @@ func ReadMetrics(text []byte) (Metrics, error) {
 }
 
 // scraped are labels that Prometheus adds. A label job of ours stands beside its own as exported_job.
-var scraped = []string{"namespace", "instance", "pod", "exported_job"}
+var scraped = []string{"namespace", "job", "instance", "pod", "exported_job"}
 
 var (
 	metricUse = regexp.MustCompile(`\b(coterie_[a-z0-9_]+)(?:\{([^}]*)\})?`)

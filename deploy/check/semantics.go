@@ -42,9 +42,9 @@ func Problems(objects []*Object, program *Program) []string {
 		case *policyv1.PodDisruptionBudget:
 			s.budget(o, v)
 		case *autoscalingv2.HorizontalPodAutoscaler:
-			s.scaled(o, target{v.Spec.ScaleTargetRef.APIVersion, v.Spec.ScaleTargetRef.Kind, v.Spec.ScaleTargetRef.Name})
+			s.scaled(o, target{v.Spec.ScaleTargetRef.APIVersion, v.Spec.ScaleTargetRef.Kind, v.Spec.ScaleTargetRef.Name}, v.Spec.Behavior)
 		case *ScaledObject:
-			s.scaled(o, v.Spec.ScaleTargetRef)
+			s.scaled(o, v.Spec.ScaleTargetRef, v.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior)
 		case *PodMonitor:
 			s.monitored(o, v)
 		}
@@ -96,6 +96,9 @@ func (s *system) set(o *Object, set *appsv1.StatefulSet) {
 	} else if governing.Value.(*corev1.Service).Spec.ClusterIP != corev1.ClusterIPNone {
 		s.wrong(o, "serviceName %q is not headless", set.Spec.ServiceName)
 	}
+	if set.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+		s.wrong(o, "podManagementPolicy: want Parallel: else a pod that is never ready has to be deleted by hand")
+	}
 	if grace := set.Spec.Template.Spec.TerminationGracePeriodSeconds; grace == nil || *grace < 15 {
 		s.wrong(o, "terminationGracePeriodSeconds: a worker needs ten seconds to finish, and some to leave")
 	}
@@ -144,6 +147,9 @@ func (s *system) service(o *Object, v *corev1.Service) {
 		if protocol(p.Protocol) != protocol(at.Protocol) {
 			s.wrong(o, "port %s is %s, and %s of %s is %s", p.Name, protocol(p.Protocol), at.Name, behind[0], protocol(at.Protocol))
 		}
+		if v.Spec.Type != "" && v.Spec.Type != corev1.ServiceTypeClusterIP && at.Name == "http" {
+			s.wrong(o, "shows metrics and the page beyond the cluster, where anybody may read them")
+		}
 		if v.Spec.ClusterIP == corev1.ClusterIPNone && p.Port != at.ContainerPort {
 			s.wrong(o, "port %s is %d and leads to %d: headless services do not translate", p.Name, p.Port, at.ContainerPort)
 		}
@@ -171,12 +177,20 @@ func command(pod *corev1.PodTemplateSpec) string {
 	return ""
 }
 
-func (s *system) scaled(o *Object, to target) {
+// scaled: without rules of its own an autoscaler takes all surplus workers away at once, and what they hold is read anew.
+func (s *system) scaled(o *Object, to target, behavior *autoscalingv2.HorizontalPodAutoscalerBehavior) {
+	if behavior == nil || behavior.ScaleDown == nil || behavior.ScaleDown.StabilizationWindowSeconds == nil || !oneAtATime(behavior.ScaleDown.Policies) {
+		s.wrong(o, "takes workers away at once: want behavior.scaleDown with a window, and a policy of one pod")
+	}
 	if found := s.find(to.Kind, to.Name); found == nil {
 		s.wrong(o, "scales %s/%s, which is not there", to.Kind, to.Name)
 	} else if set := setOf(found); set != nil && set.Spec.Replicas != nil {
 		s.wrong(o, "%s says how many there are, and so would undo what is scaled", found)
 	}
+}
+
+func oneAtATime(policies []autoscalingv2.HPAScalingPolicy) bool {
+	return len(policies) == 1 && policies[0].Type == autoscalingv2.PodsScalingPolicy && policies[0].Value == 1
 }
 
 func (s *system) monitored(o *Object, v *PodMonitor) {

@@ -2,10 +2,15 @@ package chart
 
 import (
 	"bytes"
+	"cmp"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"sigs.k8s.io/yaml"
 
 	"github.com/coterie-project/coterie/deploy/check"
 )
@@ -42,6 +47,102 @@ func TestEveryWayToInstallIsWhole(t *testing.T) {
 			t.Errorf("%s: the notes do not say how to go on: %q", file, notes)
 		}
 	}
+}
+
+// Both autoscalers wait as long as calmSeconds says, and then take workers away one by one. KEDA's cooldownPeriod is none of
+// this: it counts on the way to zero alone.
+func TestWorkersAreTakenAwayWhenItHasBeenCalm(t *testing.T) {
+	for _, kind := range []string{"hpa", "keda"} {
+		objects := rendered(t, "worker: {autoscaling: {kind: "+kind+", calmSeconds: 1234}}")
+		var got *autoscalingv2.HPAScalingRules
+		for _, o := range objects {
+			switch v := o.Value.(type) {
+			case *autoscalingv2.HorizontalPodAutoscaler:
+				got = v.Spec.Behavior.ScaleDown
+			case *check.ScaledObject:
+				got = v.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown
+			}
+		}
+		if got == nil || *got.StabilizationWindowSeconds != 1234 || len(got.Policies) != 1 || got.Policies[0].Value != 1 {
+			t.Errorf("%s: got %+v, want a window of 1234 s and then one worker a minute", kind, got)
+		}
+	}
+}
+
+// Each release watches its own coordinator: that of another one, in another namespace or in the same, does not satisfy it.
+func TestARuleOfAReleaseWatchesItsOwnCoordinator(t *testing.T) {
+	for _, o := range rendered(t, "monitoring: {rules: {enabled: true}}") {
+		rule, is := o.Value.(*check.PrometheusRule)
+		if !is {
+			continue
+		}
+		got := make(map[string]string)
+		for _, g := range rule.Spec.Groups {
+			for _, r := range g.Rules {
+				got[r.Alert] = r.Expr
+			}
+		}
+		if want := `absent(coterie_epoch{namespace="crm",pod="shop-coterie-coordinator-0"})`; got["CoterieCoordinatorAbsent"] != want {
+			t.Errorf("got %s, want %s", got["CoterieCoordinatorAbsent"], want)
+		}
+		firesForItsOwn(t, rule.Spec)
+		return
+	}
+	t.Error("there is no PrometheusRule")
+}
+
+// firesForItsOwn asks promtool, where make deploy-check has built it.
+func firesForItsOwn(t *testing.T, rules check.Rules) {
+	promtool := cmp.Or(os.Getenv("PROMTOOL"), "../../../bin/tools/promtool")
+	if _, err := os.Stat(promtool); err != nil {
+		t.Skip("no promtool here")
+	}
+	text, err := yaml.Marshal(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := t.TempDir()
+	if err := os.WriteFile(filepath.Join(work, "rules.yaml"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := os.ReadFile("testdata/absent.tests.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(work, "tests.yaml"), asked, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "test", "rules", filepath.Join(work, "tests.yaml")).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestTheNotesSayWhoDoesNotReachTheMetrics(t *testing.T) {
+	for values, want := range map[string]bool{
+		"monitoring: {podMonitor: {enabled: true}}":                                                           true,
+		"monitoring: {podMonitor: {enabled: false}}":                                                          false,
+		"{monitoring: {podMonitor: {enabled: true}}, networkPolicy: {enabled: false}}":                        false,
+		"{monitoring: {podMonitor: {enabled: true}}, networkPolicy: {monitoring: [{namespaceSelector: {}}]}}": false,
+	} {
+		_, notes, err := Render(folder, []byte(values))
+		if got := strings.Contains(notes, "networkPolicy.monitoring is empty"); err != nil || got != want {
+			t.Errorf("%s: the notes warn: %v, want %v (%v)", values, got, want, err)
+		}
+	}
+}
+
+// rendered are the objects of the chart with values.
+func rendered(t *testing.T, values string) []*check.Object {
+	t.Helper()
+	text, _, err := Render(folder, []byte(values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := check.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
 }
 
 func TestAWrongValueIsNamed(t *testing.T) {

@@ -178,6 +178,13 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* One worker leaves at a time, so that the others can read what it held: the values of worker.autoscaling. */}}
+{{- define "coterie.scaleDown" -}}
+scaleDown:
+  stabilizationWindowSeconds: {{ .calmSeconds }}
+  policies: [{type: Pods, value: 1, periodSeconds: 60}]
+{{- end -}}
+
 {{- define "coterie.tlsMounts" -}}
 {{- if ne .Values.tls.mode "none" }}
 - {name: tls, mountPath: /tls, readOnly: true}
