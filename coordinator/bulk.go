@@ -99,7 +99,7 @@ func (s *Server) Answer(stream pb.Bulk_AnswerServer) error {
 		}
 	}
 	if head.Failure != nil {
-		answer.Err = wire.DecodeFailure(head.Failure)
+		answer.Err, answer.NoDisk = wire.DecodeFailure(head.Failure), head.Failure.NoDisk
 		if t := r.find(head.Ref); t != nil && len(answer.Covered) == 0 { // the worker could not even read what was asked of it
 			answer.Worker, answer.Covered = t.worker, t.covered
 		}

@@ -121,10 +121,12 @@ func (i *Iterated) apart() float64 {
 	return float64(max(i.Moved, 0)) // it ends when no row moves
 }
 
-// Refused is an answer that was not booked, for the log.
+// Refused is an answer that was not booked, for the log. Failed says that it was none: the worker could not do its part, for
+// the reason of Err, and others are asked.
 type Refused struct {
 	Worker string
 	Err    error
+	Failed bool
 }
 
 // Reassigned is partitions that changed hands, for the log.

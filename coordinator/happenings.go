@@ -33,11 +33,8 @@ func (r *jobRun) tell(kind, worker, format string, args ...any) {
 	r.server.happened(live.Event{Kind: kind, Job: r.id, Name: r.called(), Worker: worker, Text: fmt.Sprintf(format, args...)})
 }
 
-// tellReassigned keeps that partitions changed hands, if any did.
+// tellReassigned tells followers why partitions changed hands, and keeps that if any did.
 func (r *jobRun) tellReassigned(a Reassigned) {
-	if a.Partitions == 0 {
-		return
-	}
 	r.server.mu.Lock()
 	m := r.server.members[a.From]
 	left := m != nil && m.draining
@@ -50,7 +47,11 @@ func (r *jobRun) tellReassigned(a Reassigned) {
 	if a.Partitions == 1 {
 		noun = "partition"
 	}
-	r.tell(live.Reassigned, a.From, "%s %s, %d %s reassigned", a.From, what, a.Partitions, noun)
+	text := fmt.Sprintf("%s %s, %d %s reassigned", a.From, what, a.Partitions, noun)
+	r.note(text)
+	if a.Partitions > 0 {
+		r.tell(live.Reassigned, a.From, "%s", text)
+	}
 }
 
 func partitionsAre(n int) string {
@@ -67,6 +68,19 @@ func (r *jobRun) watched(o FitOptions) {
 		rules.k = []int{o.K}
 	}
 	r.watch.begin(rules, o.Resume)
+}
+
+// restored says where a job goes on that has been taken up again, and may yet wait for workers; nil: it begins anew.
+func (r *jobRun) restored(s *FitState) {
+	if s == nil {
+		return
+	}
+	r.update(func(i *pb.JobInfo) {
+		i.Phase, i.Run, i.Iteration = string(PhaseSeed), uint32(s.Run), 0
+		if len(s.States) > 0 {
+			i.Phase, i.Run, i.Iteration = string(PhaseIterate), uint32(s.States[0].Run), uint32(s.States[0].Done)
+		}
+	})
 }
 
 // endEvent keeps how a job has ended. What a failure says may quote the data: the job itself tells it, to those who may ask.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -72,6 +71,7 @@ type Job struct {
 	under      int                     // partitions that at least one answer is expected for
 	dropped    []int                   // partitions that nobody was asked for, or is any more; some may be booked, or asked for again
 	blame      map[int]grief           // by partition: the workers that came to grief over it in this round
+	noDisk     []fullDisk              // in the order in which they failed
 	found      []string                // by partition: who had it in memory when it joined
 	answeredBy []string                // by partition: who answered in the last round that was merged
 }
@@ -80,6 +80,7 @@ type Job struct {
 type grief struct {
 	workers []string
 	times   int
+	cause   error // the first; nil: the worker was lost
 }
 
 func newJob(c Config, p program) (*Job, error) {
@@ -129,6 +130,7 @@ func (j *Job) weigh(name string, weight int) {
 func (j *Job) joined(w partition.Worker, held []int, more bool) []Action {
 	at, known := j.find(w.Name)
 	if !known {
+		j.noDisk = slices.DeleteFunc(slices.Clone(j.noDisk), func(f fullDisk) bool { return f.worker == w.Name }) // it may have been given room
 		j.hold(w.Name, held)
 		j.workers = slices.Insert(j.workers, at, w) // arrival order must not decide who holds what
 		j.stale = true
@@ -234,13 +236,15 @@ func readsRows(k wire.Kind) bool {
 // blames notes that a worker came to grief over a partition; it is an error once too many have.
 func (j *Job) blames(id int, worker string, cause error) error {
 	g := j.blame[id]
-	g.times++
+	if g.times++; g.cause == nil {
+		g.cause = cause
+	}
 	if !slices.Contains(g.workers, worker) {
 		g.workers = append(g.workers, worker)
 	}
 	j.blame[id] = g
-	if fault.Code(cause) == int(fault.Unavailable) && len(g.workers) >= min(len(j.workers), blameLimit) {
-		return cause // none of them has what it takes: that is nothing to look for in their logs
+	if unavailable(cause) && unavailable(g.cause) && j.triedEnough(g) {
+		return j.lacking(g.cause) // none of them has what it takes: that is nothing to look for in their logs
 	}
 	if len(g.workers) < blameLimit && g.times < griefLimit {
 		return nil
@@ -262,9 +266,12 @@ func (j *Job) replan() (int, error) {
 		j.rowBytes = j.leastBytes
 		moved, err = j.planNow()
 	}
-	if errors.Is(err, partition.ErrMemory) && !j.tight && slices.ContainsFunc(j.workers, func(w partition.Worker) bool { return w.Spills }) {
+	if errors.Is(err, partition.ErrMemory) && !j.tight && slices.ContainsFunc(j.workers, spills) {
 		j.tight = true // who spills knows best whether it can: it says how much would do, if not
-		return j.planNow()
+		moved, err = j.planNow()
+	}
+	if errors.Is(err, partition.ErrMemory) {
+		err = j.lacking(err)
 	}
 	return moved, err
 }
@@ -306,28 +313,9 @@ func (j *Job) reserve(rowBytes, leastBytes, spillable int64) {
 // roomy are the workers as placement reckons with them.
 func (j *Job) roomy(rowBytes int64) []partition.Worker {
 	if !j.tight {
-		return Roomy(j.workers, rowBytes, j.spillable)
+		return j.capped(roomy(j.workers, rowBytes, j.spillable), rowBytes)
 	}
-	workers := slices.Clone(j.workers)
-	for i := range workers {
-		if workers[i].Spills {
-			workers[i].Memory = 0
-		}
-	}
-	return workers
-}
-
-// Roomy are the workers, where those that spill have as much memory as holds what cannot be spilled of as many rows: three
-// quarters of what they have, since a partition on its way and buffers take some.
-func Roomy(workers []partition.Worker, rowBytes, spillable int64) []partition.Worker {
-	workers = slices.Clone(workers)
-	for i := range workers {
-		if w := &workers[i]; w.Spills && w.Memory > 0 {
-			rows := w.Memory / 4 * 3 / max(rowBytes-spillable, 1)
-			w.Memory = max(w.Memory, min(rows, math.MaxInt64/max(rowBytes, 1))*rowBytes)
-		}
-	}
-	return workers
+	return j.capped(trusted(j.workers), rowBytes)
 }
 
 // open begins a round over the given partitions and sends it out; then is called with the merged Partial.
@@ -505,14 +493,20 @@ func (j *Job) failedAt(a *wire.Answer) []Action {
 			continue
 		}
 		open = append(open, id)
+		if a.NoDisk {
+			continue // that is not the partition's fault
+		}
 		if err := j.blames(id, a.Worker, a.Err); err != nil {
 			return j.fail(err)
 		}
 	}
-	if len(open) > 0 && len(j.workers) == 1 {
-		return j.fail(a.Err) // there is nobody else to try
+	if a.NoDisk {
+		j.fills(a)
 	}
-	actions := []Action{Refused{Worker: a.Worker, Err: a.Err}}
+	if len(open) > 0 && j.others(a.Worker) == 0 {
+		return j.fail(j.lacking(a.Err)) // there is nobody else to try
+	}
+	actions := []Action{Refused{Worker: a.Worker, Err: a.Err, Failed: true}}
 	for i, id := range open {
 		j.plan.Move(id, j.another(id, a.Worker, i))
 	}
@@ -520,18 +514,15 @@ func (j *Job) failedAt(a *wire.Answer) []Action {
 }
 
 // another is a worker that is not the one named, in turn: one that has not come to grief over the partition, if there is
-// one.
+// one, and in any case none whose disk is full.
 func (j *Job) another(id int, name string, turn int) string {
-	var out []int // places of those that are passed over, ascending
-	for _, unfit := range append([]string{name}, j.blame[id].workers...) {
-		at, here := j.find(unfit)
-		if before, is := slices.BinarySearch(out, at); here && !is {
-			out = slices.Insert(out, before, at)
-		}
+	never := []string{name}
+	for _, f := range j.noDisk {
+		never = append(never, f.worker)
 	}
+	out := j.places(append(slices.Clip(never), j.blame[id].workers...))
 	if len(out) == len(j.workers) {
-		at, _ := j.find(name)
-		out = []int{at}
+		out = j.places(never)
 	}
 	at := turn % (len(j.workers) - len(out))
 	for _, passed := range out {
@@ -540,6 +531,18 @@ func (j *Job) another(id int, name string, turn int) string {
 		}
 	}
 	return j.workers[at].Name
+}
+
+// places are those of the workers of these names that are here, ascending.
+func (j *Job) places(names []string) []int {
+	var list []int
+	for _, name := range names {
+		at, here := j.find(name)
+		if before, is := slices.BinarySearch(list, at); here && !is {
+			list = slices.Insert(list, before, at)
+		}
+	}
+	return list
 }
 
 // speculate gives copies of what a slow worker still owes to those that have nothing to do. Who answers first is
@@ -559,7 +562,7 @@ func (j *Job) speculate(slow string) []Action {
 	}
 	var idle []string
 	for _, w := range j.workers {
-		if w.Name != slow && len(j.asked[w.Name]) == 0 {
+		if w.Name != slow && len(j.asked[w.Name]) == 0 && j.fullAt(w.Name) < 0 {
 			idle = append(idle, w.Name)
 		}
 	}

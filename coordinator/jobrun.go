@@ -193,6 +193,7 @@ func (r *jobRun) program(config Config) (*Job, *Fit, *Label, error) {
 		job, fit, err = NewFit(config, options)
 	}
 	r.watched(options)
+	r.restored(options.Resume)
 	return job, fit, nil, err
 }
 
@@ -200,7 +201,7 @@ func (r *jobRun) program(config Config) (*Job, *Fit, *Label, error) {
 func (r *jobRun) newestState() *FitState {
 	data, sequence, skipped, err := r.server.config.Store.Load(r.id)
 	for _, s := range skipped {
-		r.lines().Warn("checkpoint invalid, using the one before", "error", s)
+		r.lines().Warn("checkpoint invalid", "error", s)
 		r.note(s.Error())
 	}
 	if err != nil {
@@ -240,13 +241,10 @@ func (r *jobRun) observe(a Action) {
 		r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Iteration{Iteration: &pb.IterationEvent{Run: uint32(a.Run),
 			Iteration: uint32(a.Iteration), Inertia: inertia, Moved: a.Moved, Rows: a.Rows}}}, false)
 	case Refused:
-		r.update(func(i *pb.JobInfo) { i.Refused++ })
-		r.lines().Info("answer refused", "worker", a.Worker, "error", a.Err)
-		r.tell(live.Refused, a.Worker, "an answer of %s was not counted", a.Worker)
+		r.refused(a)
 	case Reassigned:
 		r.update(func(i *pb.JobInfo) { i.Reassigned += uint32(a.Partitions) })
 		r.lines().Info("partitions reassigned", "worker", a.From, "partitions", a.Partitions)
-		r.note(fmt.Sprintf("%s lost, %d partitions reassigned", a.From, a.Partitions))
 		r.tellReassigned(a)
 	case Speculated:
 		r.update(func(i *pb.JobInfo) { i.Speculated += uint32(a.Partitions) })
@@ -256,6 +254,29 @@ func (r *jobRun) observe(a Action) {
 	case Waiting:
 		r.waits(a)
 	}
+}
+
+// refused tells of an answer that was not booked. Why a worker has failed may quote the data: the page that anybody can see
+// does not say it.
+func (r *jobRun) refused(a Refused) {
+	if !a.Failed {
+		r.update(func(i *pb.JobInfo) { i.Refused++ })
+		r.lines().Info("answer refused", "worker", a.Worker, "error", a.Err)
+		r.tell(live.Refused, a.Worker, "an answer of %s was not counted", a.Worker)
+		return
+	}
+	r.update(func(i *pb.JobInfo) {
+		if i.Refused++; i.Trouble == "" {
+			i.Trouble = a.Err.Error()
+		}
+	})
+	r.lines().Warn("task failed", "worker", a.Worker, "error", a.Err)
+	r.note(fmt.Sprintf("%v: others are asked for its part", a.Err))
+	if unavailable(a.Err) {
+		r.tell(live.Refused, a.Worker, "%s has no room for its rows: others are asked for them", a.Worker)
+		return
+	}
+	r.tell(live.Refused, a.Worker, "%s could not do its part: others are asked for it", a.Worker)
 }
 
 func (r *jobRun) waits(a Waiting) {

@@ -311,12 +311,8 @@ func (s *Server) Status(context.Context, *pb.StatusRequest) (*pb.StatusReply, er
 	sortNames(names)
 	for _, name := range names {
 		m := s.members[name]
-		held := 0
-		for _, p := range m.progress {
-			held += len(p.Held)
-		}
 		reply.Workers = append(reply.Workers, &pb.WorkerInfo{Name: name, Address: m.hello.Address, State: m.state(s.gossip),
-			Cores: m.hello.Cores, Memory: m.hello.Memory, Kernel: m.hello.Kernel, Partitions: uint32(held), Version: m.hello.Version,
+			Cores: m.hello.Cores, Memory: m.hello.Memory, Kernel: m.hello.Kernel, Partitions: uint32(m.partitions()), Version: m.hello.Version,
 			MemoryUsed: m.used, SilentMillis: time.Since(m.since).Milliseconds(), Threads: m.hello.Threads, Spills: m.hello.Spills})
 	}
 	return reply, nil

@@ -71,8 +71,11 @@ func (m *member) held(job string) (ids []int) {
 	return ids
 }
 
-// partitions is how many the worker says it holds, over all jobs.
+// partitions is how many the worker says it holds, over all jobs. Those of one that is lost are others' now.
 func (m *member) partitions() (n int) {
+	if m.lost {
+		return 0
+	}
 	for _, p := range m.progress {
 		n += len(p.Held)
 	}
@@ -194,8 +197,9 @@ func (s *Server) beat(m *member, b *pb.Beat) {
 	s.remind(m, b)
 	for _, p := range rows {
 		if r := s.jobs[p.Job]; r != nil {
-			r.watch.read(int64(p.RowsRead), m.since)
-			r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Rows{Rows: &pb.RowsEvent{Rows: int64(p.RowsRead)}}}, false)
+			if more := r.watch.read(int64(p.RowsRead), m.since); more > 0 {
+				r.log.add(&pb.JobEvent{Event: &pb.JobEvent_Rows{Rows: &pb.RowsEvent{Rows: more}}}, false)
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -276,18 +280,19 @@ func (s *Server) giveUp(m *member, left bool) {
 	if m.lost {
 		return
 	}
+	held := m.partitions()
 	m.lost = true
 	if !left {
 		s.meters.lost.Add(1)
 	}
 	if left {
-		s.config.Log.Info("worker left", "worker", m.name, "left", true, "partitions", m.partitions())
+		s.config.Log.Info("worker left", "worker", m.name, "left", true, "partitions", held)
 	} else {
 		reason := "silent"
 		if !m.open {
 			reason = "disconnected"
 		}
-		s.config.Log.Warn("worker lost", "worker", m.name, "state", m.state(s.gossip), "reason", reason, "partitions", m.partitions())
+		s.config.Log.Warn("worker lost", "worker", m.name, "state", m.state(s.gossip), "reason", reason, "partitions", held)
 	}
 	if left {
 		s.workerEvent(live.WorkerLeft, m, "has left")

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/coterie-project/coterie/internal/checkpoint"
+	"github.com/coterie-project/coterie/internal/live"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -232,5 +234,25 @@ func TestWorkersThatWouldComputeOtherwiseAreRefusedWithBothVersions(t *testing.T
 	s.closed = true
 	if err := s.acceptable(hello("a", "1")); codeOf(err) != codes.Unavailable {
 		t.Errorf("while it stops: got %v", err)
+	}
+}
+
+func TestFollowersAreToldWhetherAWorkerLeftOrWasLost(t *testing.T) {
+	s := knowing(1, 2)
+	s.events = live.NewEvents(1)
+	s.members["w1"].draining = true
+	r := s.jobs["job-000"]
+	r.log = newEventLog()
+	r.logged.Store(slog.New(slog.DiscardHandler))
+	r.observe(Reassigned{From: "w0", Partitions: 1})
+	r.observe(Reassigned{From: "w1", Partitions: 4})
+	events, _, _, err := r.log.next(t.Context(), 0)
+	if err != nil || len(events) != 2 {
+		t.Fatalf("got %v, %v, want two notes", events, err)
+	}
+	for i, want := range []string{"w0 lost, 1 partition reassigned", "w1 left, 4 partitions reassigned"} {
+		if got := events[i].GetNote(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -86,13 +86,13 @@ func keyOf(s twins) twinKey {
 }
 
 // jobFields are those that cloneJob knows of: a new one may have to be copied.
-const jobFields = 25
+const jobFields = 26
 
 // cloneJob makes a Job of a tally that goes its own way.
 func cloneJob(j *Job) *Job {
 	c := *j
 	c.workers, c.queue, c.copies, c.dropped = slices.Clone(j.workers), slices.Clone(j.queue), slices.Clone(j.copies), slices.Clone(j.dropped)
-	c.found, c.answeredBy, c.blame = slices.Clone(j.found), slices.Clone(j.answeredBy), maps.Clone(j.blame)
+	c.found, c.answeredBy, c.blame, c.noDisk = slices.Clone(j.found), slices.Clone(j.answeredBy), maps.Clone(j.blame), slices.Clone(j.noDisk)
 	if j.plan != nil {
 		c.plan = &partition.Plan{Owners: slices.Clone(j.plan.Owners)}
 	}

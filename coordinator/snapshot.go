@@ -45,8 +45,9 @@ func (s *Server) Snapshot() *live.Snapshot {
 func (s *Server) shownWorker(m *member, now time.Time) live.Worker {
 	w := live.Worker{Name: m.name, Address: m.hello.Address, State: m.state(s.gossip), Version: m.hello.Version, Kernel: m.hello.Kernel,
 		Cores: m.hello.Cores, Threads: m.hello.Threads, Memory: m.hello.Memory, MemoryUsed: m.used}
-	if m.lost {
+	if m.lost { // what it held is others' now
 		w.Silent = seconds(now.Sub(m.since))
+		return w
 	}
 	for id, p := range m.progress {
 		w.Partitions += len(p.Held)

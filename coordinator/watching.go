@@ -152,16 +152,21 @@ func (w *watch) turn(p PhaseBegun, now time.Time) {
 	w.phase, w.pass, w.since, w.rows = p.Phase, p.Rows, now, 0
 }
 
-// read notes rows that workers have read or written.
-func (w *watch) read(rows int64, now time.Time) {
+// read notes rows that workers have read or written, and says how many of them are progress: what a lost worker had read is
+// read again, and a pass has only so many rows.
+func (w *watch) read(rows int64, now time.Time) (more int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rows += rows
+	if more = rows; w.pass > 0 {
+		more = max(min(rows, w.pass-w.rows), 0)
+	}
+	w.rows += more
 	w.reads = append(w.reads, passed{when: now, rows: rows})
 	if len(w.reads) > readEntries {
 		w.reads[1].rows += w.reads[0].rows
 		w.reads = w.reads[1:]
 	}
+	return more
 }
 
 // iterated notes an iteration, with its inertia and how far from its end the run is.

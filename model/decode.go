@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 
@@ -26,33 +25,63 @@ const (
 	remedyNot     = "name a file that coterie fit has written"
 )
 
-// ReadFile reads and checks the model at path, a file or an object. Every error is a *fault.Error of kind Input that names the file.
+// ReadFile reads and checks the model at path, a file or an object. Neither the open nor the read of a pipe takes longer than
+// store.ProcessContext. Every error is a *fault.Error of kind Input that names the file.
 func ReadFile(path string) (*Model, error) {
-	at := fault.In(path)
+	return read(path, func() (*store.Input, error) { return store.OpenInput(store.ProcessContext(), path) })
+}
+
+// ReadRegular is ReadFile for one who reads the same path again and again: a pipe is refused.
+func ReadRegular(path string) (*Model, error) {
+	return read(path, func() (*store.Input, error) { return store.OpenRegular(path) })
+}
+
+func read(path string, open func() (*store.Input, error)) (*Model, error) {
 	if object.Is(path) {
 		m, _, err := ReadObject(path)
 		return m, err
 	}
-	f, err := os.Open(path)
+	at := fault.In(path)
+	in, err := open()
 	if err != nil {
 		return nil, openError(at, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, openError(at, err)
-	case info.IsDir():
-		return nil, fault.Inputf(at, "is a folder, not a model").Do("%s", remedyNot)
-	case info.Size() > MaxBytes:
+	defer in.Close()
+	if in.Size > MaxBytes {
 		return nil, tooLarge(at)
 	}
-	// A pipe or a file that grows has no size to go by, so the read has a limit of its own.
-	data, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	data, err := readAll(in)
 	if err != nil {
 		return nil, openError(at, err)
 	}
 	return Decode(data, path)
+}
+
+// headBytes is how much of a file is read to see whether it can be a model. Decode needs less to say why it is none.
+const headBytes = 4096
+
+// readAll reads what may be a model, and of anything else only the beginning: of a file as much as it had when it was opened (what
+// is being written still has no checksum that fits), of a pipe, which has no size to go by, a byte more than a model has.
+func readAll(in *store.Input) ([]byte, error) {
+	limit, room := int64(MaxBytes+1), 0
+	if in.Size >= 0 {
+		limit, room = in.Size, int(in.Size)+bytes.MinRead // to meet the end in
+	}
+	r := io.LimitReader(in, limit)
+	head := make([]byte, headBytes)
+	n, err := io.ReadFull(r, head)
+	head = head[:n]
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return head, nil
+	case err != nil || !bytes.HasPrefix(head, []byte(headerStart)):
+		return head, err
+	}
+	var data bytes.Buffer
+	data.Grow(room)
+	data.Write(head)
+	_, err = data.ReadFrom(r)
+	return data.Bytes(), err
 }
 
 // ReadObject reads and checks the model in an object, and says which object that was, for store.ReplaceObject.

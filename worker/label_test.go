@@ -73,3 +73,41 @@ func TestLabelsOfAPassAreTakenOnlyForItsCentroids(t *testing.T) {
 		t.Errorf("after the pass was forgotten: got %d, want %d", got, right)
 	}
 }
+
+// busySink labels other partitions while it writes one, as another thread of the worker would, and holds that what it
+// writes stays as it is meanwhile.
+type busySink struct {
+	t       *testing.T
+	e       *Engine
+	task    *wire.Task
+	writing bool
+	wrote   int
+}
+
+func (b *busySink) Put(ctx context.Context, l *Labels) error {
+	if b.writing {
+		return nil
+	}
+	b.writing = true
+	defer func() { b.writing = false }()
+	partition, segment, distance := l.Partition, slices.Clone(l.Segment), slices.Clone(l.Distance)
+	others := *b.task
+	others.Partitions = slices.DeleteFunc([]int{0, 1, 2}, func(id int) bool { return id == partition })
+	if _, err := b.e.Do(ctx, &others); err != nil {
+		return err
+	}
+	if l.Partition != partition || !slices.Equal(l.Segment, segment) || !slices.Equal(l.Distance, distance) {
+		b.t.Errorf("partition %d: its labels were written over while they were written", partition)
+	}
+	b.wrote++
+	return nil
+}
+
+func TestLabelsAreNotWrittenOverWhileTheyAreWritten(t *testing.T) {
+	e, c := holdingEngine(t, 1)
+	sink := &busySink{t: t, e: e, task: &wire.Task{Kind: wire.Label, Centroids: c, Partitions: []int{0, 1, 2}, Input: &wire.Input{Spec: &feature.Spec{}}}}
+	e.config.Labels = sink
+	if _, err := e.Do(t.Context(), sink.task); err != nil || sink.wrote != 3 {
+		t.Errorf("%d partitions were written, %v, want 3", sink.wrote, err)
+	}
+}

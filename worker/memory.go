@@ -169,7 +169,7 @@ func (e *Engine) collect(tasks []*wire.Task) {
 	}
 }
 
-// tooLittle is a memory that does not do. On a cluster another worker's may: see session.deliver.
+// tooLittle is a memory that does not do. On a cluster another worker's may: see session.failure.
 type tooLittle struct{ as *fault.Error }
 
 func (t tooLittle) Error() string { return t.as.Error() }

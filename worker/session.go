@@ -23,6 +23,7 @@ import (
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/remote"
 	"github.com/coterie-project/coterie/internal/secure"
+	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/partition"
 	pb "github.com/coterie-project/coterie/proto/coterie/v1"
@@ -431,12 +432,8 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 	}
 	var data []byte
 	if a.Err != nil {
-		head.Failure = wire.EncodeFailure(a.Err)
-		if errors.As(a.Err, new(tooLittle)) {
-			head.Failure = wire.EncodeFailure(s.named(a.Err))
-			head.Failure.Kind = int32(fault.Unavailable) // there may be larger workers, now or later
-			head.Failure.Remedy += "; it is a flag of coterie worker, and more workers share the rows"
-		}
+		s.failed(a)
+		head.Failure = s.failure(a.Err)
 	} else {
 		var err error
 		if data, err = wire.EncodePartial(a.Partial, packing); err != nil {
@@ -451,6 +448,26 @@ func (s *session) deliver(ctx context.Context, a *wire.Answer) {
 		n.uplink.add(len(data), took)
 		n.mu.Unlock()
 	}
+}
+
+// failed logs a task that could not be done, here where its cause is. One that was given up is no failure.
+func (s *session) failed(a *wire.Answer) {
+	if !errors.Is(a.Err, context.Canceled) {
+		s.lines().Warn("task failed", "round", a.Round, "partitions", len(a.Covered), "error", a.Err)
+	}
+}
+
+// failure is what the coordinator is told of an error. What this worker alone lacks is named as its own: there may be others,
+// now or later, that have it.
+func (s *session) failure(err error) *pb.Failure {
+	noDisk := errors.As(err, new(*spill.Trouble))
+	if !noDisk && !errors.As(err, new(tooLittle)) {
+		return wire.EncodeFailure(err)
+	}
+	f := wire.EncodeFailure(s.named(err))
+	f.Kind, f.NoDisk = int32(fault.Unavailable), noDisk
+	f.Remedy += "; it is a flag of coterie worker, and more workers share the rows"
+	return f
 }
 
 // send sends an answer in chunks and waits for its receipt. A large one waits until the coordinator has room for it,

@@ -474,3 +474,18 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestSizesHaveUnits(t *testing.T) {
+	for text, want := range map[string]int64{"4GiB": 4 << 30, "1 PiB": 1 << 50, "2p": 2 << 50, "1EiB": 1 << 60, "1pb": 1e15, "7": 7, "1e3kb": 1e6} {
+		var got int64
+		if err := newBytes(&got, 0, 1).Set(text); err != nil || got != want {
+			t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{"9EiB": "is too large", "1e": "is not a size", "much": "is not a size", "0": "must be at least"} {
+		var got int64
+		if err := newBytes(&got, 0, 1).Set(text); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}

@@ -113,7 +113,11 @@ func jobTroubles(j *pb.JobInfo) string {
 		parts = append(parts, counted(int64(n), "partition", "partitions")+" of slow workers also went to others")
 	}
 	if n := j.Refused; n > 0 {
-		parts = append(parts, counted(int64(n), "answer", "answers")+" not counted, being late or a second one")
+		why := " not counted, being late or a second one"
+		if j.Trouble != "" {
+			why = " not counted, being late, a second one or of a worker that failed (the first: " + j.Trouble + ")"
+		}
+		parts = append(parts, counted(int64(n), "answer", "answers")+why)
 	}
 	if parts == nil {
 		return "none lost, none slow"

@@ -72,13 +72,12 @@ func writeLoadSpeed(line func(string, string, ...any), o *pipeline.LoadOutcome) 
 	if s.Made > 0 {
 		line("making", "%s rows/s, made, measured and held", inShort(s.Made))
 	}
-	switch c := o.Scaling; {
-	case c == nil:
-	case c.From == pipeline.FromSlice:
+	if c := o.Scaling; c != nil {
 		line("efficiency", "%.0f %% of one worker of %s on its part of the rows (%s), as often as there are cores for", 100*c.Efficiency,
 			counted(int64(c.OneThreads), "thread", "threads"), grouped(c.OneRows))
-	default:
-		line("efficiency", "%.0f %%: so much of the iterations the workers computed", 100*c.Efficiency)
+	}
+	if o.Busy > 0 {
+		line("busy share", "%.0f %%: so much of the iterations the workers computed, or waited for a core", 100*o.Busy)
 	}
 }
 
@@ -166,7 +165,11 @@ func writeWhatIf(w io.Writer, a *pipeline.WhatIfAnswer) {
 	line("efficiency", "%.0f %%", 100*a.Efficiency)
 	line("bottleneck", "%s", a.Bottleneck)
 	if a.Crossover > 0 {
-		line("crossover", "%s workers: there the network takes as long as the computing; up to %s it takes a tenth of the time", inShort(math.Floor(a.Crossover)),
+		binds := "the network"
+		if a.Binds == capacity.Coordinator {
+			binds = "merging"
+		}
+		line("crossover", "%s workers: there %s takes as long as the computing; up to %s it takes a tenth of the time", inShort(math.Floor(a.Crossover)), binds,
 			inShort(math.Floor(a.Crossover/3)))
 	}
 	line("memory", "%s a worker", inBytes(a.Memory))

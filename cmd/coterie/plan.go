@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/pipeline"
 )
 
@@ -72,7 +73,19 @@ func (f *planFlags) run(cmd *cobra.Command, app *App, args []string) error {
 		return err
 	}
 	reporter.Close()
-	return app.answer(f.json, p, func(w io.Writer) { writePlan(w, p) })
+	if err := app.answer(f.json, p, func(w io.Writer) { writePlan(w, p) }); err != nil {
+		return err
+	}
+	if m := p.Memory; p.TooFew && m != nil {
+		e := &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow}, Problem: "the data does not fit the workers"}
+		return e.Do("give each at least --memory %s, or start more of them", planLeast(m))
+	}
+	return nil
+}
+
+// planLeast is the least limit that would do, as --memory takes it.
+func planLeast(m *pipeline.PlanMemory) string {
+	return fmt.Sprintf("%dMiB", (m.Least+1<<20-1)>>20)
 }
 
 func writePlan(w io.Writer, p *pipeline.PlanOutcome) {
@@ -122,7 +135,7 @@ func writePlanMemory(w io.Writer, m *pipeline.PlanMemory) {
 	fmt.Fprintf(w, "spilled                %s%s, taken to be read at %.0f MB/s\n", inBytes(m.Spilled), where, m.Speed/1e6)
 	switch {
 	case m.Limit < m.Least:
-		fmt.Fprintf(w, "the memory limit is too small: at least --memory %dMiB will do\n", (m.Least+1<<20-1)>>20)
+		fmt.Fprintf(w, "the memory limit is too small: at least --memory %s will do\n", planLeast(m))
 	case m.Free >= 0 && m.Free < m.Spilled:
 		fmt.Fprintf(w, "there is too little room in %s: name a folder on a larger disk with --spill\n", m.Folder)
 	case !m.Enough:

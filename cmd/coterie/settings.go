@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 // configLimit bounds what is read of a configuration file.
@@ -206,15 +206,10 @@ func plainValue(node *yaml.Node) (text string, list []string, err error) {
 
 // readConfig parses a configuration file; nil if it holds nothing.
 func readConfig(path string) (*yaml.Node, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fault.Usagef("--config: %v", err).Do("give the path of a YAML file")
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, configLimit+1))
+	data, err := store.ReadInput(store.ProcessContext(), path, configLimit)
 	switch {
 	case err != nil:
-		return nil, fault.Usagef("--config: %v", err)
+		return nil, fault.Usagef("--config: %v", err).Do("give the path of a YAML file")
 	case len(data) > configLimit:
 		return nil, fault.Usagef("--config: %s is larger than %d bytes", path, configLimit)
 	}

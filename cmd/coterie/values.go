@@ -86,7 +86,7 @@ func (w *whole) Set(value string) error {
 		n = int64(x)
 	}
 	switch {
-	case n < w.min && w.max == math.MaxInt64, n < w.min && n < 0 && w.min >= 0:
+	case n < w.min && w.max > math.MaxInt32: // a bound that nobody means to reach
 		return refuse("must be at least %d", w.min)
 	case n < w.min, n > w.max:
 		return refuse("must lie between %d and %d", w.min, w.max)
@@ -236,8 +236,9 @@ func (b *byteSize) Type() string { return "BYTES" }
 var units = []struct {
 	name  string
 	bytes float64
-}{{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40}, {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
-	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"b", 1}}
+}{{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40}, {"pib", 1 << 50}, {"eib", 1 << 60},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"pb", 1e15}, {"eb", 1e18},
+	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"p", 1 << 50}, {"b", 1}}
 
 // Set takes a size.
 func (b *byteSize) Set(value string) error {

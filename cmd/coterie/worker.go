@@ -65,6 +65,9 @@ func (f *workerFlags) run(ctx context.Context, app *App) error {
 		return err
 	}
 	defer srv.close()
+	if err := checkObjectRoots(ctx, f.roots, srv.log); err != nil {
+		return err
+	}
 	threads := int(f.threads)
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)

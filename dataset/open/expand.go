@@ -95,6 +95,8 @@ func (f finder) one(d string) ([]item, error) {
 		return []item{{path: d, format: synthFormat}}, nil
 	case remote && scheme == "file":
 		return nil, fault.Usagef("%s: files are named by their plain path", d)
+	case remote && strings.EqualFold(scheme+"://", object.Scheme):
+		return nil, fault.Usagef("%s: the scheme of objects is written in lower case", d).Do("write %s%s", object.Scheme, d[len(object.Scheme):])
 	case remote:
 		return nil, fault.Usagef("%s: %s:// is not supported by this build", d, scheme).Do("copy the data to a folder first")
 	}

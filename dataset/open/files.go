@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/coterie-project/coterie/dataset"
+	"github.com/coterie-project/coterie/dataset/pinned"
 )
 
 // files is the part of the file system that data may lie in: all of it, or what lies within some roots.
@@ -23,7 +24,7 @@ type everywhere struct{}
 func (everywhere) stat(path string) (fs.FileInfo, error)      { return os.Stat(path) }
 func (everywhere) readDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 func (everywhere) glob(pattern string) ([]string, error)      { return filepath.Glob(pattern) }
-func (everywhere) open(path string) (*os.File, error)         { return os.Open(path) }
+func (everywhere) open(path string) (*os.File, error)         { return pinned.OpenFile(path) }
 
 // Files are the pins of the files and objects that data names, as Sources would read them: folders and globs in name order.
 // Made data and standard input are no files. The errors are those of Sources.

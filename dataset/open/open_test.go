@@ -274,6 +274,7 @@ func TestWrongDataIsNamed(t *testing.T) {
 		{2, "no data", nil},
 		{2, "empty", []string{""}},
 		{2, "gs:// is not supported by this build", []string{"gs://bucket/x"}},
+		{2, "S3://bucket/x: the scheme of objects is written in lower case (write s3://bucket/x)", []string{"S3://bucket/x"}},
 		{2, "https:// is not supported", []string{"https://host/x.csv"}},
 		{2, "named twice", []string{"-", "-"}},
 		{3, at("no.csv") + ": does not exist", []string{at("no.csv")}},

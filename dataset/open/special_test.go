@@ -4,10 +4,14 @@ package open
 
 import (
 	"context"
+	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/coterie-project/coterie/internal/fault"
 )
 
 func TestWhatIsNoFileIsRefusedWithoutWaiting(t *testing.T) {
@@ -30,4 +34,54 @@ func TestWhatIsNoFileIsRefusedWithoutWaiting(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
 	}
+}
+
+func TestAPipeIsReadToItsEnd(t *testing.T) {
+	path := t.TempDir() + "/pipe.csv"
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Skip(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, []byte("id,x\n1,2\n3,4\n"), 0) }()
+	s, err := Sources(t.Context(), []string{path}, Options{})
+	if err != nil || <-written != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Rows() != 2 {
+		t.Errorf("got %d rows, want 2", s.Rows())
+	}
+}
+
+func TestSilentStreamsAreWaitedForUntilTheContextEnds(t *testing.T) {
+	folder := t.TempDir()
+	absent, silent := folder+"/absent.csv", folder+"/silent.csv"
+	for _, path := range []string{absent, silent} {
+		if err := syscall.Mkfifo(path, 0o644); err != nil {
+			t.Skip(err)
+		}
+	}
+	open := func(path string) io.Closer { // both sides of a pipe
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	defer open(silent).Close()
+	stdin, other := io.Pipe()
+	defer other.Close()
+	for _, path := range []string{absent, silent, "-"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := Sources(ctx, []string{path}, Options{Stdin: stdin})
+			done <- err
+		}()
+		cancel()
+		if err := <-done; fault.Code(err) != int(fault.Interrupted) {
+			t.Errorf("%s: got %v, want the end of the context", path, err)
+		}
+	}
+	defer open(absent).Close() // lets go of the open that stays behind
 }

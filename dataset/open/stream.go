@@ -13,14 +13,15 @@ import (
 	"github.com/coterie-project/coterie/dataset/csv"
 	"github.com/coterie-project/coterie/dataset/parquet"
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 // stream opens standard input or a named pipe: CSV, perhaps packed with gzip or zstd, or Parquet, told apart by the
 // first bytes.
 func (op *opener) stream(ctx context.Context, path string) (dataset.Source, error) {
-	in := op.Stdin
+	in := store.Interruptible(ctx, op.Stdin)
 	if path != "-" {
-		file, err := os.Open(path)
+		file, err := store.OpenStream(ctx, path)
 		if err != nil {
 			return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be read", Err: err}
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/coterie-project/coterie/dataset"
 )
@@ -76,9 +77,14 @@ func (l local) State() (State, error) {
 func (l local) Want([]Span) {}
 func (l local) Keep()       {}
 
-// OpenLocal opens a file of this machine, as os.Open does.
+// OpenFile is os.Open, but that it does not wait for the other side of a pipe, should one have been put in the place of the file.
+func OpenFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// OpenLocal opens a file of this machine, as OpenFile does.
 func OpenLocal(_ context.Context, path string) (Handle, error) {
-	file, err := os.Open(path)
+	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,8 @@ const (
 	leastModules = 1000
 	// oldestDatabase is when a copy is too old to say that nothing is known; Go's own changes several times a week.
 	oldestDatabase = 60 * 24 * time.Hour
+	// latestDatabase is how far a date may lie ahead: clocks differ. One that lies farther would never be too old.
+	latestDatabase = 24 * time.Hour
 	// largestIndex bounds the list of modules; it had 1 MB in 2026.
 	largestIndex = 64 << 20
 	// databaseWait bounds each request.
@@ -107,6 +109,8 @@ func CheckDatabase(ctx context.Context, database string, least int, now time.Tim
 		return "", fmt.Errorf("the database at %s tells of %d modules, a whole one of %d or more", database, len(modules), least)
 	case !slices.Contains(named, "stdlib"):
 		return "", fmt.Errorf("the database at %s does not tell of the standard library: it is not that of Go, or not whole", database)
+	case about.Modified.Sub(now) > latestDatabase:
+		return "", fmt.Errorf("the database at %s was last changed on %s, which is yet to come: its age cannot be told, take another copy and look at the clocks", database, about.Modified.Format(time.DateOnly))
 	case now.Sub(about.Modified) > oldestDatabase:
 		return "", fmt.Errorf("the database at %s was last changed on %s, more than %d days ago: take a newer copy", database, about.Modified.Format(time.DateOnly), oldestDatabase/(24*time.Hour))
 	}

@@ -44,6 +44,8 @@ func TestADatabaseThatCannotTellIsNoPass(t *testing.T) {
 		{"a stump", database(old, "stdlib", "a"), "tells of 2 modules, a whole one of 3 or more"},
 		{"without the standard library", database(old, "a", "b", "c"), "does not tell of the standard library"},
 		{"an old copy", database(old.Add(-time.Second), "stdlib", "a", "b"), "last changed on 2026-09-26, more than 60 days ago"},
+		{"of a clock that is ahead", database(now.Add(latestDatabase), "stdlib", "a", "b"), ""},
+		{"of the future", database(now.Add(latestDatabase+time.Second), "stdlib", "a", "b"), "last changed on 2026-11-27, which is yet to come"},
 		{"no JSON", with(database(old), "index/modules.json", "<html>"), "invalid character"},
 		{"a folder without it", map[string]string{"README": ""}, "no database at"},
 	}

@@ -38,6 +38,22 @@ func TestTheCrossoverIsThatOfTheDesign(t *testing.T) {
 	}
 }
 
+func TestTheCrossoverIsWhereTheStarTakesAsLongAsComputing(t *testing.T) {
+	s, rates := Shape{1e9, 32, 50}, Rates{At: Shape{D: 32, K: 50}, Pass: 40, Merge: 50e3}
+	for bytes, binds := range map[float64]string{1e6: Network, 1e9: Coordinator, 0: Coordinator} {
+		p := Predict(s, Cluster{10_000, 10_000, bytes, RoundSeconds}, &rates, 10)
+		w := int(p.Crossover)
+		there := Predict(s, Cluster{w, float64(w), bytes, RoundSeconds}, &rates, 10)
+		if p.Binds != binds || !near(there.Compute, max(there.Network, there.Coordinator), 0.02) {
+			t.Errorf("%v bytes a second: got W* = %v by %s, where computing takes %v s, the network %v s, merging %v s; want it by %s", bytes, p.Crossover, p.Binds,
+				there.Compute, there.Network, there.Coordinator, binds)
+		}
+	}
+	if p := Predict(s, Cluster{4, 4, 0, RoundSeconds}, &one, 10); p.Crossover != 0 || p.Binds != "" {
+		t.Errorf("nothing counted: got W* = %v by %q", p.Crossover, p.Binds)
+	}
+}
+
 func TestPredictionsFollowTheirTerms(t *testing.T) {
 	cases := []struct {
 		name  string

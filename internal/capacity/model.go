@@ -54,12 +54,14 @@ type Prediction struct {
 	Coordinator float64 `json:"coordinator_seconds"`
 	Pass        float64 `json:"pass_seconds"`
 	Efficiency  float64 `json:"efficiency"`        // the part of a pass in which workers compute, 0 to 1
-	Crossover   float64 `json:"crossover_workers"` // W*; 0 where the network is not counted
+	Crossover   float64 `json:"crossover_workers"` // W*; 0 where neither network nor merging is counted
 	Read        float64 `json:"read_seconds"`
 	Seed        float64 `json:"seed_seconds"`
 	Iterate     float64 `json:"iterate_seconds"`
 	Fit         float64 `json:"fit_seconds"`
 	Bottleneck  string  `json:"bottleneck"` // the largest part of the fit
+	// Binds is what takes as long as the computing at W*: Network or Coordinator; empty where there is no W*.
+	Binds string `json:"crossover_by,omitempty"`
 }
 
 // Predict says how long a fit of shape s with so many iterations takes on c. The last pass, which gives the inertia, is
@@ -76,9 +78,9 @@ func Predict(s Shape, c Cluster, r *Rates, iterations int) Prediction {
 			answer = float64(in)
 		}
 		p.Network = workers * answer / c.Network
-		p.Crossover = math.Sqrt(p.Compute * workers / (answer / c.Network))
 	}
 	p.Coordinator = workers * r.Merge * 1e-9 * cells
+	p.cross(workers)
 	p.Pass = p.Compute + max(p.Network, p.Coordinator) + c.Round
 	p.Efficiency = p.Compute / p.Pass
 	p.Read = r.Read * 1e-9 * float64(s.Rows) * float64(s.D) / float64(r.At.D) / c.Cores
@@ -87,6 +89,19 @@ func Predict(s Shape, c Cluster, r *Rates, iterations int) Prediction {
 	p.Fit = p.Read + p.Seed + p.Iterate
 	p.Bottleneck = p.bottleneck(by, c.Round)
 	return p
+}
+
+// cross finds the crossover. Computing falls with the workers, and what the star takes grows with them: of its two parts, which
+// go on at the same time, the larger one counts, as in Pass.
+func (p *Prediction) cross(workers float64) {
+	star := max(p.Network, p.Coordinator)
+	if star <= 0 {
+		return
+	}
+	p.Crossover, p.Binds = workers*math.Sqrt(p.Compute/star), Network
+	if p.Coordinator > p.Network {
+		p.Binds = Coordinator
+	}
 }
 
 // bottleneck names the largest part; by is what bounds the computing.

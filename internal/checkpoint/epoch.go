@@ -89,7 +89,7 @@ func (f *folderHome) beginEpoch(n uint64) error {
 		err = f.on.syncFolder(f.folder)
 	}
 	if os.IsExist(err) {
-		err = problem(path, ErrConflict, "was begun by another").Do("stop one of the two coordinators on this folder")
+		err = problem(path, ErrConflict, "was begun by another").Do("stop one of the two %ss on this folder", f.owner.name)
 	}
 	return store.Explain(path, err)
 }

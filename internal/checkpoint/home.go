@@ -66,6 +66,7 @@ type item struct {
 type folderHome struct {
 	folder string
 	on     files
+	owner  Owner
 	lock   *os.File
 }
 
@@ -123,7 +124,7 @@ func (f *folderHome) replace(path string, _ stamp, h *header, body []byte) (stri
 
 func (f *folderHome) conflict(path string) error {
 	return problem(path, ErrConflict, "is not replaced").
-		Do("stop one of the two coordinators that write to this folder, and start the other one again")
+		Do("stop one of the two %ss that write to this folder, and start the other one again", f.owner.name)
 }
 
 // begin makes what a new folder lacks, clears leftovers and looks at the jobs. The folder of the jobs comes last: where it
@@ -133,7 +134,7 @@ func (f *folderHome) begin(s *Store) error {
 		return err
 	}
 	var err error
-	if f.lock, err = lock(f.folder); err != nil {
+	if f.lock, err = lock(f.folder, f.owner); err != nil {
 		return err
 	}
 	if err = f.beginJobs(s); err != nil {

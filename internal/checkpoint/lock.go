@@ -15,7 +15,7 @@ const maxHolder = 300
 
 // lock takes the folder for this process. The lock file stays when it is given back: who deletes it lets two
 // coordinators in.
-func lock(folder string) (*os.File, error) {
+func lock(folder string, of Owner) (*os.File, error) {
 	path := filepath.Join(folder, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
@@ -36,7 +36,7 @@ func lock(folder string) (*os.File, error) {
 		return nil, problem(path, err, "cannot be locked").Do("choose a folder on a local disk")
 	}
 	return nil, problem(folder, ErrLocked, "is held by %s", holder).
-		Do("stop that coordinator, or give this one a folder of its own")
+		Do("stop that %s, or give this one a folder of its own", of.name)
 }
 
 // sign writes into the lock file who holds it. A full disk does not matter: it is for people.

@@ -82,7 +82,7 @@ func (o *objectHome) takeEpoch() error {
 			continue // another was faster, or has begun a later one since this looked
 		}
 		if !kept {
-			return problem(o.root, nil, "this object store does not keep to conditions (If-None-Match), so that two coordinators could not be kept apart").
+			return problem(o.root, nil, "this object store does not keep to conditions (If-None-Match), so that two %ss could not be kept apart", o.owner.name).
 				Do("use another one, or a folder on a disk")
 		}
 		if err := o.begun(n); errors.Is(err, object.ErrNotFound) {
@@ -97,7 +97,8 @@ func (o *objectHome) takeEpoch() error {
 		}
 		return nil
 	}
-	return problem(o.root, ErrConflict, "other coordinators begin epochs here all the time").Do("give each coordinator a --state of its own")
+	return problem(o.root, ErrConflict, "other %ss begin epochs here all the time", o.owner.name).
+		Do("give each %s a %s of its own", o.owner.name, o.owner.flag)
 }
 
 // afterAll is the epoch after the last one; 1 in a state that is new.

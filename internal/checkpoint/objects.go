@@ -39,6 +39,7 @@ const (
 type objectHome struct {
 	root   string // without a slash at its end
 	store  object.Store
+	owner  Owner
 	slack  time.Duration
 	looks  int    // jobs that are looked at side by side at a start
 	token  string // who this is: the content of epoch.N
@@ -54,10 +55,10 @@ type objectHome struct {
 // openObjects is the home that Open takes for a name that begins with s3://.
 func openObjects(folder string, o Options) (string, *objectHome, error) {
 	root := strings.TrimRight(folder, "/")
-	if _, err := object.Parse(root); err != nil {
+	if _, err := object.Parse(folder); err != nil {
 		return "", nil, err
 	}
-	h := &objectHome{root: root, store: o.in, slack: o.slack, looks: cmp.Or(o.looks, looksAtOnce), lost: make(chan struct{}), token: newToken()}
+	h := &objectHome{root: root, store: o.in, owner: o.Owner, slack: o.slack, looks: cmp.Or(o.looks, looksAtOnce), lost: make(chan struct{}), token: newToken()}
 	if h.store == nil {
 		ctx, cancel := h.patience(0)
 		defer cancel()
@@ -329,8 +330,8 @@ func (e overtaken) Is(target error) bool { return target == ErrConflict }
 // yield notes that epoch n is another's.
 func (o *objectHome) yield(n uint64) {
 	o.loser.Do(func() {
-		e := problem(o.root, nil, "another coordinator has taken over (epoch %d)%s", n, o.holder(n)).
-			Do("its jobs go on there; give this one a --state of its own if both are meant to run")
+		e := problem(o.root, nil, "another %s has taken over (epoch %d)%s", o.owner.name, n, o.holder(n)).
+			Do("what it keeps goes on there; give this one a %s of its own if both are meant to run", o.owner.flag)
 		e.Kind = fault.Unavailable // an exit code of its own: who is started again by a supervisor would take the state back
 		o.reason = overtaken{e}
 		close(o.lost)

@@ -83,7 +83,7 @@ func (s *Store) Load(id string) (checkpoint []byte, sequence uint64, skipped []e
 	for i, cause := range causes {
 		e := &j.entries[i]
 		if found < 0 {
-			skipped = append(skipped, problem(j.objectFile(e), cause, "checkpoint %d invalid, and there is no valid one before it", e.sequence))
+			skipped = append(skipped, problem(j.objectFile(e), cause, "checkpoint %d invalid", e.sequence))
 			continue
 		}
 		skipped = append(skipped, problem(j.objectFile(e), cause, "checkpoint %d invalid, using %d", e.sequence, sequence))

@@ -12,13 +12,13 @@ import (
 
 // What the errors of this package wrap.
 var (
-	ErrNone     = errors.New("there is none")                     // no checkpoint that is valid, or no result
-	ErrUnknown  = errors.New("no such job")                       // the id is not one of this folder's jobs
-	ErrExists   = errors.New("there is such a job already")       // Create of an id that is taken
-	ErrConflict = errors.New("another writer has written it")     // the writer is behind: it must not go on
-	ErrLocked   = errors.New("two coordinators cannot share one") // the folder is another process's
-	ErrTooLarge = errors.New("too large")                         // over one of the Limits
-	ErrClosed   = errors.New("the state folder is closed")        // a call after Close
+	ErrNone     = errors.New("there is none")                  // no checkpoint that is valid, or no result
+	ErrUnknown  = errors.New("no such job")                    // the id is not one of this folder's jobs
+	ErrExists   = errors.New("there is such a job already")    // Create of an id that is taken
+	ErrConflict = errors.New("another writer has written it")  // the writer is behind: it must not go on
+	ErrLocked   = errors.New("two processes cannot share one") // the folder is another process's
+	ErrTooLarge = errors.New("too large")                      // over one of the Limits
+	ErrClosed   = errors.New("the state folder is closed")     // a call after Close
 )
 
 // Limits bound what a folder takes. Zero or less stands for the default.
@@ -51,9 +51,23 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
+// Owner is what keeps its state in a Store, by the words of its messages.
+type Owner struct{ name, flag string }
+
+// Fit is a fit of one process. The owner that is not named is a coordinator.
+var Fit = Owner{"fit", "--checkpoint"}
+
+func (o Owner) orDefault() Owner {
+	if o.name == "" {
+		return Owner{"coordinator", "--state"}
+	}
+	return o
+}
+
 // Options of a Store. The zero value is what a coordinator wants.
 type Options struct {
 	Limits Limits
+	Owner  Owner
 
 	on    files         // in place of the operating system's
 	in    object.Store  // in place of the process's
@@ -85,13 +99,14 @@ func Open(folder string, o Options) (*Store, error) {
 	if folder == "" {
 		return nil, fault.Usagef("the name of the state folder is empty")
 	}
+	o.Owner = o.Owner.orDefault()
 	s := &Store{limits: o.Limits.orDefault(), jobs: make(map[string]*job)}
 	var err error
 	if object.Is(folder) {
 		s.folder, s.home, err = openObjects(folder, o)
 	} else {
 		s.folder = filepath.Clean(folder)
-		f := &folderHome{folder: s.folder, on: o.on}
+		f := &folderHome{folder: s.folder, on: o.on, owner: o.Owner}
 		if f.on == nil {
 			f.on = disk{}
 		}

@@ -6,11 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 // keyFileBytes bounds the file of a key: the longest spelling is 64 hex digits, the rest is room for white space.
@@ -28,12 +27,7 @@ func NewKey() string {
 // a *fault.Error and never hold the key.
 func ReadKey(path string) ([]byte, error) {
 	at := fault.In(path)
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, &fault.Error{Kind: fault.Usage, Place: at, Problem: "cannot read the gossip key", Err: err, Remedy: makeOne}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, keyFileBytes+1))
+	data, err := store.ReadInput(store.ProcessContext(), path, keyFileBytes)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Place: at, Problem: "cannot read the gossip key", Err: err, Remedy: makeOne}
 	}

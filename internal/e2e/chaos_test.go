@@ -16,6 +16,8 @@ func TestChaosOfTheLoadTestChangesNothing(t *testing.T) {
 	var doc struct {
 		Where, Digest string
 		Workers       int
+		Scaling       *struct{ Efficiency float64 }
+		Busy          float64 `json:"busy_share"`
 		Chaos         struct {
 			Undisturbed string `json:"undisturbed_digest"`
 			Disturbed   string `json:"disturbed_digest"`
@@ -30,6 +32,9 @@ func TestChaosOfTheLoadTestChangesNothing(t *testing.T) {
 	decode(t, worked(t, nil, append(same, "--chaos", "--faults", "1")...), &doc)
 	if c := doc.Chaos; doc.Where != "chaos" || doc.Workers != 2 || !c.Same || c.Undisturbed != doc.Digest || c.Disturbed != doc.Digest || len(c.Faults) != 1 || c.Missed != 0 {
 		t.Errorf("got %+v, want one fault, and the same digest with it and without", doc)
+	}
+	if doc.Scaling == nil || doc.Scaling.Efficiency <= 0 || doc.Busy <= 0 || doc.Busy > 1 {
+		t.Errorf("got the scaling %+v and a busy share of %v, want two workers held against one", doc.Scaling, doc.Busy)
 	}
 	here := doc
 	decode(t, worked(t, nil, same...), &here)

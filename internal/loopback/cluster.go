@@ -124,6 +124,15 @@ func (c *Cluster) Name(i int) string { return fmt.Sprintf("w%d", i+1) }
 // Workers is how many there are.
 func (c *Cluster) Workers() int { return len(c.workers) }
 
+// Names are what the workers are called, in order.
+func (c *Cluster) Names() []string {
+	names := make([]string, len(c.workers))
+	for i := range names {
+		names[i] = c.Name(i)
+	}
+	return names
+}
+
 // Do does something to worker i. A worker that is gone already is left as it is.
 func (c *Cluster) Do(i int, f Fault) error {
 	p := c.workers[i]

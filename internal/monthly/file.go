@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/internal/store"
 )
 
 // Limits of a pipeline file.
@@ -48,16 +49,11 @@ var (
 
 // ReadFile reads a pipeline file. An error that is the file's names the line.
 func ReadFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	data, err := store.ReadInput(store.ProcessContext(), path, maxFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fault.Inputf(fault.In(path), "does not exist").Do("give the path of a pipeline file")
 	case err != nil:
-		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be read", Err: err}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
 		return nil, &fault.Error{Kind: fault.Input, Place: fault.In(path), Problem: "cannot be read", Err: err}
 	}
 	return Parse(path, data)

@@ -1,10 +1,12 @@
 package object
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +20,8 @@ const (
 	// answerBytes bounds an answer other than a piece of an object: a page of pageKeys names of maxKey bytes, each byte of
 	// which may be spelled in six, has some 6 MiB.
 	answerBytes = 8 << 20
+	// refusalBytes is more than the text of any refusal has.
+	refusalBytes = 16 << 10
 	// etagBytes is more than any ETag has: those of S3 have 34 bytes, and some services add a version.
 	etagBytes = 1 << 10
 	// emptyPages is how many pages without a name may follow each other: what was removed may leave some.
@@ -36,11 +40,39 @@ type listener struct {
 // Do is the call of the SDK. The bodies of ranges are left alone: they go to buffers of their own, as far as those reach.
 func (l listener) Do(r *http.Request) (*http.Response, error) {
 	answer, err := l.inner.Do(r)
+	if err == nil && answer.Body != nil {
+		namesRegion(answer)
+	}
 	if err != nil || answer.Body == nil || r.Header.Get("Range") != "" && answer.StatusCode < http.StatusMultipleChoices {
 		return answer, err
 	}
 	answer.Body = &bounded{ReadCloser: answer.Body, left: l.most}
 	return answer, nil
+}
+
+// regionHeader is where answers that send elsewhere name the region of the bucket. The SDK reads no other place.
+const regionHeader = "X-Amz-Bucket-Region"
+
+var regionElement = regexp.MustCompile(`<Region>([a-z0-9-]{1,40})</Region>`)
+
+// namesRegion puts into that header what a refusal tells in its body alone.
+func namesRegion(answer *http.Response) {
+	switch answer.StatusCode {
+	case http.StatusBadRequest, http.StatusMovedPermanently, http.StatusTemporaryRedirect:
+	default:
+		return
+	}
+	if answer.Header.Get(regionHeader) != "" {
+		return
+	}
+	start, _ := io.ReadAll(io.LimitReader(answer.Body, refusalBytes)) // an error comes again to who reads on
+	if found := regionElement.FindSubmatch(start); found != nil {
+		answer.Header.Set(regionHeader, string(found[1]))
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(start), answer.Body), answer.Body}
 }
 
 // bounded is a body that fails with errLong once left bytes of it are read and there are more, and from then on: a decoder

@@ -82,8 +82,8 @@ func bare(err error) error {
 	}
 }
 
-// explain turns an answer that is no success into an error that says what to do.
-func explain(kind fault.Kind, n Name, err error) error {
+// explain turns an answer to a method that is no success into an error that says what to do.
+func explain(kind fault.Kind, method string, n Name, err error) error {
 	var known *fault.Error
 	if errors.As(err, &known) {
 		return err
@@ -96,9 +96,9 @@ func explain(kind fault.Kind, n Name, err error) error {
 	case "NoSuchBucket":
 		return Failure(kind, n, ErrNotFound, "the bucket "+bucket+" does not exist", "check its name, --s3-endpoint and --s3-region")
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
-		return Failure(kind, n, ErrDenied, "the credentials are not valid: "+c, "look at AWS_ACCESS_KEY_ID, AWS_PROFILE, or the machine's role; a temporary key ends")
+		return Failure(kind, n, ErrIdentity, "the credentials are not valid: "+c, "look at AWS_ACCESS_KEY_ID, AWS_PROFILE, or the machine's role; a temporary key ends")
 	case "RequestTimeTooSkewed":
-		return Failure(kind, n, ErrDenied, "this machine's clock is wrong: the service refuses its signature", "set the clock")
+		return Failure(kind, n, ErrIdentity, "this machine's clock is wrong: the service refuses its signature", "set the clock")
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		return elsewhere(kind, n, err)
 	case "InvalidBucketName":
@@ -114,7 +114,7 @@ func explain(kind fault.Kind, n Name, err error) error {
 	case http.StatusNotFound:
 		return Failure(kind, n, ErrNotFound, "does not exist", "check the bucket, the key and --s3-endpoint")
 	case http.StatusForbidden, http.StatusUnauthorized:
-		return Failure(kind, n, ErrDenied, "access is denied", "check the policy of the bucket and whose credentials are in use; a bucket whose readers pay needs --s3-requester-pays")
+		return denied(kind, method, n, "")
 	case http.StatusPreconditionFailed:
 		return Failure(kind, n, ErrChanged, "was changed by another writer", "look at what stands there, then start again")
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -130,7 +130,7 @@ func elsewhere(kind fault.Kind, n Name, err error) error {
 	region := ""
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) && answer.Response != nil {
-		region = answer.Response.Header.Get("X-Amz-Bucket-Region")
+		region = answer.Response.Header.Get(regionHeader)
 	}
 	if region == "" {
 		return Failure(kind, n, nil, "the bucket lies in another region: "+bare(err).Error(), "name that: --s3-region, or AWS_REGION")

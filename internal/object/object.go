@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -20,6 +21,7 @@ var (
 	ErrNotFound = errors.New("there is no such object")
 	ErrChanged  = errors.New("it is not the object that it was") // a read by ETag, or a condition of a write, did not hold
 	ErrDenied   = errors.New("access is denied")
+	ErrIdentity = fmt.Errorf("%w to everything", ErrDenied)                         // the credentials are not valid, or the clock
 	ErrAway     = errors.New("the object store cannot be reached or keeps failing") // after all tries
 )
 

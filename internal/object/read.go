@@ -38,15 +38,19 @@ func (s *service) missing(ctx context.Context, n Name, err error) error {
 	if errors.Is(err, ErrAway) || ctx.Err() != nil {
 		return err
 	}
+	barred := false
 	listed := s.brief(ctx, "ListObjectsV2", n, fault.Input, func(ctx context.Context) error {
 		_, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &n.Bucket, Prefix: &n.Key, MaxKeys: aws.Int32(1), RequestPayer: s.payer})
-		if code(err) == "AccessDenied" {
+		if barred = code(err) == "AccessDenied"; barred {
 			return nil // who may not list may still be told the truth about an object
 		}
 		return err
 	})
-	if listed != nil && !errors.Is(listed, ErrAway) {
+	switch {
+	case listed != nil && !errors.Is(listed, ErrAway):
 		return listed
+	case barred && errors.Is(err, ErrDenied):
+		return deniedUnseen(n)
 	}
 	return err
 }
@@ -125,8 +129,10 @@ func replaced(n Name, err error) error {
 		return err
 	}
 	switch status(err) {
-	case http.StatusPreconditionFailed, http.StatusNotFound:
+	case http.StatusPreconditionFailed:
 		return changed(n)
+	case http.StatusNotFound:
+		return Failure(fault.Input, n, ErrChanged, "is gone: it was there when it was opened", "put it back and leave it alone until the run has ended, then start again")
 	}
 	return err
 }

@@ -33,7 +33,7 @@ func (s *service) try(ctx context.Context, method string, n Name, kind fault.Kin
 			return ctx.Err()
 		}
 		if !passing(err) {
-			return explain(kind, n, err)
+			return explain(kind, method, n, err)
 		}
 		if failures >= s.limits.tries {
 			return away(n, err, failures)

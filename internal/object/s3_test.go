@@ -255,8 +255,12 @@ func TestAReplacedObjectIsNeverReadAsTheOldOne(t *testing.T) {
 	}
 	for what, err := range map[string]error{"ReadAt": f.ReadAt(t.Context(), info, make([]byte, 10), 0), "Open": streamed,
 		"removed": f.ReadAt(t.Context(), removed, make([]byte, 10), 0)} {
-		if !errors.Is(err, ErrChanged) || fault.Code(err) != 3 || !strings.Contains(err.Error(), "has changed since it was opened") {
-			t.Errorf("%s: got %v, want that it has changed", what, err)
+		says := "has changed since it was opened"
+		if what == "removed" {
+			says = "is gone: it was there when it was opened"
+		}
+		if !errors.Is(err, ErrChanged) || fault.Code(err) != 3 || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", what, err, says)
 		}
 	}
 }
@@ -455,6 +459,51 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	f.then(answer(403, "")) // who may write need not be allowed to look
 	if _, err := f.Create(t.Context(), named("y")); err != nil {
 		t.Errorf("Create where HeadBucket is denied: got %v", err)
+	}
+}
+
+func TestDenialsNameTheRightThatIsMissing(t *testing.T) {
+	f := newFake(t, hasty)
+	ctx, no, bare := t.Context(), answer(403, "AccessDenied"), answer(403, "")
+	info := f.put(t, "x", body(10))
+	const pays = "--s3-requester-pays"
+	for name, c := range map[string]struct {
+		answers []mischief
+		call    func() error
+		says    []string
+		not     string
+	}{
+		"list": {[]mischief{no}, func() error {
+			for _, err := range f.List(ctx, Name{Bucket: "box"}, "", false) {
+				return err
+			}
+			return nil
+		}, []string{"listing needs s3:ListBucket on box", pays}, "GetObject"},
+		"read":                      {[]mischief{no}, func() error { return f.ReadAt(ctx, info, make([]byte, 1), 0) }, []string{"reading needs s3:GetObject on box/x", pays}, "ListBucket"},
+		"look, listing allowed":     {[]mischief{bare}, func() error { _, err := f.Stat(ctx, named("x")); return err }, []string{"reading needs s3:GetObject on box/x"}, "ListBucket"},
+		"look, listing denied":      {[]mischief{bare, no}, func() error { _, err := f.Stat(ctx, named("x")); return err }, []string{"s3:GetObject on box/x; or it does not exist, which is not told without s3:ListBucket on box"}, "PutObject"},
+		"write":                     {[]mischief{no}, func() error { _, err := f.Put(ctx, named("y"), []byte("y"), Condition{}); return err }, []string{"writing needs s3:PutObject on box/y"}, pays},
+		"remove":                    {[]mischief{no}, func() error { return f.Remove(ctx, named("x")) }, []string{"removing needs s3:DeleteObject on box/x"}, pays},
+		"the region, in the body":   {[]mischief{elsewhereIn("eu-west-1")}, func() error { return f.ReadAt(ctx, info, make([]byte, 1), 0) }, []string{"another region: eu-west-1 (--s3-region eu-west-1)"}, "Malformed"},
+		"the region, behind a look": {[]mischief{answer(400, ""), elsewhereIn("eu-west-1")}, func() error { _, err := f.Stat(ctx, named("x")); return err }, []string{"--s3-region eu-west-1"}, "Malformed"},
+		"a region that is none":     {[]mischief{elsewhereIn("no; rm")}, func() error { return f.ReadAt(ctx, info, make([]byte, 1), 0) }, []string{"another region: AuthorizationHeaderMalformed"}, "; rm"},
+	} {
+		f.then(c.answers...)
+		err := c.call()
+		for _, says := range c.says {
+			if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), c.not) {
+				t.Errorf("%s: got %v, want %q and not %q", name, err, says, c.not)
+			}
+		}
+	}
+}
+
+// elsewhereIn is the refusal of a service whose bucket lies in another region, which it tells in the body.
+func elsewhereIn(region string) mischief {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "<Error><Code>AuthorizationHeaderMalformed</Code><Message>no</Message><Region>%s</Region></Error>", region)
+		return true
 	}
 }
 

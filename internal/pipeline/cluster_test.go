@@ -30,6 +30,7 @@ type camp struct {
 	state   string
 	address string
 	roots   []string
+	memory  int64 // of each worker that is started from then on; 0: not limited
 	mu      sync.Mutex
 	stops   []func()
 	server  *coordinator.Server
@@ -97,7 +98,7 @@ func (c *camp) worker(name string, threads int) (node *worker.Node, stop func())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	c.must(err)
 	node, err = worker.NewNode(worker.NodeConfig{Name: name, Version: "test", Address: listener.Addr().String(), Threads: threads, Roots: c.roots,
-		Coordinator: func() string { return c.address }, Dial: dialPlain})
+		Memory: c.memory, SpillRows: c.t.TempDir(), Coordinator: func() string { return c.address }, Dial: dialPlain})
 	c.must(err)
 	g := grpc.NewServer(append(secure.ServerOptions(nil, secure.Limits{Rate: 1e6, Burst: 1e6}), trace.ServerOptions()...)...)
 	node.Register(g)

@@ -121,10 +121,11 @@ func Fit(ctx context.Context, r *FitRequest) (*FitOutcome, error) {
 	f := &fit{request: r, site: site, source: site.source, watch: watch, last: last}
 	defer f.close()
 	outcome, err := f.run(ctx)
+	err = f.kept.ended(ctx, explain(err, site.source))
 	if closed := f.kept.close(); err == nil {
 		err = closed
 	}
-	return outcome, explain(err, site.source)
+	return outcome, err
 }
 
 type fit struct {
@@ -266,7 +267,7 @@ func (f *fit) fit(ctx context.Context) (*coordinator.FitResult, error) {
 		keeper.Stopped()
 	}
 	keeper.Close()
-	return &program.Result, f.kept.ended(ctx, err)
+	return &program.Result, err
 }
 
 // onCluster submits the job and follows it.

@@ -28,6 +28,7 @@ type kept struct {
 	state    *coordinator.FitState // of an earlier process; nil: from the beginning
 	sequence uint64                // of the newest checkpoint that stands; 0: none does
 	done     bool                  // the fit is over: nothing is to be kept
+	lost     bool                  // another fit has taken the folder over
 }
 
 // keep opens the folder for a fit. Where one is resumed, it must be the same fit.
@@ -40,7 +41,7 @@ func (f *fit) keep(o *coordinator.FitOptions, start *coordinator.Start) (*kept, 
 	if err != nil {
 		return nil, err
 	}
-	store, err := checkpoint.Open(r.Checkpoint, checkpoint.Options{})
+	store, err := checkpoint.Open(r.Checkpoint, checkpoint.Options{Owner: checkpoint.Fit})
 	if errors.Is(err, checkpoint.ErrLocked) {
 		return nil, fault.Failedf(err, "--checkpoint: %s is in use", r.Checkpoint).Do("wait for the other process, or give each fit a folder of its own")
 	}
@@ -118,7 +119,7 @@ func (k *kept) takeUp(before checkpoint.Job, spec *pb.JobSpec, data []byte, sequ
 		return err
 	}
 	for _, s := range skipped {
-		k.note(fmt.Sprintf("checkpoint invalid, using the one before: %v", s))
+		k.note(s.Error())
 	}
 	if err != nil {
 		return fault.Failedf(err, "--resume: no checkpoint in %s can be used", k.folder).Do("%s", remedy)
@@ -191,22 +192,54 @@ func (k *kept) keeper(program *coordinator.Fit) *coordinator.Keeper {
 	return coordinator.NewKeeper(program, coordinator.CheckpointEvery, k.sequence,
 		func(sequence uint64, state []byte) error { return k.store.Save(keptFit, sequence, state) },
 		func(sequence uint64, _ int, err error) {
-			if err == nil {
+			switch {
+			case err == nil:
 				k.sequence = sequence
-			} else if !failed { // said once, until one is written again
+			case errors.Is(err, checkpoint.ErrConflict):
+				k.overtaken(err)
+			case !failed: // said once, until one is written again
 				k.note(fmt.Sprintf("checkpoint not written, the one before it stays: %v", err))
 			}
 			failed = err != nil
 		})
 }
 
-// ended is the error of a fit that keeps checkpoints: for one that was interrupted, how it goes on.
+// overtaken notes that what the folder holds is another fit's from now on. This one goes on without.
+func (k *kept) overtaken(err error) {
+	if !k.lost {
+		k.lost = true
+		k.note(fmt.Sprintf("this fit keeps no more checkpoints: %v", err))
+	}
+}
+
+// resumable is an error of a fit that can be taken up again, with how.
+type resumable struct {
+	error
+	how string
+}
+
+func (r resumable) Error() string { return r.error.Error() + "; " + r.how }
+func (r resumable) Unwrap() error { return r.error }
+
+// ended is the error of a fit that keeps checkpoints, with how it goes on: also of one that only its outputs have stopped.
 func (k *kept) ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || k.sequence == 0 {
+	if k == nil || err == nil || k.done || k.sequence == 0 && !k.lost || errors.Is(err, coordinator.ErrState) {
 		return err
 	}
-	return &fault.Error{Kind: fault.Interrupted, Place: fault.Place{Row: fault.NoRow}, Problem: "interrupted",
-		Remedy: fmt.Sprintf("the same command with --resume goes on from checkpoint %d in %s", k.sequence, k.folder)}
+	how := fmt.Sprintf("the same command with --resume goes on from checkpoint %d in %s", k.sequence, k.folder)
+	if fault.Code(err) == int(fault.Gate) {
+		how = fmt.Sprintf("with --resume and other gates it ends from checkpoint %d in %s", k.sequence, k.folder)
+	}
+	if k.lost {
+		how = fmt.Sprintf("another fit has taken %s over: begin anew, each with a --checkpoint of its own", k.folder)
+	}
+	if ctx.Err() != nil {
+		return &fault.Error{Kind: fault.Interrupted, Place: fault.Place{Row: fault.NoRow}, Problem: "interrupted", Remedy: how}
+	}
+	if code := fault.Kind(fault.Code(err)); code == fault.Usage || code == fault.Input {
+		return err // the same command would come to the same end, if it was not refused for data that has changed
+	}
+	return resumable{err, how}
 }
 
 // program makes the fit's state machine, from the checkpoint that it goes on from.
@@ -221,14 +254,17 @@ func (k *kept) program(c coordinator.Config, o coordinator.FitOptions) (*coordin
 	return job, program, err
 }
 
-// close gives the folder back, without the fit if that is over or has kept nothing.
+// close gives the folder back, without the fit if that is over or has kept nothing. What another has taken over stays.
 func (k *kept) close() error {
 	if k == nil {
 		return nil
 	}
 	var err error
-	if k.done || k.sequence == 0 {
-		err = k.store.Remove(keptFit)
+	if !k.lost && (k.done || k.sequence == 0) {
+		if err = k.store.Remove(keptFit); errors.Is(err, checkpoint.ErrConflict) {
+			k.overtaken(err)
+			err = nil
+		}
 	}
 	return errors.Join(err, k.store.Close())
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -36,7 +37,7 @@ func keptFiles(t *testing.T, r FitRequest, after int) (digest, labels string, to
 			cancel()
 		}
 	}}
-	r.Labels = filepath.Join(t.TempDir(), "labels.csv")
+	r.Labels = filepath.Join(t.TempDir(), cmp.Or(r.Labels, "labels.csv"))
 	outcome, err := Fit(ctx, &r)
 	if err != nil {
 		if _, missing := os.Stat(r.Labels); missing == nil {
@@ -89,6 +90,33 @@ func TestAFitThatIsInterruptedAnywhereGoesOnToTheSameBits(t *testing.T) {
 	}
 }
 
+// What is written with types tells whether a fit that goes on still knows of what type the ids are.
+func TestIDsHaveTheirTypeInTheLabelsOfAFitThatGoesOn(t *testing.T) {
+	for name, letter := range map[string]string{"integers": "", "text": "c"} {
+		r := keptRequest(t)
+		data, err := os.ReadFile(r.Data.Files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(r.Data.Files[0], []byte(strings.ReplaceAll(string(data), "\n1", "\n"+letter+"1")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.Data.ID, r.Labels, r.Runs = "customer_id", "labels.parquet", 1
+		_, want, _, all, err := keptFiles(t, r, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Checkpoint = filepath.Join(t.TempDir(), "kept")
+		if _, _, _, _, err := keptFiles(t, r, all/2); fault.Code(err) != 130 {
+			t.Fatalf("interrupted after %d of %d iterations: %v", all/2, all, err)
+		}
+		r.Resume = true
+		if _, got, told, _, err := keptFiles(t, r, 0); err != nil || got != want || len(told) != 1 || !strings.HasPrefix(told[0], "resumed") {
+			t.Errorf("%s: taken up, the labels have other bytes (%v); it told %q", name, err, told)
+		}
+	}
+}
+
 func TestCheckpointsGoToAnObjectStore(t *testing.T) {
 	m := &objecttest.Memory{}
 	t.Cleanup(object.Use(m))
@@ -107,6 +135,75 @@ func TestCheckpointsGoToAnObjectStore(t *testing.T) {
 	r.Resume = true
 	if d, _, told, _, err := keptFiles(t, r, 0); err != nil || d != digest || len(told) != 1 || !strings.HasPrefix(told[0], "resumed") {
 		t.Errorf("got %s, %v, want %s; it told %q", d, err, digest, told)
+	}
+}
+
+func TestAFitThatStopsWhileItWritesSaysHowItGoesOn(t *testing.T) {
+	m := &objecttest.Memory{}
+	t.Cleanup(object.Use(m))
+	r := keptRequest(t)
+	r.Engine.Reporter = progress.New(progress.None, nil)
+	r.Labels, r.Checkpoint = "s3://bucket/labels.csv", filepath.Join(t.TempDir(), "kept")
+	ctx, cancel := context.WithCancel(t.Context())
+	for name, c := range map[string]struct {
+		code int
+		fail func(n object.Name) error
+	}{
+		"no store": {1, func(n object.Name) error {
+			return object.Failure(fault.Failed, n, object.ErrAway, "cannot be reached", "look")
+		}},
+		"a signal": {130, func(object.Name) error { cancel(); return ctx.Err() }},
+	} {
+		m.Fault = func(method string, n object.Name) error {
+			if method == "Commit" {
+				return c.fail(n)
+			}
+			return nil
+		}
+		_, err := Fit(ctx, &r)
+		if fault.Code(err) != c.code || !strings.Contains(err.Error(), "the same command with --resume goes on from checkpoint ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		r.Resume = true
+	}
+	defer cancel()
+	m.Fault = nil
+	if _, err := Fit(ctx, &r); err != nil || m.Body(object.Name{Bucket: "bucket", Key: "labels.csv"}) == nil {
+		t.Errorf("taken up: %v", err)
+	}
+}
+
+// TestAFitThatIsDisplacedSpeaksOfFits opens the checkpoints of a fit a second time, in the middle of it.
+func TestAFitThatIsDisplacedSpeaksOfFits(t *testing.T) {
+	t.Cleanup(object.Use(&objecttest.Memory{}))
+	for name, interrupt := range map[string]bool{"done": false, "interrupted": true} {
+		r := keptRequest(t)
+		r.Checkpoint = "s3://bucket/" + name
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		n, iterations := &notes{Reporter: progress.New(progress.None, nil)}, 0
+		r.Engine.Reporter = first{n, func() {
+			switch iterations++; {
+			case iterations == 4:
+				other, err := checkpoint.Open(r.Checkpoint, checkpoint.Options{Owner: checkpoint.Fit})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { other.Close() })
+			case iterations == 6 && interrupt:
+				cancel()
+			}
+		}}
+		_, err := Fit(ctx, &r)
+		if !interrupt && err != nil || interrupt && (fault.Code(err) != 130 || !strings.Contains(err.Error(), "another fit has taken s3://bucket/interrupted over")) {
+			t.Errorf("%s: %v", name, err)
+		}
+		told := strings.Join(n.text, "\n")
+		if len(n.text) != 1 || !strings.Contains(told, "another fit has taken over") || !strings.Contains(told, "a --checkpoint of its own") || strings.Contains(told, "coordinator") {
+			t.Errorf("%s: it told %q", name, told)
+		}
 	}
 }
 
@@ -185,6 +282,30 @@ func TestADamagedCheckpointGivesWayToTheOneBefore(t *testing.T) {
 	}
 	if d, _, _, _, err := keptFiles(t, r, 0); err != nil || d != digest {
 		t.Errorf("got %s, %v, want %s", d, err, digest)
+	}
+}
+
+func TestDamageOfAllCheckpointsIsToldWithoutOneToGoOnFrom(t *testing.T) {
+	r := keptRequest(t)
+	r.Checkpoint = filepath.Join(t.TempDir(), "kept")
+	if _, _, _, _, err := keptFiles(t, r, 6); fault.Code(err) != 130 {
+		t.Fatal(err)
+	}
+	objects, err := filepath.Glob(filepath.Join(r.Checkpoint, "jobs", keptFit, "objects", "*"))
+	if err != nil || len(objects) != 2 {
+		t.Fatalf("%v, %v", objects, err)
+	}
+	damage(t, objects[0])
+	damage(t, objects[1])
+	r.Resume = true
+	_, _, told, _, err := keptFiles(t, r, 0)
+	if fault.Code(err) != 1 || !strings.Contains(err.Error(), "no checkpoint in "+r.Checkpoint+" can be used") {
+		t.Errorf("got %v", err)
+	}
+	for _, text := range told {
+		if len(told) != 2 || !strings.Contains(text, ": checkpoint ") || !strings.Contains(text, " invalid: ") || strings.Contains(text, "before") {
+			t.Errorf("it told %q, want once of each that it is invalid", told)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"math"
 	"os"
 	"runtime/debug"
@@ -95,6 +96,17 @@ func memoryOf(d capacity.Division, points int64) *PlanMemory {
 		p.Mode, p.Speed = Spilled, SpillSpeed
 	}
 	return p
+}
+
+// worse says whether p lacks more of its limit than o does or, where neither lacks any, spills more.
+func (p *PlanMemory) worse(o *PlanMemory) bool {
+	lacks := func(m *PlanMemory) int64 {
+		if m.Enough {
+			return 0
+		}
+		return m.Least - m.Limit
+	}
+	return cmp.Or(cmp.Compare(lacks(p), lacks(o)), cmp.Compare(p.Spilled, o.Spilled)) > 0
 }
 
 // divide says how a worker like this machine divides its memory. The error is about the folder.

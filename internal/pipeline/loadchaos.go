@@ -62,8 +62,9 @@ func (t *loadTest) chaos(ctx context.Context) (*LoadOutcome, error) {
 	if memory < loopback.LeastMemory && memory > 0 {
 		return nil, fault.Usagef("--workers: %d are too many: each has %d MiB of memory, and needs %d", workers, memory>>20, loopback.LeastMemory>>20).Do("start fewer")
 	}
-	cluster, err := loopback.Start(ctx, loopback.Config{Binary: t.request.Chaos.Binary, Workers: workers, Threads: max(t.engine.cores()/workers, 1),
-		Memory: memory, Spill: t.engine.Spill})
+	config := loopback.Config{Binary: t.request.Chaos.Binary, Workers: workers, Threads: max(t.engine.cores()/workers, 1),
+		Memory: memory, Spill: t.engine.Spill}
+	cluster, err := loopback.Start(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,27 @@ func (t *loadTest) chaos(ctx context.Context) (*LoadOutcome, error) {
 	if err != nil {
 		return outcome, err
 	}
+	if err := t.oneOf(ctx, config); err != nil {
+		return outcome, err
+	}
 	return outcome, t.disturb(ctx, cluster)
+}
+
+// oneOf measures one worker as the others are, in a cluster of its own. They have nothing to do meanwhile.
+func (t *loadTest) oneOf(ctx context.Context, config loopback.Config) error {
+	workers := config.Workers
+	config.Workers = 1
+	cluster, err := loopback.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	engine := Engine{Cluster: &Cluster{Address: cluster.Address(), MinWorkers: 1, WorkerWait: crewWait}}
+	if err := t.against(ctx, engine, workers, config.Threads); err != nil && ctx.Err() == nil {
+		return err
+	}
+	t.out.Interrupted = t.out.Interrupted || ctx.Err() != nil
+	return ctx.Err()
 }
 
 // assemble waits until all workers have joined.
@@ -202,19 +223,73 @@ func (i *imp) draw(faults int, passes int64) {
 // and who has fallen is there again.
 func (i *imp) run(ctx context.Context) error {
 	for len(i.plan) > 0 {
-		next := i.plan[0]
-		if !i.await(ctx, next.pass) || !pause(ctx, time.Duration(next.share*float64(i.pass))) {
-			return nil
-		}
-		i.plan = i.plan[1:]
-		i.left.Add(-1)
-		worker, kind := i.random.IntN(loopback.MaxWorkers*loopback.MaxWorkers), i.kinds[i.random.IntN(len(i.kinds))]
-		if err := i.fell(ctx, worker, kind); err != nil {
+		again, err := i.strike(ctx)
+		if !again || err != nil {
 			return err
 		}
 		i.await(ctx, i.passes()+restPasses)
 	}
 	return nil
+}
+
+// strike does the next fault to a worker that takes part in the passes. It is false where the context has ended before.
+func (i *imp) strike(ctx context.Context) (bool, error) {
+	next := i.plan[0]
+	conn, err := i.at.Connect(ctx)
+	if err != nil {
+		return false, ended(ctx, err)
+	}
+	defer conn.Close()
+	jobs := pb.NewJobsClient(conn)
+	if !i.await(ctx, next.pass-1) {
+		return false, nil
+	}
+	before := worked(ctx, jobs) // a pass before, so that all who take part are seen to have gone on
+	if !i.await(ctx, next.pass) || !pause(ctx, time.Duration(next.share*float64(i.pass))) {
+		return false, nil
+	}
+	numbers := working(ctx, jobs, i.cluster.Names(), before)
+	if len(numbers) == 0 {
+		return false, nil
+	}
+	i.plan = i.plan[1:]
+	i.left.Add(-1)
+	number, kind := numbers[i.random.IntN(len(numbers))], i.kinds[i.random.IntN(len(i.kinds))]
+	return true, i.fell(ctx, jobs, number, kind)
+}
+
+// working are the numbers of the workers that have answered for rows since before: who has just come back may have nothing to
+// do for some passes, and nothing comes of its fall. It waits until there is one, or the context ends.
+func working(ctx context.Context, jobs pb.JobsClient, names []string, before map[string]uint64) (list []int) {
+	for {
+		now := worked(ctx, jobs)
+		for number, name := range names {
+			if now[name] > before[name] {
+				list = append(list, number)
+			}
+		}
+		if len(list) > 0 || !pause(ctx, poll) {
+			return list
+		}
+	}
+}
+
+// worked is for how many rows each worker has answered in the iterations of the jobs of a cluster that is asked by nobody else.
+func worked(ctx context.Context, jobs pb.JobsClient) map[string]uint64 {
+	bounded, cancel := context.WithTimeout(ctx, noteWait)
+	defer cancel()
+	rows := make(map[string]uint64)
+	reply, err := jobs.List(bounded, &pb.ListRequest{})
+	if err != nil {
+		return rows
+	}
+	for _, j := range reply.Jobs {
+		show, _ := jobs.Show(bounded, &pb.ShowRequest{Job: j.Id})
+		for _, w := range show.GetWork() {
+			rows[w.Worker] += w.Rows
+		}
+	}
+	return rows
 }
 
 func (i *imp) passes() int64 {
@@ -242,14 +317,7 @@ func (i *imp) await(ctx context.Context, passes int64) bool {
 const poll = 10 * time.Millisecond
 
 // fell lets a worker fall, waits until the job is over it, and mends it.
-func (i *imp) fell(ctx context.Context, number int, kind loopback.Fault) error {
-	number %= i.cluster.Workers()
-	conn, err := i.at.Connect(ctx)
-	if err != nil {
-		return ended(ctx, err)
-	}
-	defer conn.Close()
-	jobs := pb.NewJobsClient(conn)
+func (i *imp) fell(ctx context.Context, jobs pb.JobsClient, number int, kind loopback.Fault) error {
 	before := moved(ctx, jobs)
 	f := ChaosFault{Worker: i.cluster.Name(number), Fault: string(kind), Pass: i.passes() + 1}
 	begun := time.Now()

@@ -35,8 +35,8 @@ type LoadRoofline struct {
 
 // LoadScaling is how well the workers together do against one.
 type LoadScaling struct {
-	// Efficiency is from 0 to 1. From a slice it is the speed of all against that of one worker alone on its part of the
-	// rows, for as many as there are cores for; from busy it is the part of the passes in which workers computed.
+	// Efficiency is the speed of all against that of one worker alone on its part of the rows, for as many as there are cores
+	// for.
 	Efficiency float64 `json:"efficiency"`
 	From       string  `json:"from"`
 	OneRows    int64   `json:"one_worker_rows"` // of the slice; 0: there was none
@@ -44,11 +44,8 @@ type LoadScaling struct {
 	OnePass    float64 `json:"one_worker_pass_seconds"`
 }
 
-// What LoadScaling.Efficiency is from.
-const (
-	FromSlice = "slice"
-	FromBusy  = "busy"
-)
+// FromSlice is what LoadScaling.Efficiency is from.
+const FromSlice = "slice"
 
 // LoadNetwork is what a pass brings to the coordinator's network, in bytes: measured, and at most by the formula.
 type LoadNetwork struct {
@@ -145,17 +142,21 @@ func (t *loadTest) slice(ctx context.Context) error {
 		return nil
 	}
 	one := max(threads/workers, 1)
+	defer t.engine.threads() // as they were
+	return t.against(ctx, Engine{Workers: 1, Threads: one, Memory: t.engine.Memory, Spill: t.engine.Spill}, workers, one)
+}
+
+// against holds the passes of so many workers against those of one of as many threads, which the engine has for itself.
+func (t *loadTest) against(ctx context.Context, engine Engine, workers, one int) error {
 	rows := max(min(t.request.Rows/int64(workers), sliceRows), int64(t.request.K))
 	alone := *t
 	request := *t.request
 	request.Rows, request.Iterations = rows, slicePasses
 	g := newGauge(progress.New(progress.None, nil))
-	alone.request, alone.gauge = &request, g
-	alone.engine = Engine{Workers: 1, Threads: one, Memory: t.engine.Memory, Spill: t.engine.Spill, Reporter: g}
+	engine.Reporter = g
+	alone.request, alone.gauge, alone.engine = &request, g, engine
 	t.gauge.Note("measuring one worker alone, to compare with")
-	_, err := Fit(ctx, alone.fitRequest())
-	t.engine.threads() // as they were
-	if err != nil {
+	if _, err := Fit(ctx, alone.fitRequest()); err != nil {
 		return err
 	}
 	pass := g.pass()
@@ -181,7 +182,7 @@ func (t *loadTest) speed(ctx context.Context) {
 			busy += w.Seconds
 		}
 		// Threads that share cores take turns: a worker is busy while it waits for its own.
-		o.Scaling = &LoadScaling{Efficiency: min(busy/float64(o.WorkerCount)/o.Pass.Mean, 1), From: FromBusy}
+		o.Busy = min(busy/float64(o.WorkerCount)/o.Pass.Mean, 1)
 	}
 	if t.meter != nil && ctx.Err() == nil && r.Rows*int64(r.D)*4 >= roofLeast {
 		o.Speed.Roofline = measureRoofline(ctx, o.Cores, r, o.Pass.Median)

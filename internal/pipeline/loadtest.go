@@ -47,7 +47,8 @@ type LoadOutcome struct {
 
 	Pass      LoadPass      `json:"pass"`
 	Speed     LoadSpeed     `json:"speed"`
-	Scaling   *LoadScaling  `json:"scaling"` // null: nothing to scale against
+	Scaling   *LoadScaling  `json:"scaling"`    // null: nothing to scale against
+	Busy      float64       `json:"busy_share"` // of the passes, in which workers of a cluster computed or waited for a core; 0: not known
 	Network   LoadNetwork   `json:"network"`
 	Memory    LoadMemory    `json:"memory"`
 	Workers   []LoadWorker  `json:"by_worker"`

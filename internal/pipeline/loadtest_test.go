@@ -5,14 +5,18 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/fault"
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/spill"
+	pb "github.com/coterie-project/coterie/proto/coterie/v1"
 )
 
 // loadOf is a small load test.
@@ -91,9 +95,8 @@ func TestALoadTestOfAClusterTellsWhatCrossedTheNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	sound(t, r, o)
-	if o.Where != WhereCluster || o.WorkerCount != 2 || !o.Network.Crossed || o.Scaling == nil || o.Scaling.From != FromBusy || o.Scaling.Efficiency <= 0 ||
-		o.Scaling.Efficiency > 1 || o.Speed.Roofline != nil {
-		t.Errorf("got %+v with scaling %+v, want two workers' share of busy time", o, o.Scaling)
+	if o.Where != WhereCluster || o.WorkerCount != 2 || !o.Network.Crossed || o.Scaling != nil || o.Busy <= 0 || o.Busy > 1 || o.Speed.Roofline != nil {
+		t.Errorf("got %+v with scaling %+v, want two workers' share of busy time, which is no efficiency", o, o.Scaling)
 	}
 	here, err := LoadTest(t.Context(), loadOf(1))
 	if err != nil {
@@ -229,6 +232,37 @@ func TestMomentsOfFaultsFollowTheSeed(t *testing.T) {
 	}
 	if one := plan(1, 2, 1); one[0].pass != 0 || one[1].pass != 0 {
 		t.Errorf("got %v for a fit of one pass", one)
+	}
+}
+
+// books are a coordinator that knows what its workers have done, of which w2 goes on at the third look.
+type books struct {
+	pb.JobsClient
+	looks uint64
+}
+
+func (b *books) List(context.Context, *pb.ListRequest, ...grpc.CallOption) (*pb.ListReply, error) {
+	b.looks++
+	return &pb.ListReply{Jobs: []*pb.JobInfo{{Id: "over"}, {Id: "now"}}}, nil
+}
+
+func (b *books) Show(_ context.Context, r *pb.ShowRequest, _ ...grpc.CallOption) (*pb.ShowReply, error) {
+	if r.Job == "over" {
+		return &pb.ShowReply{Work: []*pb.WorkerWork{{Worker: "w1", Rows: 10}, {Worker: "w3", Rows: 10}}}, nil
+	}
+	return &pb.ShowReply{Work: []*pb.WorkerWork{{Worker: "w2", Rows: b.looks / 3}}}, nil
+}
+
+func TestFaultsFallOnWorkersThatWork(t *testing.T) {
+	b := &books{}
+	got := working(t.Context(), b, []string{"w1", "w2", "w3"}, worked(t.Context(), b))
+	if !slices.Equal(got, []int{1}) || b.looks != 3 {
+		t.Errorf("got workers %v after %d looks, want the one that has done something since, as soon as it has", got, b.looks)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := working(ctx, b, []string{"w1"}, worked(t.Context(), b)); len(got) > 0 {
+		t.Errorf("got %v of workers that do nothing", got)
 	}
 }
 

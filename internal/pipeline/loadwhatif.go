@@ -69,7 +69,7 @@ func (t *loadTest) round() float64 {
 func (t *loadTest) predict() error {
 	o, r := t.out, t.request
 	rates := t.rates()
-	if s := o.Scaling; s != nil && s.From == FromSlice {
+	if s := o.Scaling; s != nil {
 		one := *rates
 		one.Pass = s.OnePass * float64(s.OneThreads) / float64(s.OneRows) * 1e9
 		p := capacity.Predict(one.At, capacity.Cluster{Workers: o.WorkerCount, Cores: float64(o.Cores)}, &one, r.Iterations)

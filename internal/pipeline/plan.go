@@ -49,7 +49,9 @@ type PlanOutcome struct {
 	// Of a cluster that is there: which worker would hold what. Workers, Threads and MemoryPerWorker are then those of
 	// its workers, the largest of each.
 	Placement *partition.Summary `json:"placement,omitempty"`
-	Table     string             `json:"-"` // the placement for people
+	// TooFew says that the workers have too little memory for all rows, those on their disks apart.
+	TooFew bool   `json:"too_few_workers,omitempty"`
+	Table  string `json:"-"` // the placement for people
 }
 
 // PlanSeconds are the expected parts of a fit.

@@ -81,15 +81,14 @@ func planFor(ctx context.Context, r *PlanRequest, s *site, workers []partition.W
 		ReadRowsPerSecond: reading, PassNanosecondsPerPoint: measurePass(width, r.K), MigrateMemory: monthsBytes(s.source.Rows()),
 		ProfileMemory: profileBytes(s.source.Rows(), r.K, in, r.Engine.threads())}
 	rowBytes := coordinator.RowBytes(width, in, kmeans.Auto.TrackBytes(r.K, width))
-	roomy := coordinator.Roomy(workers, rowBytes, coordinator.SpillableBytes(width, in))
-	if err := p.place(manifest, roomy, rowBytes); err != nil {
+	if err := p.place(manifest, workers, rowBytes, coordinator.SpillableBytes(width, in)); err != nil {
 		return nil, err
 	}
 	p.divideFullest(r, manifest, workers, in)
 	return p, nil
 }
 
-// divideFullest says how the worker divides its memory that spills the most, if any does.
+// divideFullest says how the worker divides its memory that lacks the most, else the one that spills the most, if any does.
 func (p *PlanOutcome) divideFullest(r *PlanRequest, m *partition.Manifest, workers []partition.Worker, in *wire.Input) {
 	for _, h := range p.Placement.Workers {
 		for _, w := range workers {
@@ -101,17 +100,17 @@ func (p *PlanOutcome) divideFullest(r *PlanRequest, m *partition.Manifest, worke
 				limit = 0
 			}
 			d := r.planDivision(limit, m, h.Rows, p.Columns, p.K, w.Weight, in)
-			if p.Memory == nil || d.Spilled > p.Memory.Spilled {
-				p.Memory = memoryOf(d, h.Rows*int64(4*p.Columns))
+			if of := memoryOf(d, h.Rows*int64(4*p.Columns)); p.Memory == nil || of.worse(p.Memory) {
+				p.Memory = of
 			}
 		}
 	}
 	p.slow()
 }
 
-// place says which worker would hold what, and what that takes.
-func (p *PlanOutcome) place(m *partition.Manifest, workers []partition.Worker, rowBytes int64) error {
-	plan, err := partition.Place(m, workers, rowBytes)
+// place says which worker would hold what, and what that takes. Workers are shown with the limits that they have.
+func (p *PlanOutcome) place(m *partition.Manifest, workers []partition.Worker, rowBytes, spillable int64) error {
+	plan, fit, err := coordinator.Place(m, workers, rowBytes, spillable)
 	if errors.Is(err, partition.ErrMemory) {
 		return &fault.Error{Kind: fault.Unavailable, Place: fault.Place{Row: fault.NoRow}, Problem: "the data does not fit the workers", Err: err,
 			Remedy: "start more workers, or give them more --memory"}
@@ -131,7 +130,7 @@ func (p *PlanOutcome) place(m *partition.Manifest, workers []partition.Worker, r
 	}
 	p.MemoryPerWorker += capacity.WorkerBytes(0, 0, p.Threads, p.K, p.Columns)
 	p.NetworkPerIteration = networkPerIteration(p.Workers, p.K, p.Columns)
-	p.Placement = &summary
+	p.Placement, p.TooFew = &summary, !fit
 	p.expect(float64(min(threads, max(p.Partitions, p.Threads))))
 	var table strings.Builder
 	err = plan.Write(&table, m, workers, rowBytes)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,4 +109,27 @@ func TestReadinessEndsWithTheDrain(t *testing.T) {
 	if status, _ := r.call(t, "/healthz", ""); status != http.StatusOK {
 		t.Errorf("/healthz: got %d, want the process alive", status)
 	}
+}
+
+func TestALookThatDoesNotEndHoldsUpTheEndForTheGraceAlone(t *testing.T) {
+	stuck, looks := make(chan struct{}), make(chan struct{})
+	r := start(t, shop(feature.Mean, false), usual, func(r *running) {
+		r.grace = 10 * time.Millisecond
+		r.holder.now = func() time.Time {
+			close(looks)
+			<-stuck
+			return time.Now()
+		}
+	})
+	r.reload <- syscall.SIGHUP
+	<-looks
+	r.stop()
+	if err := r.wait(t); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(r.log.String(), "the look at the model file was cut off") {
+		t.Errorf("the log does not say so: %s", r.log.String())
+	}
+	r.holder.now = time.Now
+	close(stuck)
 }

@@ -86,7 +86,7 @@ func (h *holder) watch(ctx context.Context, now <-chan os.Signal) {
 }
 
 // look reads the file if it has changed, or if it could not be used and some time has passed: it may have been read
-// half written. What is wrong is logged once for each change.
+// half written. What is wrong is logged once for each change. It never waits for the other side of a pipe.
 func (h *holder) look(force bool) {
 	there, err := glance(h.path)
 	changed := !same(h.seen, there)
@@ -97,7 +97,7 @@ func (h *holder) look(force bool) {
 	h.seen, h.tried = there, h.now()
 	var m *model.Model
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		m, err = model.ReadFile(h.path)
+		m, err = model.ReadRegular(h.path)
 	}
 	if err == nil {
 		before := h.current.Load()
@@ -122,7 +122,12 @@ func same(a, b os.FileInfo) bool {
 		y, ok := b.(seenObject)
 		return ok && x.of.ETag == y.of.ETag
 	}
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	// The system gives the number of a file that is gone to the next one, of whatever type.
+	if a.Mode().Type() != b.Mode().Type() || !os.SameFile(a, b) {
+		return false
+	}
+	// A pipe changes with all that goes through it, and a folder with what lies in it.
+	return !a.Mode().IsRegular() || a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // describe says what a caller has to know of a model.

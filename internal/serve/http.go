@@ -151,6 +151,9 @@ func (s *Server) many(w http.ResponseWriter, r *http.Request) error {
 // lookup reads a question, answers it from the model in use, and sends the results.
 func (s *Server) lookup(w http.ResponseWriter, r *http.Request, turns slots, most int64, decode func(*lookup.Finder, []byte) (*question, error),
 	results func(a *lookup.Answers, because bool) ([]*lookup.Result, error)) error {
+	if err := refuse(w, r, most); err != nil {
+		return err
+	}
 	if !turns.take(r.Context(), s.waits.slot) {
 		w.Header().Set("Retry-After", "1")
 		return busy()
@@ -158,6 +161,7 @@ func (s *Server) lookup(w http.ResponseWriter, r *http.Request, turns slots, mos
 	defer turns.give()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
+		s.log.Debug("a body did not arrive", "error", err)
 		return unread(err, most)
 	}
 	model := s.holder.current.Load()
@@ -203,13 +207,30 @@ func fieldOf(err error, q *question) string {
 	return field
 }
 
-// unread says why a body could not be read.
+// refuse looks at the header for what makes the body useless, so that nobody sends or awaits it in vain.
+func refuse(w http.ResponseWriter, r *http.Request, most int64) error {
+	if r.ContentLength > most {
+		return tooLarge(most)
+	}
+	coding := strings.Join(r.Header.Values("Content-Encoding"), ", ")
+	if coding == "" || strings.EqualFold(coding, "identity") {
+		return nil
+	}
+	w.Header().Set("Accept-Encoding", "identity")
+	return &failure{Status: http.StatusUnsupportedMediaType, Message: fmt.Sprintf("bodies are not taken with Content-Encoding: %s", clip(coding)), Remedy: "send it without one"}
+}
+
+func tooLarge(most int64) *failure {
+	return &failure{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body has more than %d bytes", most), Remedy: "send fewer rows at once"}
+}
+
+// unread says why a body could not be read. The error itself has addresses of this machine, which are nobody's business.
 func unread(err error, most int64) *failure {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return &failure{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body has more than %d bytes", most), Remedy: "send fewer rows at once"}
+		return tooLarge(most)
 	}
-	return &failure{Status: http.StatusRequestTimeout, Message: "the body did not arrive: " + err.Error(), Remedy: "send it whole, and in time"}
+	return &failure{Status: http.StatusRequestTimeout, Message: "the body did not arrive", Remedy: "send it whole, and in time"}
 }
 
 func (s *Server) describe(w http.ResponseWriter, _ *http.Request) error {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -61,6 +62,31 @@ func TestBodiesAreTakenUpToTheirLimit(t *testing.T) {
 	large.Texts[1].Values[0] = strings.Repeat("x", manyBody)
 	if _, err := client.FindBatch(t.Context(), large); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a message that is too large: got %v, want ResourceExhausted", err)
+	}
+}
+
+func TestUselessBodiesAreRefusedByTheirHeader(t *testing.T) {
+	r := start(t, shop(feature.Mean, false), usual, nil)
+	const body = `{"values": {}}`
+	for header, want := range map[string]int{
+		"Content-Length: 99999999999":                            http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("Content-Length: %d", oneBody+1):             http.StatusRequestEntityTooLarge,
+		"Content-Length: 14\r\nContent-Encoding: gzip":           http.StatusUnsupportedMediaType,
+		"Content-Length: 99999\r\nContent-Encoding: br":          http.StatusUnsupportedMediaType,
+		"Content-Length: 14\r\nContent-Encoding: identity, gzip": http.StatusUnsupportedMediaType,
+		"Content-Length: 14\r\nContent-Encoding: Identity":       http.StatusOK,
+		"Content-Length: 14":                                     http.StatusOK,
+	} {
+		conn, err := net.Dial("tcp", r.site.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(patient))
+		fmt.Fprintf(conn, "POST /v1/lookup HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n%s", header, body)
+		if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != want {
+			t.Errorf("%q: got %v, %v, want %d", header, answer, err, want)
+		}
+		conn.Close()
 	}
 }
 
@@ -142,6 +168,9 @@ func TestSlowRequestsEnd(t *testing.T) {
 		answer, err := io.ReadAll(conn)
 		if err != nil || name == "half a body" && !bytes.Contains(answer, []byte("408")) {
 			t.Errorf("%s: got %q, %v, want it to end", name, answer, err)
+		}
+		if bytes.Contains(answer, []byte("timeout")) || bytes.Contains(answer, []byte(r.site.Addr().String())) {
+			t.Errorf("%s: got %q, which tells of the socket", name, answer)
 		}
 		conn.Close()
 	}

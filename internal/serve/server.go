@@ -84,7 +84,11 @@ func (s *Server) Run(ctx context.Context, reload <-chan os.Signal, ready func() 
 	defer wait.Wait()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	wait.Go(func() { s.holder.watch(watching, reload) })
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.holder.watch(watching, reload)
+	}()
 	ended := make(chan error, 2)
 	wait.Go(func() { ended <- rpc.Serve(s.rpc) })
 	wait.Go(func() { ended <- s.serveWeb(web) })
@@ -102,7 +106,8 @@ func (s *Server) Run(ctx context.Context, reload <-chan os.Signal, ready func() 
 	for _, part := range s.parts {
 		part.Close()
 	}
-	s.end(rpc, web)
+	stop()
+	s.end(rpc, web, watched)
 	return err
 }
 
@@ -113,8 +118,9 @@ func (s *Server) serveWeb(web *http.Server) error {
 	return web.Serve(s.site)
 }
 
-// end finishes what is under way, or cuts it off once the grace is over.
-func (s *Server) end(rpc *grpc.Server, web *http.Server) {
+// end finishes what is under way, or cuts it off once the grace is over. A look at the model's file may be under way, too, and
+// file systems over a network can take as long as they like.
+func (s *Server) end(rpc *grpc.Server, web *http.Server, watched <-chan struct{}) {
 	over, cancel := context.WithTimeout(context.Background(), s.grace)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -126,6 +132,13 @@ func (s *Server) end(rpc *grpc.Server, web *http.Server) {
 		if err := web.Shutdown(over); err != nil {
 			s.log.Warn("some requests over HTTP were cut off", "error", err)
 			web.Close()
+		}
+	})
+	wait.Go(func() {
+		select {
+		case <-watched:
+		case <-over.Done():
+			s.log.Warn("the look at the model file was cut off", "file", s.holder.path)
 		}
 	})
 	wait.Wait()

@@ -1,10 +1,13 @@
 package sim
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
 )
 
 // books are what the simulator has seen itself, apart from the code that it checks.
@@ -16,6 +19,7 @@ type books struct {
 	kind   wire.Kind
 	asked  int
 	have   map[int]string // partitions booked in the round, and whose answer it was
+	wrong  bool           // an answer with wrong sums is booked in it
 	grief  int            // losses and errors in the round that may be held against a partition
 	epoch  uint64         // the highest begun
 	acked  uint64         // the checkpoint that was last said to be written
@@ -26,7 +30,7 @@ type books struct {
 
 // begin is a run of the job that begins.
 func (b *books) begin(c *coord) {
-	b.owner, b.round, b.asked, b.have, b.grief = c, c.last, 0, make(map[int]string), 0
+	b.owner, b.round, b.asked, b.have, b.wrong, b.grief = c, c.last, 0, make(map[int]string), false, 0
 }
 
 // opened is a round that begins: the one before must have been booked whole (I2).
@@ -35,13 +39,53 @@ func (b *books) opened(c *coord, a *coordinator.Opened) {
 	if b.owner != c {
 		return // an older coordinator goes on until it is told that it is over
 	}
-	if len(b.have) != b.asked {
-		w.breaks("I2: round %d begins while round %d has %d of %d partitions", a.Round, b.round, len(b.have), b.asked)
-	}
+	b.whole(fmt.Sprintf("round %d begins", a.Round))
 	if a.Round <= b.round {
 		w.breaks("I4: round %d is opened after round %d", a.Round, b.round)
 	}
-	b.round, b.kind, b.asked, b.have, b.grief = a.Round, a.Kind, a.Partitions, make(map[int]string), 0
+	b.round, b.kind, b.asked, b.have, b.wrong, b.grief = a.Round, a.Kind, a.Partitions, make(map[int]string), false, 0
+}
+
+// whole holds what comes after a round against it: all of it must be booked (I2), and nothing wrong (I3).
+func (b *books) whole(next string) {
+	if len(b.have) != b.asked {
+		b.w.breaks("I2: %s while round %d has %d of %d partitions", next, b.round, len(b.have), b.asked)
+	}
+	if b.wrong {
+		b.w.breaks("I3: %s, and wrong sums were booked in round %d", next, b.round)
+	}
+}
+
+// finished is a job that has come to its result.
+func (b *books) finished(c *coord) {
+	if b.owner == c {
+		b.whole("the job is over")
+	}
+}
+
+// failed is a job that has ended without one. Where nothing was missing but wrong sums were there, it must say so (I3).
+func (b *books) failed(c *coord, err error) {
+	if b.owner != c || !b.wrong {
+		return
+	}
+	switch {
+	case errors.Is(err, kmeans.ErrConservation):
+		b.w.caught++
+	case len(b.have) == b.asked:
+		b.w.breaks("I3: wrong sums were booked in round %d, and the job ends with: %v", b.round, err)
+	}
+}
+
+// advanced holds where the runs of a fit have come to against the twin, to the bit (I1).
+func (b *books) advanced(c *coord) {
+	if b.w.twin.fault != "" {
+		return
+	}
+	eachUpdate(c.fit, func(u update, digest uint64) {
+		if want, there := b.w.twin.updates[u]; !there || digest != want {
+			b.w.breaks("I1: after %d updates run %d has the digest %x, the twin's has %x (it has one: %t)", u.done, u.run, digest, want, there)
+		}
+	})
 }
 
 // booked is an answer that counts (I2, I4).
@@ -62,6 +106,7 @@ func (b *books) booked(c *coord, a *coordinator.Booked) {
 		}
 		b.have[id] = a.Worker
 	}
+	b.wrong = b.wrong || c.spoilt
 	if a.Open != b.asked-len(b.have) {
 		w.breaks("I2: round %d waits for %d partitions, and %d of %d are booked", b.round, a.Open, len(b.have), b.asked)
 	}
@@ -126,8 +171,14 @@ func (w *world) check() {
 		return
 	}
 	c.changed = false
-	if !c.running || c.ending || !c.begun || w.books.owner != c {
+	if !c.running || c.ending || w.books.owner != c {
 		return
+	}
+	if c.waiting && c.present() >= w.script.Least {
+		w.breaks("I7: the job waits with %d workers, %d are enough", c.present(), w.script.Least)
+	}
+	if !c.begun {
+		return // nobody is asked for anything
 	}
 	// under counts what somebody is asked for, wanted what of that is not booked yet: whoever was given a partition that
 	// the one before answers after all goes on computing it.
@@ -150,9 +201,11 @@ func (w *world) check() {
 	}
 	open := w.books.asked - len(w.books.have)
 	switch {
-	case c.waiting: // for all to see
 	case w.books.kind == wire.Label && under > w.script.Window:
 		w.breaks("I5: %d partitions are under way in a window of %d", under, w.script.Window)
+	case distinct > open:
+		w.breaks("I2: %d partitions are open, %d are asked of somebody", open, distinct)
+	case c.waiting: // for all to see, and nothing is asked for: what is open may be nobody's
 	case w.books.kind == wire.Label && distinct < open && under < w.script.Window:
 		w.breaks("I7: %d partitions are open, %d of them and %d in all are under way in a window of %d", open, distinct, under, w.script.Window)
 	case w.books.kind != wire.Label && distinct != open:

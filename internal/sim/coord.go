@@ -58,6 +58,7 @@ type coord struct {
 	timed    []time.Duration
 	keep     keeper
 	stepping *wire.Answer // what is being booked
+	spoilt   bool         // its sums are wrong
 	changed  bool         // since the last check
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coterie-project/coterie/coordinator"
@@ -102,6 +103,7 @@ func (c *coord) act(a coordinator.Action) []coordinator.Action {
 	case coordinator.Booked:
 		w.books.booked(c, &a)
 	case coordinator.Advanced:
+		w.books.advanced(c)
 		c.keep.observe(a)
 	case coordinator.Refused:
 		w.note("refused", a.Worker)
@@ -123,6 +125,9 @@ func (c *coord) act(a coordinator.Action) []coordinator.Action {
 
 // send asks a worker for a task.
 func (c *coord) send(a coordinator.Send) []coordinator.Action {
+	if c.waiting {
+		c.w.breaks("I7: %s is asked for %v while the job waits for workers", a.Worker, a.Task.Partitions)
+	}
 	m := c.named(a.Worker)
 	if m == nil || m.lost {
 		return c.job.Step(coordinator.WorkerLost{Name: a.Worker, Begun: []int{}})
@@ -207,7 +212,7 @@ func (c *coord) answer(n *simWorker, out answer) {
 	a := &wire.Answer{Epoch: out.epoch, Round: out.round, Worker: name, Covered: slices.Clone(out.covered), Digests: out.digests, Took: out.took}
 	switch {
 	case out.failure != nil:
-		a.Err = wire.DecodeFailure(out.failure)
+		a.Err, a.NoDisk = wire.DecodeFailure(out.failure), out.failure.NoDisk
 		if fresh {
 			c.w.books.grief++
 		}
@@ -228,9 +233,9 @@ func (c *coord) answer(n *simWorker, out answer) {
 		a.Partial = &wire.Partial{}
 	}
 	c.w.note("answer", name, out.epoch, out.round, out.covered)
-	c.stepping = a
+	c.stepping, c.spoilt = a, out.wrong
 	c.step(coordinator.Answered{Answer: a})
-	c.stepping = nil
+	c.stepping, c.spoilt = nil, false
 }
 
 // forgetful says whether the run is to make the mistake of taking answers of other rounds for those of this one.
@@ -254,14 +259,17 @@ func (c *coord) took(name string, out *answer) {
 func (c *coord) finish() {
 	c.ending = true
 	c.w.note("finished", c.epoch, c.round)
-	if c.fit != nil || c.label != nil {
-		if err := tally(c.fit, c.label, c.w.script.Job.Weights, int64(c.w.script.Job.Rows)); err != nil {
-			c.w.breaks("%v", err)
-		}
+	c.w.books.finished(c)
+	if err := tally(c.fit, c.label, int64(c.w.script.Job.Rows)); err != nil {
+		c.w.breaks("%v", err)
 	}
 	c.later(c.bed.takes(), "result", func() {
-		data := resultOf(c.fit, c.label)
-		err := c.store.SaveResult(c.w.job, data)
+		data, err := resultOf(c.fit, c.label)
+		if err != nil {
+			c.w.breaks("I1: the result cannot be encoded: %v", err)
+			return
+		}
+		err = c.store.SaveResult(c.w.job, data)
 		c.running, c.ending, c.sent = false, false, nil
 		c.last = max(c.last, c.round)
 		if c.overtaken(err) {
@@ -281,6 +289,7 @@ func (c *coord) fails(err error) {
 	c.running, c.sent = false, nil
 	c.last = max(c.last, c.round)
 	c.keep.stopped()
+	c.w.books.failed(c, err)
 	state := stateFailed
 	if errors.Is(err, errCancelled) {
 		state = stateCancelled
@@ -295,7 +304,11 @@ func (c *coord) fails(err error) {
 // over notes that the job is no more under way, and tries until that is on the disk.
 func (c *coord) over(state string, reason error) {
 	c.state = state
-	c.w.note("over", c.epoch, state, fmt.Sprint(reason))
+	text := fmt.Sprint(reason)
+	if root := c.w.disk.root; root != "" {
+		text = strings.ReplaceAll(text, root, "STATE") // its name is another in each run
+	}
+	c.w.note("over", c.epoch, state, text)
 	c.w.user.hears(c, state, reason)
 	c.persist()
 }

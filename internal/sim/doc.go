@@ -11,13 +11,15 @@
 // knowing the newest coordinator, the one before, or none; a user who submits, cancels and resumes; the place where
 // labels are written; and calls between workers, which succeed at once or fail at once. The network is worse than the real
 // one: it loses, repeats and reorders single messages. What a job draws (rows, k, runs, seeding, scaling, ids, weights, bad
-// rows, labels or parts) is one of SpecOf; sweeps and spilling are not simulated.
+// rows, labels or parts, the second nearest) is one of SpecOf; sweeps and spilling are not simulated.
 //
-// After each event the invariants of docs/failures.md are checked that can be checked then: what is booked (I2), that
-// every open partition is asked of somebody who is there, or the job waits (I7), windows and queues (I5), epochs, rounds, and that
-// nothing written is lost, nor written by who is over (I4). Labels are held against the twin, a run of the same job in one
-// process, when they are written, and at the end result, counts and intake are (I1, I3, I6). When the last fault is
-// over, the job must end within a bounded time.
+// After each event that reaches the job of the newest coordinator the invariants of docs/failures.md are checked that can be
+// checked then: what is booked (I2), that every open partition is asked of somebody who is there, or the job waits, with too
+// few workers and asking nobody (I7), windows and queues (I5), epochs, rounds, and that nothing written is lost, nor written by
+// who is over (I4). The twin is a run of the same job by one worker: where its runs are is compared after each update of
+// centroids, labels with their ids when they are written (a worker makes the next ones meanwhile), and all of the result at the
+// end, with counts and intake (I1, I3, I6). What is wrong in the same way in the twin is not seen. A round that wrong sums were
+// booked in must end the job (I3). When the last fault is over, the job must end within a bounded time.
 //
 // Script is a run as text, Draw makes one of a seed, Run drives it, Shrink cuts one that breaks something short, and
 // Tally makes the table of faults and phases. Bugs that were found stand as scripts in testdata. The command is in

@@ -7,15 +7,17 @@ type Kind string
 
 // The kinds.
 const (
-	WorkerCrash    Kind = "worker-crash"
-	WorkerRestart  Kind = "worker-restart"
-	WorkerFreeze   Kind = "worker-freeze"
-	WorkerSlow     Kind = "worker-slow"
-	WorkerJoins    Kind = "worker-joins"
-	WorkerDrains   Kind = "worker-drains"
-	WorkerMemory   Kind = "worker-out-of-memory"
-	AllWorkersLost Kind = "all-workers-lost"
-	ReadErrors     Kind = "read-errors"
+	WorkerCrash     Kind = "worker-crash"
+	WorkerRestart   Kind = "worker-restart"
+	WorkerFreeze    Kind = "worker-freeze"
+	WorkerSlow      Kind = "worker-slow"
+	WorkerJoins     Kind = "worker-joins"
+	WorkerDrains    Kind = "worker-drains"
+	WorkerMemory    Kind = "worker-out-of-memory"
+	AllWorkersLost  Kind = "all-workers-lost"
+	ReadErrors      Kind = "read-errors"
+	WrongSums       Kind = "wrong-sums"
+	LabelsUnwritten Kind = "labels-not-written"
 
 	MessagesLost    Kind = "messages-lost"
 	MessagesTwice   Kind = "messages-twice"
@@ -60,6 +62,8 @@ var faults = []FaultInfo{
 	{WorkerMemory, "a worker dies over the next partition that it reads"},
 	{AllWorkersLost, "all workers die at once, and others come"},
 	{ReadErrors, "a worker's readings of the data fail for a while"},
+	{WrongSums, "a worker's next answer to an iteration or a last pass has sums in which a row is lost or a bit is turned"},
+	{LabelsUnwritten, "a worker can write no labels for a while"},
 	{MessagesLost, "of all messages some are lost for a while"},
 	{MessagesTwice, "messages come twice for a while, the second time later"},
 	{MessagesMixed, "messages overtake each other by seconds for a while"},

@@ -90,7 +90,17 @@ var onWorkers = map[Kind]func(w *world, n *simWorker, f *Fault) bool{
 		w.after(f.For, "relief", func() { n.poisoned = false })
 		return true
 	},
-	ReadErrors:    func(w *world, n *simWorker, f *Fault) bool { return lasts(f, &n.failing, w) },
+	ReadErrors: func(w *world, n *simWorker, f *Fault) bool { return lasts(f, &n.failing, w) },
+	WrongSums: func(w *world, n *simWorker, f *Fault) bool {
+		if w.script.Job.Assign || Impossible(f.Kind, f.Phase) != "" {
+			return false // no sums are to come
+		}
+		n.wrong, n.how = true, f.N
+		return true
+	},
+	LabelsUnwritten: func(w *world, n *simWorker, f *Fault) bool {
+		return w.script.Job.labels() && lasts(f, &n.unwritten, w)
+	},
 	CutFromWorker: func(w *world, n *simWorker, f *Fault) bool { return lasts(f, &n.line.up, w) },
 	CutToWorker:   func(w *world, n *simWorker, f *Fault) bool { return lasts(f, &n.line.down, w) },
 	CutBoth: func(w *world, n *simWorker, f *Fault) bool {

@@ -32,6 +32,8 @@ type JobSpec struct {
 	Labels     bool
 	Parts      bool // labels are parts
 	Assign     bool // label with a model; no fit
+	Texts      bool // some ids are no integers
+	Detail     bool // an assigning job tells the second nearest too
 }
 
 // jobSpecs is how many different jobs there are: few enough that twins are cheap, and as many as that rare pairs of
@@ -80,8 +82,12 @@ func SpecOf(n int) JobSpec {
 	if j.ID && one(12) {
 		j.Twice, j.Duplicates = true, wire.DuplicatesFail // an error, and the same one everywhere
 	}
+	j.Texts, j.Detail = j.ID && one(3), j.Assign && one(2)
 	return j
 }
+
+// labels says whether the job writes labels.
+func (j *JobSpec) labels() bool { return j.Labels || j.Assign }
 
 // input is how the rows are read.
 func (j *JobSpec) input() *wire.Input {
@@ -130,7 +136,7 @@ func (j *JobSpec) fitOptions() coordinator.FitOptions {
 func (j *JobSpec) program(c coordinator.Config, state *coordinator.FitState, model *outcome) (*coordinator.Job, *coordinator.Fit, *coordinator.Label, error) {
 	if j.Assign {
 		job, label, err := coordinator.NewLabel(c, coordinator.LabelOptions{Input: j.input(), Transform: model.transform, Centroids: model.centroids,
-			Parts: j.Parts, Keys: j.ID && !j.Parts})
+			Parts: j.Parts, Keys: j.ID && !j.Parts, Detail: j.Detail})
 		return job, nil, label, err
 	}
 	o := j.fitOptions()
@@ -141,7 +147,7 @@ func (j *JobSpec) program(c coordinator.Config, state *coordinator.FitState, mod
 
 // String is the job as a script says it.
 func (j JobSpec) String() string {
-	return fmt.Sprintf("data=%d rows=%d k=%d runs=%d abreast=%d iterations=%d init=%s far=%t scale=%s missing=%s cosine=%t weights=%t id=%t twice=%t duplicates=%s bad=%t labels=%t parts=%t assign=%t",
+	return fmt.Sprintf("data=%d rows=%d k=%d runs=%d abreast=%d iterations=%d init=%s far=%t scale=%s missing=%s cosine=%t weights=%t id=%t twice=%t duplicates=%s bad=%t labels=%t parts=%t assign=%t texts=%t detail=%t",
 		j.Data, j.Rows, j.K, j.Runs, j.Abreast, j.Iterations, j.Init, j.Far, j.Scale, j.Missing, j.Cosine, j.Weights, j.ID, j.Twice, j.Duplicates, j.Bad,
-		j.Labels, j.Parts, j.Assign)
+		j.Labels, j.Parts, j.Assign, j.Texts, j.Detail)
 }

@@ -87,9 +87,9 @@ func DrawOf(seed uint64, kinds []Kind) *Script {
 func (s *Script) phases() []Phase {
 	j := &s.Job
 	ids := j.ID && (j.Duplicates != wire.DuplicatesFail || j.Twice || j.Assign && !j.Parts)
-	list := []Phase{PhaseStart, PhaseResult, PhaseWait}
+	list := []Phase{PhaseStart, PhaseResult, PhaseWait, PhaseWait, PhaseWait} // few workers are there to be befallen while others are waited for
 	if ids {
-		list = append(list, PhaseIDs, PhaseIDs) // they are rarer than others, and so are commits
+		list = append(list, PhaseIDs, PhaseIDs, PhaseIDs) // they are rarer than others, and so are commits
 	}
 	if j.Parts {
 		list = append(list, PhaseCommit, PhaseCommit)

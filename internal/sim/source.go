@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/fault"
@@ -15,6 +16,7 @@ import (
 type table struct {
 	features [][]float64
 	ids      []int64
+	texts    bool // every third id is no integer
 	weights  []float64
 	bad      map[int64]bool // rows that cannot be used
 	// fails, where it is set, is asked before each reading.
@@ -33,7 +35,7 @@ const blockRows = 37
 // madeTable draws the rows of a job: clumps of points, some of them alike, a few missing, bad, or with an id twice.
 func madeTable(j *JobSpec) *table {
 	r := rand.New(rand.NewPCG(j.Data, 0x64617461))
-	t := &table{features: make([][]float64, 2), bad: make(map[int64]bool)}
+	t := &table{features: make([][]float64, 2), texts: j.Texts, bad: make(map[int64]bool)}
 	for row := range int64(j.Rows) {
 		clump := r.IntN(j.K + 1)
 		for c := range t.features {
@@ -62,7 +64,7 @@ func (t *table) Schema() *dataset.Schema {
 	for c := range t.features {
 		s.Columns = append(s.Columns, dataset.Column{Name: fmt.Sprintf("x%d", c)})
 	}
-	s.Columns = append(s.Columns, dataset.Column{Name: idColumn, Integer: true}, dataset.Column{Name: weightColumn})
+	s.Columns = append(s.Columns, dataset.Column{Name: idColumn, Integer: !t.texts}, dataset.Column{Name: weightColumn})
 	return s
 }
 
@@ -102,6 +104,8 @@ func (r *tableReader) Next() (*dataset.Block, error) {
 		switch id := len(r.t.features); {
 		case f.Column < id:
 			b.Columns = append(b.Columns, dataset.Vector{Float64: r.t.features[f.Column][lo:hi:hi]})
+		case f.Column == id && r.t.texts:
+			b.Columns = append(b.Columns, dataset.Vector{Text: r.t.textsOf(lo, hi)})
 		case f.Column == id:
 			b.Columns = append(b.Columns, dataset.Vector{Int64: r.t.ids[lo:hi:hi]})
 		default:
@@ -111,6 +115,19 @@ func (r *tableReader) Next() (*dataset.Block, error) {
 	r.spoil(b)
 	r.at += n
 	return b, nil
+}
+
+// textsOf are the ids of rows as texts.
+func (t *table) textsOf(lo, hi int64) dataset.Strings {
+	s := dataset.Strings{Offsets: []int{0}}
+	for _, id := range t.ids[lo:hi] {
+		if id%9 == 0 {
+			s.Data = append(s.Data, 'c')
+		}
+		s.Data = strconv.AppendInt(s.Data, id, 10)
+		s.Offsets = append(s.Offsets, len(s.Data))
+	}
+	return s
 }
 
 // spoil makes the bad rows of a block bad, in a copy.

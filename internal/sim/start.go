@@ -7,6 +7,7 @@ import (
 
 	"github.com/coterie-project/coterie/coordinator"
 	"github.com/coterie-project/coterie/internal/checkpoint"
+	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/worker"
 )
 
@@ -120,7 +121,7 @@ func (w *world) operate() {
 
 // release lets go of the job: what is held is forgotten.
 func (n *simWorker) release() {
-	engine, err := worker.NewEngine(worker.Config{Source: n.source, Manifest: n.w.script.Job.manifest(n.w.script.Partitions), Threads: 1, Labels: &n.w.labels,
+	engine, err := worker.NewEngine(worker.Config{Source: n.source, Manifest: n.w.script.Job.manifest(n.w.script.Partitions), Threads: 1, Labels: sink{n},
 		Self: n.boot, Peers: peersOf{n}, Job: jobID})
 	if err != nil {
 		n.w.breaks("a worker cannot go on: %v", err)
@@ -130,6 +131,7 @@ func (n *simWorker) release() {
 	n.engine, n.core = engine, worker.NewCore(n.boot)
 	n.epoch, n.round = 0, 0
 	n.pending, n.refs, n.tasks = make(map[uint64]bool), make(map[string][]uint64), nil
+	n.early = make(map[*wire.Task]computed)
 	n.life++
 	n.busy = false
 }
@@ -141,15 +143,17 @@ func (c *coord) cancel() {
 
 // Report is what came of a run.
 type Report struct {
-	Script   *Script
-	Err      error // the invariant that broke; nil
-	Hash     uint64
-	Events   int
-	Took     time.Duration // virtual
-	Injected map[Cell]int
-	Faults   int
-	Resumed  int
-	Starts   int // of coordinators
+	Script    *Script
+	Err       error // the invariant that broke; nil
+	Hash      uint64
+	Events    int
+	Took      time.Duration // virtual
+	Injected  map[Cell]int
+	Faults    int
+	Resumed   int
+	Starts    int // of coordinators
+	Caught    int // runs of the job that ended because sums did not add up
+	Unwritten int // writings of labels that failed
 }
 
 // Run drives a script to its end. trace, if it is not nil, is given each line of what happens. An error is one of the
@@ -176,7 +180,8 @@ func Run(s *Script, trace func(line string)) (*Report, error) {
 	w.after(w.between(0, 100*time.Millisecond), "submit", w.user.submit)
 	w.after(5*time.Second, "operate", w.operate)
 	w.drive()
-	r := &Report{Script: s, Err: w.broken, Hash: w.hash, Events: w.count, Took: w.now, Injected: w.injected, Resumed: w.user.resumed, Starts: len(w.coords)}
+	r := &Report{Script: s, Err: w.broken, Hash: w.hash, Events: w.count, Took: w.now, Injected: w.injected, Resumed: w.user.resumed, Starts: len(w.coords),
+		Caught: w.caught, Unwritten: w.unwritten}
 	for _, n := range w.injected {
 		r.Faults += n
 	}

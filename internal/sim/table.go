@@ -8,9 +8,11 @@ import (
 
 // Tally adds up runs.
 type Tally struct {
-	Runs, Events, Faults, Resumed, Starts int
-	Cells                                 map[Cell]int
-	workers, partitions, faults           []int
+	// Kinds are those that the runs were to have; nil: all.
+	Kinds                                                    []Kind
+	Runs, Events, Faults, Resumed, Starts, Caught, Unwritten int
+	Cells                                                    map[Cell]int
+	workers, partitions, faults                              []int
 }
 
 // Add counts a run.
@@ -23,6 +25,8 @@ func (t *Tally) Add(r *Report) {
 	t.Faults += r.Faults
 	t.Resumed += r.Resumed
 	t.Starts += r.Starts
+	t.Caught += r.Caught
+	t.Unwritten += r.Unwritten
 	t.workers = append(t.workers, r.Script.Workers)
 	t.partitions = append(t.partitions, r.Script.Partitions)
 	t.faults = append(t.faults, r.Faults)
@@ -51,18 +55,28 @@ func (t *Tally) Table() string {
 		fmt.Fprintf(&b, " %s |", p)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---:|", len(Phases())) + "\n")
-	for _, f := range faults {
-		fmt.Fprintf(&b, "| %s |", f.Kind)
+	for _, k := range t.kinds() {
+		fmt.Fprintf(&b, "| %s |", k)
 		for _, p := range Phases() {
-			if why := Impossible(f.Kind, p); why != "" {
+			if why := Impossible(k, p); why != "" {
 				b.WriteString(" – |")
 				continue
 			}
-			fmt.Fprintf(&b, " %d |", t.Cells[Cell{f.Kind, p}])
+			fmt.Fprintf(&b, " %d |", t.Cells[Cell{k, p}])
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// kinds are those that the table has rows for.
+func (t *Tally) kinds() (list []Kind) {
+	for _, f := range faults {
+		if t.Kinds == nil || slices.Contains(t.Kinds, f.Kind) {
+			list = append(list, f.Kind)
+		}
+	}
+	return list
 }
 
 // Impossible says why a fault cannot fall in a phase; empty: it can, and runs are to show it.
@@ -70,6 +84,8 @@ func Impossible(k Kind, p Phase) string {
 	switch {
 	case (k == CancelAndResume || k == NobodyComes) && p == PhaseResult:
 		return "the job is over: there is nothing to cancel or to wait for"
+	case k == WrongSums && (p == PhaseLabel || p == PhaseCommit || p == PhaseResult):
+		return "the last pass is over: no sums are to come"
 	}
 	return ""
 }
@@ -77,9 +93,9 @@ func Impossible(k Kind, p Phase) string {
 // Missing lists the cells that can be visited and were not, in the order of the table.
 func (t *Tally) Missing() []Cell {
 	var list []Cell
-	for _, f := range faults {
+	for _, k := range t.kinds() {
 		for _, p := range Phases() {
-			if c := (Cell{f.Kind, p}); Impossible(f.Kind, p) == "" && t.Cells[c] == 0 {
+			if c := (Cell{k, p}); Impossible(k, p) == "" && t.Cells[c] == 0 {
 				list = append(list, c)
 			}
 		}

@@ -2,11 +2,8 @@ package sim
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"math"
 	"sync"
 
 	"github.com/coterie-project/coterie/coordinator"
@@ -22,73 +19,10 @@ type outcome struct {
 	fault     string // how it fails; empty: it does not
 	transform *feature.Transform
 	centroids *kmeans.Centroids
-	result    []byte           // the encoded rest
-	labels    map[int64]uint64 // by row
-	rounds    map[Phase]int    // that the twin has opened
-}
-
-// label is a row's label and its distance in one number.
-func label(segment int32, distance float32) uint64 {
-	return uint64(uint32(segment))<<32 | uint64(math.Float32bits(distance))
-}
-
-// resultOf encodes what a job gave, to the bit.
-func resultOf(fit *coordinator.Fit, l *coordinator.Label) []byte {
-	var b []byte
-	number := func(n uint64) { b = binary.LittleEndian.AppendUint64(b, n) }
-	intake := func(n *wire.Intake, bad []wire.BadRow) {
-		for _, c := range []int64{n.Read, n.Kept, n.Bad, n.Missing, n.Duplicates, n.Imputed, int64(len(bad))} {
-			number(uint64(c))
-		}
-		for i := range bad {
-			number(uint64(bad[i].Row))
-		}
-	}
-	counts := func(list []int64) {
-		for _, c := range list {
-			number(uint64(c))
-		}
-	}
-	if l != nil {
-		intake(&l.Result.Intake, l.Result.Bad)
-		counts(l.Result.Counts)
-		number(math.Float64bits(l.Result.Inertia))
-		return b
-	}
-	r := &fit.Result
-	intake(&r.Intake, r.Bad)
-	counts(r.Counts)
-	number(math.Float64bits(r.Inertia))
-	number(uint64(r.Iterations))
-	if r.Converged {
-		number(1)
-	}
-	for _, v := range r.Centroids.Values {
-		number(uint64(math.Float32bits(v)))
-	}
-	return b
-}
-
-// tally holds the intake of a job against the rows there are, and its counts against the rows that are kept (I3, I6).
-func tally(fit *coordinator.Fit, l *coordinator.Label, weights bool, rows int64) error {
-	var n *wire.Intake
-	var counts []int64
-	if l != nil {
-		n, counts = &l.Result.Intake, l.Result.Counts
-	} else {
-		n, counts = &fit.Result.Intake, fit.Result.Counts
-	}
-	if n.Read != rows || n.Read != n.Kept+n.Bad+n.Missing+n.Duplicates {
-		return fmt.Errorf("I6: %d rows, %d read, %d kept, %d bad, %d missing, %d duplicates", rows, n.Read, n.Kept, n.Bad, n.Missing, n.Duplicates)
-	}
-	sum := int64(0)
-	for _, c := range counts {
-		sum += c
-	}
-	if sum != n.Kept {
-		return fmt.Errorf("I3: the clusters have %d rows, %d are kept", sum, n.Kept)
-	}
-	return nil
+	result    []byte              // the encoded rest
+	labels    map[string]labelled // by id or row number
+	updates   map[update]uint64   // the digests of all that its runs went through
+	rounds    map[Phase]int       // that the twin has opened
 }
 
 // twins are the outcomes of jobs in one process, by job.
@@ -123,7 +57,7 @@ func alone(j JobSpec) (*outcome, error) {
 	var model *outcome
 	if j.Assign {
 		fit := j
-		fit.Assign, fit.Labels, fit.Parts, fit.Weights, fit.ID, fit.Twice = false, false, false, false, false, false
+		fit.Assign, fit.Labels, fit.Parts, fit.Weights, fit.ID, fit.Twice, fit.Texts, fit.Detail = false, false, false, false, false, false, false, false
 		fit.Duplicates, fit.Runs, fit.Abreast = wire.DuplicatesFail, 1, 1
 		var err error
 		if model, err = known.of(fit); err != nil {
@@ -134,7 +68,7 @@ func alone(j JobSpec) (*outcome, error) {
 		}
 	}
 	m := j.manifest(1)
-	t := &lone{out: &outcome{labels: make(map[int64]uint64), rounds: make(map[Phase]int)}}
+	t := &lone{out: &outcome{labels: make(map[string]labelled), updates: make(map[update]uint64), rounds: make(map[Phase]int)}}
 	engine, err := worker.NewEngine(worker.Config{Source: madeTable(&j), Manifest: m, Threads: 1, Labels: t, Self: "twin"})
 	if err != nil {
 		return nil, err
@@ -144,6 +78,7 @@ func alone(j JobSpec) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.fit = fit
 	core := worker.NewCore("twin")
 	pending := job.Step(coordinator.WorkerJoined{Worker: partition.Worker{Name: "twin", Weight: 1}})
 	for len(pending) > 0 {
@@ -156,8 +91,10 @@ func alone(j JobSpec) (*outcome, error) {
 	case !t.done:
 		return nil, errors.New("it does not end")
 	default:
-		t.out.result = resultOf(fit, l)
-		if err := tally(fit, l, j.Weights, int64(j.Rows)); err != nil {
+		if t.out.result, err = resultOf(fit, l); err != nil {
+			return nil, err
+		}
+		if err := tally(fit, l, int64(j.Rows)); err != nil {
 			return nil, err
 		}
 	}
@@ -172,6 +109,7 @@ func alone(j JobSpec) (*outcome, error) {
 // lone is the twin under way.
 type lone struct {
 	out    *outcome
+	fit    *coordinator.Fit // nil: there is none
 	done   bool
 	failed error
 }
@@ -184,6 +122,7 @@ func (t *lone) act(job *coordinator.Job, core *worker.Core, engine *worker.Engin
 			p, err := engine.Do(context.Background(), c.(worker.Compute).Task)
 			for _, r := range core.Step(worker.Computed{Task: a.Task, Partial: p, Err: err}) {
 				next = append(next, job.Step(coordinator.Answered{Answer: r.(worker.Reply).Answer})...)
+				eachUpdate(t.fit, func(u update, digest uint64) { t.out.updates[u] = digest })
 			}
 		}
 		return next
@@ -199,19 +138,9 @@ func (t *lone) act(job *coordinator.Job, core *worker.Core, engine *worker.Engin
 
 // Put implements worker.LabelSink.
 func (t *lone) Put(_ context.Context, l *worker.Labels) error {
-	for i, row := range l.RowNumbers {
-		t.out.labels[row] = label(l.Segment[i], l.Distance[i])
-	}
-	return nil
+	return eachLabel(l, func(key []byte, of labelled) { t.out.labels[string(key)] = of })
 }
 
 // Prepare and Commit make parts of nothing.
 func (t *lone) Prepare(context.Context) error { return nil }
 func (t *lone) Commit(context.Context) error  { return nil }
-
-// digestOf is a short name for bits, for traces.
-func digestOf(b []byte) uint64 {
-	h := fnv.New64a()
-	h.Write(b)
-	return h.Sum64()
-}

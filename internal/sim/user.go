@@ -2,11 +2,13 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/coterie-project/coterie/internal/fault"
+	"github.com/coterie-project/coterie/kmeans"
 )
 
 // user submits the job, resumes it when it was cancelled or has failed for a reason that is over, and looks at its result.
@@ -80,6 +82,7 @@ func (u *user) failed(reason error) {
 		return
 	case reason == nil: // a coordinator started again knows that it failed
 	case strings.Contains(text, injectedError):
+	case errors.Is(reason, kmeans.ErrConservation) && w.books.wrong:
 	case strings.Contains(text, "has brought down workers") && w.books.grief >= 3:
 	case fault.Code(reason) == int(fault.Unavailable) && strings.Contains(text, "after waiting"):
 		w.nobody = 0

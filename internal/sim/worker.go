@@ -33,11 +33,14 @@ type simWorker struct {
 	engine *worker.Engine
 	source *table
 
-	leaving  bool
-	line     line
-	slow     time.Duration // until when it computes slowly
-	failing  time.Duration // until when its readings fail
-	poisoned bool          // it dies over the next partition that it reads
+	leaving   bool
+	line      line
+	slow      time.Duration // until when it computes slowly
+	failing   time.Duration // until when its readings fail
+	unwritten time.Duration // until when it can write no labels
+	wrong     bool          // its next sums are wrong
+	how       int           // in which way
+	poisoned  bool          // it dies over the next partition that it reads
 
 	coord   *coord // nil: it looks for one
 	heard   time.Duration
@@ -47,7 +50,9 @@ type simWorker struct {
 	refs    map[string][]uint64
 	tasks   []*wire.Task
 	busy    bool
-	life    int // counts releases: what was being computed before one is of no interest
+	early   map[*wire.Task]computed // labels that were made while others were written
+	beside  bool                    // some are being made
+	life    int                     // counts releases: what was being computed before one is of no interest
 }
 
 // injectedError marks the errors that the simulator makes.
@@ -56,12 +61,12 @@ const injectedError = "made by the simulation"
 // spawn starts a worker on a host.
 func (w *world) spawn(host int) *simWorker {
 	n := &simWorker{process: process{w: w, alive: true}, host: host, boot: fmt.Sprintf("host%d:%d", host, len(w.workers)),
-		pending: make(map[uint64]bool), refs: make(map[string][]uint64)}
+		pending: make(map[uint64]bool), refs: make(map[string][]uint64), early: make(map[*wire.Task]computed)}
 	source := *w.table
 	source.fails = n.reads
 	n.source = &source
 	n.core = worker.NewCore(n.boot)
-	engine, err := worker.NewEngine(worker.Config{Source: n.source, Manifest: w.script.Job.manifest(w.script.Partitions), Threads: 1, Labels: &w.labels,
+	engine, err := worker.NewEngine(worker.Config{Source: n.source, Manifest: w.script.Job.manifest(w.script.Partitions), Threads: 1, Labels: sink{n},
 		Self: n.boot, Peers: peersOf{n}, Job: jobID})
 	if err != nil {
 		w.breaks("a worker cannot start: %v", err)
@@ -268,12 +273,7 @@ func (n *simWorker) next() {
 			n.die()
 			return
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		if t.Epoch != n.epoch || t.Round != n.round { // given up for a newer round
-			cancel()
-		}
-		p, err := n.engine.Do(ctx, t)
-		cancel()
+		p, err := n.compute(t)
 		n.later(took/2, "computed", func() {
 			if n.life != life {
 				return
@@ -285,6 +285,42 @@ func (n *simWorker) next() {
 	})
 }
 
+// computed is what came of a task.
+type computed struct {
+	partial *wire.Partial
+	err     error
+}
+
+// compute does a task, unless it was done beside another.
+func (n *simWorker) compute(t *wire.Task) (*wire.Partial, error) {
+	if c, done := n.early[t]; done {
+		delete(n.early, t)
+		return c.partial, c.err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if t.Epoch != n.epoch || t.Round != n.round { // given up for a newer round
+		cancel()
+	}
+	return n.engine.Do(ctx, t)
+}
+
+// besides makes the labels that are asked for next, while others are being written: tasks of labels run side by side.
+func (n *simWorker) besides() {
+	if n.beside {
+		return
+	}
+	for _, t := range n.tasks {
+		if _, done := n.early[t]; !done && t.Kind == wire.Label && t.Epoch == n.epoch && t.Round == n.round {
+			n.beside = true
+			p, err := n.compute(t)
+			n.beside = false
+			n.early[t] = computed{p, err}
+			return
+		}
+	}
+}
+
 // answer is what goes over the network for an Answer.
 type answer struct {
 	serials      []uint64
@@ -293,6 +329,7 @@ type answer struct {
 	digests      []uint64
 	failure      *pb.Failure
 	data         []byte
+	wrong        bool // its sums are
 	took         time.Duration
 }
 
@@ -304,7 +341,7 @@ func (n *simWorker) reply(a *wire.Answer) {
 		out.failure = wire.EncodeFailure(a.Err)
 	} else {
 		var err error
-		if out.data, err = wire.EncodePartial(a.Partial, wire.PackNone); err != nil {
+		if out.data, err = wire.EncodePartial(n.sums(a.Partial, &out), wire.PackNone); err != nil {
 			n.w.breaks("an answer cannot be encoded: %v", err)
 			return
 		}
@@ -312,6 +349,19 @@ func (n *simWorker) reply(a *wire.Answer) {
 	if c := n.coord; c != nil { // otherwise it is lost; what is missed is announced again
 		n.w.net.send(&n.line, true, func() { c.wake(func() { c.answer(n, out) }) })
 	}
+}
+
+// sums is an answer, with wrong sums where the worker is to answer so.
+func (n *simWorker) sums(p *wire.Partial, out *answer) *wire.Partial {
+	if !n.wrong {
+		return p
+	}
+	if p, out.wrong = spoil(p, n.how); out.wrong {
+		n.wrong = false
+		n.w.lastHarm = max(n.w.lastHarm, n.w.now)
+		n.w.note("wrong sums", n.boot, out.round)
+	}
+	return p
 }
 
 // drain asks the worker to leave.

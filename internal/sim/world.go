@@ -45,10 +45,11 @@ type world struct {
 	nobody                  time.Duration // until when no worker comes by itself
 	host                    int           // the last one
 
-	fired    []bool
-	steps    map[Phase]int
-	lastHarm time.Duration // until when faults last
-	injected map[Cell]int
+	fired             []bool
+	steps             map[Phase]int
+	lastHarm          time.Duration // until when faults last
+	injected          map[Cell]int
+	caught, unwritten int // see Report
 
 	hash   uint64
 	trace  func(line string)
@@ -60,7 +61,7 @@ func newWorld(s *Script, twin *outcome, trace func(string)) *world {
 	w := &world{script: s, twin: twin, rand: rand.New(rand.NewPCG(s.Seed, 0x776f726c64)), table: madeTable(&s.Job), trace: trace, job: jobID,
 		fired: make([]bool, len(s.Faults)), steps: make(map[Phase]int), injected: make(map[Cell]int)}
 	w.net.w, w.user.w, w.books.w = w, w, w
-	w.labels = labels{w: w, rows: make(map[int64]uint64), parts: make(map[int]bool)}
+	w.labels = labels{w: w, rows: make(map[string]int), parts: make(map[int]bool)}
 	return w
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"github.com/coterie-project/coterie/internal/fault"
@@ -50,6 +51,14 @@ var (
 	errClosed  = errors.New("the spill file is closed")
 )
 
+// Trouble is an error of the disk that is spilled to, and of nothing else on the machine.
+type Trouble struct{ as *fault.Error }
+
+func (t *Trouble) Error() string { return t.as.Error() }
+
+// Unwrap gives the error with its place and the next step.
+func (t *Trouble) Unwrap() error { return t.as }
+
 // refused is a folder that takes no file. Where it is there, and the system says that something is not (/proc), the usual
 // words would be wrong.
 func refused(folder string, err error) error {
@@ -60,13 +69,13 @@ func refused(folder string, err error) error {
 	err = cause.Err
 	e := fault.Failedf(err, "the folder to spill to takes no files").Do("name another folder with --spill")
 	e.Place.File = folder
-	return e
+	return &Trouble{e}
 }
 
 // table is Castagnoli's polynomial, which processors compute as fast as memory is read.
 var table = crc32.MakeTable(crc32.Castagnoli)
 
-// Open makes a File in a folder that exists. Its errors are *fault.Error of kind Failed.
+// Open makes a File in a folder that exists. Its errors are a *Trouble, which is a *fault.Error of kind Failed.
 func Open(folder string) (*File, error) {
 	file, err := os.CreateTemp(folder, "coterie-spill-*")
 	if err != nil {
@@ -108,7 +117,7 @@ func (f *File) Close() error {
 }
 
 // Put writes b, which is a Buffer or begins like one and has room to the end of its last page. Of a write that fails nothing
-// is kept. The error says what became of the disk, and names the folder.
+// is kept. The error is a *Trouble: it says what became of the disk, and names the folder.
 func (f *File) Put(b []byte) (Extent, error) {
 	whole := pages(len(b))
 	if cap(b) < whole {
@@ -131,7 +140,7 @@ func (f *File) Put(b []byte) (Extent, error) {
 }
 
 // Get reads an extent into the beginning of a Buffer of at least its size, in whole pages, and gives that part of it. The
-// errors are *fault.Error of kind Failed that name the file; ErrChanged is among them.
+// errors are a *Trouble that names the file; ErrChanged is among them.
 func (f *File) Get(e Extent, buffer []byte) ([]byte, error) {
 	whole := pages(e.size)
 	if len(buffer) < whole {
@@ -143,7 +152,7 @@ func (f *File) Get(e Extent, buffer []byte) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, failed(f.name, err, "what was spilled cannot be read").Do("see whether the disk is failing; name another folder with --spill")
+		return nil, failed(f.name, err, "what was spilled cannot be read", "see whether the disk is failing; name another folder with --spill")
 	}
 	if !f.direct {
 		done(f.file, e.at, int64(whole))
@@ -151,8 +160,8 @@ func (f *File) Get(e Extent, buffer []byte) ([]byte, error) {
 	if b := buffer[:e.size]; crc32.Checksum(b, table) == e.sum {
 		return b, nil
 	}
-	return nil, failed(f.name, fmt.Errorf("%w: bytes %d to %d", ErrChanged, e.at, e.at+int64(e.size)), "").
-		Do("the disk or its controller is failing: check it, and name another folder with --spill")
+	return nil, failed(f.name, fmt.Errorf("%w: bytes %d to %d", ErrChanged, e.at, e.at+int64(e.size)), "",
+		"the disk or its controller is failing: check it, and name another folder with --spill")
 }
 
 // Free gives the room of an extent back, for others.
@@ -222,18 +231,22 @@ func Buffer(n int) []byte {
 // BufferBytes is the memory of a Buffer of so many bytes.
 func BufferBytes(n int) int64 { return int64(pages(n) + page) }
 
-func failed(name string, cause error, problem string) *fault.Error {
-	e := fault.Failedf(cause, "%s", problem)
+func failed(name string, cause error, problem, remedy string) *Trouble {
+	e := fault.Failedf(cause, "%s", problem).Do("%s", remedy)
 	e.Place.File = name
-	return e
+	return &Trouble{e}
 }
 
 // explain says what is wrong with the folder or the disk around a name.
 func explain(name string, err error) error {
 	e := store.Explain(name, err)
 	var known *fault.Error
-	if errors.As(e, &known) {
-		return known.Do("free some room, or name another folder with --spill")
+	if !errors.As(e, &known) {
+		return e
 	}
-	return e
+	remedy := "name another folder with --spill"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		remedy = "free some room, or " + remedy
+	}
+	return &Trouble{known.Do("%s", remedy)}
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // Folder is where to spill: the folder that was given, which must be there, or the temporary one, where it lies on a disk.
-// Without either it is "", and why says so in a few words. The error is of kind Failed.
+// Either must take a file now, not first when rows have to go there. Without either it is "", and why says so in a few words.
+// The error is of kind Failed, or Usage.
 func Folder(given string) (folder, why string, err error) {
 	if given == "" {
 		folder = os.TempDir()
@@ -22,15 +23,33 @@ func Folder(given string) (folder, why string, err error) {
 		if inMemory(folder) {
 			return "", "the temporary folder " + folder + " lies in memory itself", nil
 		}
+		if err := try(folder); err != nil {
+			return "", err.Error(), nil
+		}
 		return folder, "", nil
 	}
-	if info, err := os.Stat(given); err != nil || !info.IsDir() {
+	switch info, err := os.Stat(given); {
+	case err == nil && !info.IsDir():
+		return "", "", fault.Failedf(nil, "--spill %s: is a file, not a folder", given).Do("name a folder on a disk")
+	case err != nil:
 		return "", "", fault.Failedf(nil, "--spill %s: there is no such folder", given).Do("make it: mkdir -p %s", given)
 	}
 	if inMemory(given) {
 		return "", "", fault.Usagef("--spill %s: this folder lies in memory itself (tmpfs)", given).Do("name a folder on a disk")
 	}
+	if err := try(given); err != nil {
+		return "", "", err
+	}
 	return given, "", nil
+}
+
+// try opens a File in a folder, which then is gone again: rights and read-only disks show in no other way everywhere.
+func try(folder string) error {
+	f, err := Open(folder)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Free is how many bytes may be written to a folder; −1 where that is not known.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync/atomic"
 
@@ -143,14 +142,14 @@ func ReadObject(ctx context.Context, path string, limit int64) ([]byte, object.I
 }
 
 // OpenDocument opens a small document, a file or an object, to read it. Of an object at most limit bytes are read; who
-// reads a file holds to a limit of its own. Errors are those of os.Open and ReadObject.
+// reads a file holds to a limit of its own. Errors are those of OpenInput and ReadObject.
 func OpenDocument(path string, limit int64) (io.ReadCloser, error) {
 	if !object.Is(path) {
-		f, err := os.Open(path)
+		in, err := OpenInput(ProcessContext(), path)
 		if err != nil {
-			return nil, err // not a nil *os.File in an interface
+			return nil, err // not a nil *Input in an interface
 		}
-		return f, nil
+		return in, nil
 	}
 	data, _, err := ReadObject(ProcessContext(), path, limit)
 	if err != nil {

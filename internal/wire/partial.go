@@ -246,5 +246,6 @@ type Answer struct {
 	Digests []uint64
 	Partial *Partial
 	Err     error
+	NoDisk  bool          // Err is of the disk that the worker spills to
 	Took    time.Duration // how long the worker computed
 }

@@ -167,7 +167,7 @@
     const parts = [];
     if (j.reassigned) parts.push(many(j.reassigned, 'partition') + ' of lost workers went to others');
     if (j.speculated) parts.push(many(j.speculated, 'partition') + ' of slow workers also went to others');
-    if (j.refused) parts.push(many(j.refused, 'answer') + ' not counted, being late or a second one');
+    if (j.refused) parts.push(many(j.refused, 'answer') + ' not counted: late, a second one, or of a worker that failed');
     if (j.state === 'queued') parts.push(j.reason || 'waits for its turn');
     if (j.state === 'waiting' && !j.phase) parts.push('waits for workers: ' + j.reason);
     if (j.state === 'failed') parts.push('coterie jobs show ' + j.id + ' says why');

@@ -1705,6 +1705,7 @@ type JobInfo struct {
 	Speculated          uint32                 `protobuf:"varint,14,opt,name=speculated,proto3" json:"speculated,omitempty"`
 	Refused             uint32                 `protobuf:"varint,15,opt,name=refused,proto3" json:"refused,omitempty"`
 	Detached            bool                   `protobuf:"varint,16,opt,name=detached,proto3" json:"detached,omitempty"`
+	Trouble             string                 `protobuf:"bytes,17,opt,name=trouble,proto3" json:"trouble,omitempty"` // why a worker could not do its part, which went to others: the first such error
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1849,6 +1850,13 @@ func (x *JobInfo) GetDetached() bool {
 		return x.Detached
 	}
 	return false
+}
+
+func (x *JobInfo) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
 }
 
 // JobRecord is what a coordinator keeps of a job's state on its disk.
@@ -2901,7 +2909,7 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"\tcentroids\x18\f \x01(\v2\x12.coterie.v1.MatrixR\tcentroids\"\r\n" +
 	"\vListRequest\"4\n" +
 	"\tListReply\x12'\n" +
-	"\x04jobs\x18\x01 \x03(\v2\x13.coterie.v1.JobInfoR\x04jobs\"\xc5\x03\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x13.coterie.v1.JobInfoR\x04jobs\"\xdf\x03\n" +
 	"\aJobInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -2925,7 +2933,8 @@ const file_coterie_v1_jobs_proto_rawDesc = "" +
 	"speculated\x18\x0e \x01(\rR\n" +
 	"speculated\x12\x18\n" +
 	"\arefused\x18\x0f \x01(\rR\arefused\x12\x1a\n" +
-	"\bdetached\x18\x10 \x01(\bR\bdetached\"\x91\x01\n" +
+	"\bdetached\x18\x10 \x01(\bR\bdetached\x12\x18\n" +
+	"\atrouble\x18\x11 \x01(\tR\atrouble\"\x91\x01\n" +
 	"\tJobRecord\x12'\n" +
 	"\x04info\x18\x01 \x01(\v2\x13.coterie.v1.JobInfoR\x04info\x12\x16\n" +
 	"\x06ticket\x18\x02 \x01(\tR\x06ticket\x12-\n" +

@@ -855,6 +855,7 @@ type Failure struct {
 	Place         *Place                 `protobuf:"bytes,2,opt,name=place,proto3" json:"place,omitempty"`
 	Problem       string                 `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
 	Remedy        string                 `protobuf:"bytes,4,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	NoDisk        bool                   `protobuf:"varint,5,opt,name=no_disk,json=noDisk,proto3" json:"no_disk,omitempty"` // the disk that the worker spills to takes no more, or gives nothing back: no more rows should go there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -915,6 +916,13 @@ func (x *Failure) GetRemedy() string {
 		return x.Remedy
 	}
 	return ""
+}
+
+func (x *Failure) GetNoDisk() bool {
+	if x != nil {
+		return x.NoDisk
+	}
+	return false
 }
 
 type Place struct {
@@ -1870,12 +1878,13 @@ const file_coterie_v1_round_proto_rawDesc = "" +
 	"\x03ids\x18\x11 \x03(\v2\x15.coterie.v1.IDSummaryR\x03ids\x12-\n" +
 	"\astrands\x18\x12 \x03(\v2\x13.coterie.v1.PartialR\astrands\x12\x16\n" +
 	"\x06sample\x18\x13 \x01(\fR\x06sample\x12\x16\n" +
-	"\x06spread\x18\x14 \x03(\fR\x06spread\"x\n" +
+	"\x06spread\x18\x14 \x03(\fR\x06spread\"\x91\x01\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12'\n" +
 	"\x05place\x18\x02 \x01(\v2\x11.coterie.v1.PlaceR\x05place\x12\x18\n" +
 	"\aproblem\x18\x03 \x01(\tR\aproblem\x12\x16\n" +
-	"\x06remedy\x18\x04 \x01(\tR\x06remedy\"Y\n" +
+	"\x06remedy\x18\x04 \x01(\tR\x06remedy\x12\x17\n" +
+	"\ano_disk\x18\x05 \x01(\bR\x06noDisk\"Y\n" +
 	"\x05Place\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\x03R\x04line\x12\x10\n" +
