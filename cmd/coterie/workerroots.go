@@ -29,7 +29,7 @@ func checkObjectRoots(ctx context.Context, roots []string, log *slog.Logger) err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case bounded.Err() != nil, errors.Is(err, object.ErrAway):
-			log.Warn("data root cannot be reached yet", "root", root, "error", err)
+			log.Warn("data root cannot be reached yet", "path", root, "error", err)
 		case fault.Code(err) == int(fault.Usage):
 			return err
 		default:
