@@ -36,9 +36,11 @@ trap stop INT TERM EXIT
 
 # started LOG PID: waits until the process has said that it is ready.
 started() {
+    local alive=true
     for _ in $(seq 100); do
-        if grep -q '^ready' "$1"; then return; fi
-        kill -0 "$2" 2>/dev/null || break
+        kill -0 "$2" 2>/dev/null || alive=false
+        if grep -qs '^ready' "$1"; then return; fi # the log may not be there yet
+        $alive || break
         sleep 0.1
     done
     echo "it did not start:" >&2
