@@ -19,6 +19,7 @@ type books struct {
 	kind   wire.Kind
 	asked  int
 	have   map[int]string // partitions booked in the round, and whose answer it was
+	gave   map[share]bool // who has answered for what in the round since it was asked for it last, booked or not
 	wrong  bool           // an answer with wrong sums is booked in it
 	grief  int            // losses and errors in the round that may be held against a partition
 	epoch  uint64         // the highest begun
@@ -31,6 +32,30 @@ type books struct {
 // begin is a run of the job that begins.
 func (b *books) begin(c *coord) {
 	b.owner, b.round, b.asked, b.have, b.wrong, b.grief = c, c.last, 0, make(map[int]string), false, 0
+	b.gave = make(map[share]bool)
+}
+
+// share is a worker's part of a round: one partition.
+type share struct {
+	worker    string
+	partition int
+}
+
+// gives notes an answer that a job is about to be told of.
+func (b *books) gives(a *wire.Answer) {
+	if b.owner == nil || a.Err != nil || a.Epoch != b.owner.epoch || a.Round != b.round {
+		return
+	}
+	for _, id := range a.Covered {
+		b.gave[share{a.Worker, id}] = true
+	}
+}
+
+// asks notes that a worker is asked, perhaps anew.
+func (b *books) asks(t *sentTask) {
+	for _, id := range t.covered {
+		delete(b.gave, share{t.worker, id})
+	}
 }
 
 // opened is a round that begins: the one before must have been booked whole (I2).
@@ -44,6 +69,7 @@ func (b *books) opened(c *coord, a *coordinator.Opened) {
 		w.breaks("I4: round %d is opened after round %d", a.Round, b.round)
 	}
 	b.round, b.kind, b.asked, b.have, b.wrong, b.grief = a.Round, a.Kind, a.Partitions, make(map[int]string), false, 0
+	b.gave = make(map[share]bool)
 }
 
 // whole holds what comes after a round against it: all of it must be booked (I2), and nothing wrong (I3).
@@ -189,7 +215,9 @@ func (w *world) check() {
 			w.breaks("I7: an answer is expected of %s, which is not there", t.worker)
 		}
 		for _, id := range t.covered {
-			if !asked[id] && w.books.have[id] != t.worker { // whose answer is here computes it once more in vain, and sends nothing new
+			// Whose answer to an earlier task covers what is booked, since it was given up and has come back, computes it once
+			// more in vain, and sends nothing new.
+			if !asked[id] && (w.books.have[id] == "" || !w.books.gave[share{t.worker, id}]) {
 				asked[id] = true
 				under++
 			}

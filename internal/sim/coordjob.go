@@ -154,6 +154,7 @@ func (c *coord) send(a coordinator.Send) []coordinator.Action {
 	}
 	c.serial++
 	t := &sentTask{serial: c.serial, worker: a.Worker, covered: a.Task.Partitions, data: data, when: c.clock()}
+	c.w.books.asks(t)
 	c.sent = append(c.sent, t)
 	c.w.note("asked", a.Worker, a.Task.Round, a.Task.Partitions)
 	c.announce(m, t)
@@ -234,6 +235,7 @@ func (c *coord) answer(n *simWorker, out answer) {
 	}
 	c.w.note("answer", name, out.epoch, out.round, out.covered)
 	c.stepping, c.spoilt = a, out.wrong
+	c.w.books.gives(a)
 	c.step(coordinator.Answered{Answer: a})
 	c.stepping, c.spoilt = nil, false
 }
