@@ -118,3 +118,34 @@ func TestAWorkerThatComesBackIsTriedAgain(t *testing.T) {
 		t.Errorf("after it came back: got %v, want room", got)
 	}
 }
+
+func TestAWorkerWithAFullDiskIsNeitherAnotherNorAskedForCopies(t *testing.T) {
+	w, j := joined(t, 6, Config{Workers: 3, Patient: true}, "a", "b", "c", "d")
+	j.fills(&wire.Answer{Worker: "c", Err: lacks("c", "the disk is full")})
+	j.blame = map[int]grief{0: {workers: []string{"b", "d"}}}
+	for turn := range 8 {
+		if got := j.another(1, "a", turn); got != "b" && got != "d" {
+			t.Errorf("turn %d: got %s, want one that has room", turn, got)
+		}
+		if got := j.another(0, "a", turn); got != "b" && got != "d" {
+			t.Errorf("turn %d: got %s, want one that came to grief rather than one without room", turn, got)
+		}
+	}
+	for _, name := range []string{"b", "c", "d"} {
+		for slices.ContainsFunc(w.pending, func(s Send) bool { return s.Worker == name }) {
+			w.take(j.Step(Answered{Answer: w.answer(w.of(name))}))
+		}
+	}
+	copies := 0
+	for _, a := range j.Step(Straggling{Worker: "a"}) {
+		if s, ok := a.(Send); ok {
+			copies++
+			if s.Worker == "c" {
+				t.Errorf("c is asked for copies of %v", s.Task.Partitions)
+			}
+		}
+	}
+	if copies == 0 {
+		t.Error("nobody is asked for copies: this test shows nothing")
+	}
+}

@@ -28,6 +28,10 @@ func TestEachLifeOfAJobGoesOnFromALaterCheckpoint(t *testing.T) {
 			})
 			if life > 0 {
 				v.restart()
+				time.Sleep(time.Second)
+				if got := v.info(id); got.Phase != string(PhaseIterate) || got.Iteration != uint32(done) {
+					t.Errorf("life %d, nobody there yet: got iteration %d of phase %q, want the job to say that it goes on from iteration %d", life, got.Iteration, got.Phase, done)
+				}
 			}
 			a.join()
 			if life == 0 {

@@ -40,3 +40,20 @@ func TestAPlanForAClusterTellsTheLimitsThatThereAreAndWhatFitSays(t *testing.T) 
 		}
 	}
 }
+
+func TestAPlanForAClusterShowsTheWorkerThatLacksTheMost(t *testing.T) {
+	c := newCamp(t)
+	for name, memory := range map[string]int64{"large": 2 << 30, "small": 64 << 20} {
+		c.memory = memory
+		c.worker(name, 1)
+	}
+	engine := Engine{Cluster: c.cluster(2), Threads: 1, Reporter: progress.New(progress.None, nil), Silent: true}
+	waitForWorkers(t, engine.Cluster, 2)
+	p, err := Plan(t.Context(), &PlanRequest{Data: Data{Files: []string{"synth://load?rows=20000000&d=8&seed=1"}}, Engine: engine, K: 5, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := p.Memory; m.Limit != 64<<20 || m.Enough || p.TooFew {
+		t.Errorf("got %+v, too few: %v, want the small one, and room with both", m, p.TooFew)
+	}
+}

@@ -79,6 +79,17 @@ func extremes() {
 	RET()
 }
 
+// inUnits sets v to four numbers in units, and miss where one is no integer in them; whole is integers. spoilt is a register
+// that it needs.
+func inUnits(from Mem, perUnit, whole, v, spoilt, miss reg.Register) {
+	VCVTPS2PD(from, v)
+	VMULPD(perUnit, v, v)
+	VADDPD(whole, v, spoilt)
+	VSUBPD(whole, spoilt, spoilt)
+	VCMPPD(Imm(notEqual), spoilt, v, spoilt)
+	VORPD(spoilt, miss, miss)
+}
+
 func moments() {
 	TEXT("momentsAVX2", NOSPLIT, "func(x *float32, groups, stride int, perUnit, cut float64, out *[28]float64)")
 	Doc("momentsAVX2 sums groups of 16 numbers, stride bytes from one to the next, at least one: what they are in units, their",
@@ -101,12 +112,7 @@ func moments() {
 	Label("next")
 	for i := range 4 {
 		v, r := []reg.Register{reg.Y6, reg.Y9}[i%2], []reg.Register{reg.Y7, reg.Y10}[i%2]
-		VCVTPS2PD(at(x, 16*i), v)
-		VMULPD(perUnit, v, v)
-		VADDPD(whole, v, r)
-		VSUBPD(whole, r, r)
-		VCMPPD(Imm(notEqual), r, v, r)
-		VORPD(r, miss, miss)
+		inUnits(at(x, 16*i), perUnit, whole, v, r, miss)
 		VADDPD(v, values[i%2], values[i%2])
 		VMULPD(v, v, v)
 		VADDPD(cut, v, r)
@@ -144,12 +150,7 @@ func sum() {
 	Label("next")
 	for i := range 4 {
 		v, r := []reg.Register{reg.Y6, reg.Y9}[i%2], []reg.Register{reg.Y7, reg.Y10}[i%2]
-		VCVTPS2PD(at(x, 16*i), v)
-		VMULPD(perUnit, v, v)
-		VADDPD(whole, v, r)
-		VSUBPD(whole, r, r)
-		VCMPPD(Imm(notEqual), r, v, r)
-		VORPD(r, miss, miss)
+		inUnits(at(x, 16*i), perUnit, whole, v, r, miss)
 		VADDPD(v, sums[i%2], sums[i%2])
 	}
 	ADDQ(Imm(group), x)
