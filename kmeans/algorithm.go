@@ -16,6 +16,10 @@ const (
 	Auto Algorithm = "auto"
 	// FullPasses computes every distance in every pass: Lloyd's algorithm, word for word.
 	FullPasses Algorithm = "lloyd"
+	// Filter looks at every pair in every pass, as FullPasses does, but first at bytes that are made of rows and centroids,
+	// whose known error proves most labels; float32 decides what is left (kernel.Filter). It is for processors that multiply
+	// bytes, and elsewhere FullPasses.
+	Filter Algorithm = "filter"
 	// Hamerly keeps one number a row, how far its nearest and second nearest centroids may still travel before its label
 	// can change (G. Hamerly, "Making k-means even faster", SDM 2010; here as one lazy margin).
 	Hamerly Algorithm = "hamerly"
@@ -27,7 +31,7 @@ const (
 
 // Algorithms lists the names, the default first.
 func Algorithms() []string {
-	return []string{string(Auto), string(FullPasses), string(Hamerly), string(Activity)}
+	return []string{string(Auto), string(FullPasses), string(Filter), string(Hamerly), string(Activity)}
 }
 
 // ErrAlgorithm is an algorithm that does not exist.
@@ -38,7 +42,7 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 	switch a := Algorithm(name); a {
 	case "":
 		return Auto, nil
-	case Auto, FullPasses, Hamerly, Activity:
+	case Auto, FullPasses, Filter, Hamerly, Activity:
 		return a, nil
 	}
 	return "", fmt.Errorf("%w: %q (there are %s)", ErrAlgorithm, name, strings.Join(Algorithms(), ", "))

@@ -64,6 +64,7 @@ type Scratch struct {
 	masks       [SpanRows / kernel.Lanes]uint16
 	rows        [SpanRows + kernel.ListPad]int32
 	survivors   survivors
+	filter      kernel.FilterRoom
 }
 
 func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {

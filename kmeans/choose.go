@@ -1,5 +1,7 @@
 package kmeans
 
+import "github.com/coterie-project/coterie/kmeans/internal/kernel"
+
 // chooser decides what each pass does, by what the last ones did. It may be wrong about time, never about bits.
 type chooser struct {
 	kind          Algorithm // of bounds, when there are any
@@ -11,6 +13,13 @@ type chooser struct {
 	poor          int     // pruned passes in a row that had to compute nearly everything
 	rest          int     // plain passes to make before bounds are tried again
 	pause         int     // how long the next rest is
+	filter        filterChooser
+}
+
+// filterChooser decides whether a pass looks at bytes first.
+type filterChooser struct {
+	on, forced  bool
+	rest, pause int // passes to make without it, and how many after the next failure
 }
 
 // regime is what pays for rows of some amount of arithmetic, k·d. Measured on processors with AVX-512 (docs/diary.md).
@@ -38,8 +47,21 @@ var regimes = []regime{
 // poorPasses is how many poor passes in a row it takes for bounds to be given up for a while.
 const poorPasses = 2
 
-func newChooser(a Algorithm, k, d int) chooser {
-	c := chooser{kind: a, forced: a == Hamerly || a == Activity, never: a == FullPasses, moved: 1, pause: 2}
+// filterRegime is where bytes are looked at first: bounds come early there, since what they need comes with the bytes.
+var filterRegime = regime{kind: Hamerly, few: 0.3, poor: 0.8, dense: 6}
+
+// filterPays says at which shapes bytes take less time than float32, if they prove most labels. Measured (docs/diary.md).
+func filterPays(k, d int) bool { return d >= 32 && k >= 32 && d <= kernel.FilterColumns }
+
+// newChooser: filters says that the processor multiplies bytes.
+func newChooser(a Algorithm, k, d int, filters bool) chooser {
+	c := chooser{kind: a, forced: a == Hamerly || a == Activity, never: a == FullPasses || a == Filter, moved: 1, pause: 2,
+		filter: filterChooser{forced: a == Filter, pause: 2}}
+	c.filter.on = filters && d <= kernel.FilterColumns && (c.filter.forced || a == Auto && filterPays(k, d))
+	if c.filter.on && a == Auto {
+		c.kind, c.few, c.poorWork, c.dense = filterRegime.kind, filterRegime.few, filterRegime.poor, filterRegime.dense
+		return c
+	}
 	for _, r := range regimes {
 		if k*d < r.work {
 			c.few, c.poorWork, c.dense = r.few, r.poor, r.dense
@@ -82,5 +104,19 @@ func (c *chooser) learn(mode passMode, fresh bool, moved, work float64) {
 		}
 	case mode == prune:
 		c.poor = 0
+	}
+}
+
+// look says whether the next pass looks at bytes first.
+func (c *filterChooser) look() bool { return c.on && (c.forced || c.rest == 0) }
+
+// learn takes whether the pass looked, and whether it gave up since bytes proved too little.
+func (c *filterChooser) learn(looked, gaveUp bool) {
+	switch {
+	case gaveUp:
+		c.rest = c.pause
+		c.pause = min(64, 2*c.pause)
+	case !looked:
+		c.rest = max(0, c.rest-1)
 	}
 }

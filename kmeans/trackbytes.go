@@ -7,7 +7,7 @@ func (a Algorithm) TrackBytes(k, d int) int {
 	if a == "" {
 		a = Auto
 	}
-	switch c := newChooser(a, k, d); {
+	switch c := newChooser(a, k, d, false); {
 	case c.never:
 		return max(label, seeding)
 	case c.kind == Hamerly:

@@ -23,6 +23,8 @@ type Tracker struct {
 	changed  []uint32 // by centroid: the pass that it last changed for
 	rounding rounding
 	chooser  chooser
+	sample   *kernel.Sample // of rows, for the filter's grids
+	sampled  int            // how many rows it has
 }
 
 // rounding is what makes up for the float32 arithmetic of distances (docs/ARCHITECTURE.md, Bounds).
@@ -50,7 +52,7 @@ func NewTracker(a Algorithm, k, d int) *Tracker {
 		a = Auto
 	}
 	return &Tracker{algorithm: a, k: k, d: d, travel: make([]float64, k), changed: make([]uint32, k), rounding: roundingOf(d),
-		chooser: newChooser(a, k, d)}
+		chooser: newChooser(a, k, d, kernel.Tier(tier.Load()).Filters())}
 }
 
 // windowPasses is how many passes back a row may have been computed last for the centroids that have moved since to be
@@ -113,7 +115,8 @@ type Pass struct {
 	// recent are the centroids that have changed within each of passWindows; nil where that is most of them.
 	recent [len(passWindows)]*kernel.Panel
 	active [len(passWindows)][]bool // by centroid
-	work   atomic.Int64             // distances computed, but for those from a row's own centroid
+	sieve  sieve
+	work   atomic.Int64 // distances computed, but for those from a row's own centroid
 	rows   atomic.Int64
 }
 
@@ -134,9 +137,10 @@ func (t *Tracker) Next(c *Centroids, score bool) *Pass {
 	p.kind = t.chooser.kind
 	p.same = t.last != nil && t.last.Equal(c)
 	p.mode = t.chooser.mode(t.bounded, p.same)
+	p.sieve.wanted, p.sieve.forced = t.chooser.filter.look(), t.chooser.filter.forced
 	t.moveOn(c)
 	t.last = c
-	if p.mode != plain || score && p.same { // otherwise the distances come with the labels
+	if p.mode != plain || score && (p.same || p.sieve.wanted) { // otherwise the distances come with the labels
 		p.tier.PackOwn(&p.own, c.Values, c.K, c.D)
 	}
 	if p.mode == prune && p.kind == Activity {
@@ -248,6 +252,7 @@ func (p *Pass) Done(tracks []*Track, moved int64) {
 	}
 	t := p.tracker
 	t.bounded = p.mode != plain
+	t.chooser.filter.learn(p.sieve.wanted, p.sieve.gaveUp.Load())
 	if !p.score {
 		rows := float64(max(1, p.rows.Load()))
 		t.chooser.learn(p.mode, fresh, float64(moved)/rows, float64(p.work.Load())/(rows*float64(t.k)))
@@ -262,7 +267,7 @@ func (p *Pass) Update(pts *Points, lo, hi int, t *Track, acc *Accumulator, inert
 	case p.same && p.score && !t.fresh && p.tracker.algorithm != FullPasses:
 		// The labels are those of these very centroids.
 	case t.fresh || p.mode != prune:
-		if p.mode == plain && p.score {
+		if p.mode == plain && p.score && !p.sieve.wanted {
 			p.Score(pts, lo, hi, t.Labels, t.fresh, acc, inertia, s)
 			return
 		}
@@ -296,12 +301,17 @@ func (p *Pass) UpdateSpread(pts *Points, lo, hi int, t *Track, acc *Accumulator,
 
 // full computes every distance of a span, and the bounds where they are wanted.
 func (p *Pass) full(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scratch) {
-	if p.mode == plain {
+	filter := p.filter(pts)
+	if p.mode == plain && filter == nil {
 		p.Assigner.Update(pts, lo, hi, t.Labels, t.fresh, acc, s)
 		return
 	}
 	blocks, padded := pts.span(lo, hi)
-	p.panel.NearestSecond(blocks, s.best[:padded], s.second[:padded], s.index[:padded])
+	p.twoNearest(filter, blocks, s.best[:padded], s.second[:padded], s.index[:padded], s)
+	if p.mode == plain {
+		p.relabel(pts, lo, hi, t.Labels, t.fresh, acc, s)
+		return
+	}
 	p.tracker.past[0].Margins(p.tier, s.best[:padded], s.second[:padded], s.index[:padded], p.tracker.rounding.down, p.tracker.rounding.up,
 		t.slack[lo:lo+padded])
 	if p.kind == Activity {

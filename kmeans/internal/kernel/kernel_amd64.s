@@ -25409,3 +25409,742 @@ line:
 	DECQ       CX
 	JNE        row
 	RET
+
+// func quantizeVNNI(blocks *float32, n int, d int, shift *float32, inverse float32, rows *uint8, products *int32, sums *int32, residuals *float32)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·quantizeVNNI(SB), NOSPLIT, $0-72
+	MOVQ         blocks+0(FP), SI
+	MOVQ         n+8(FP), CX
+	MOVQ         rows+40(FP), DI
+	MOVQ         products+48(FP), R11
+	MOVQ         sums+56(FP), R12
+	MOVQ         residuals+64(FP), R13
+	VBROADCASTSS inverse+32(FP), Z0
+	MOVL         $0x437f0000, AX
+	VPBROADCASTD AX, Z1
+	MOVL         $0x01010101, AX
+	VPBROADCASTD AX, Z3
+	MOVL         $0x80808080, AX
+	VPBROADCASTD AX, Z4
+	VPXORD       Z2, Z2, Z2
+
+block:
+	MOVQ   DI, R10
+	MOVQ   d+16(FP), R8
+	MOVQ   shift+24(FP), R9
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+four:
+	VPXORD           Z8, Z8, Z8
+	VMOVUPS          (SI), Z9
+	VFMSUB213PS.BCST (R9), Z0, Z9
+	VMAXPS           Z2, Z9, Z10
+	VMINPS           Z1, Z10, Z10
+	VCVTPS2DQ        Z10, Z11
+	VCVTDQ2PS        Z11, Z10
+	VSUBPS           Z10, Z9, Z9
+	VFMADD231PS      Z9, Z9, Z7
+	VPORD            Z11, Z8, Z8
+	DECQ             R8
+	JEQ              pack
+	VMOVUPS          64(SI), Z12
+	VFMSUB213PS.BCST 4(R9), Z0, Z12
+	VMAXPS           Z2, Z12, Z13
+	VMINPS           Z1, Z13, Z13
+	VCVTPS2DQ        Z13, Z14
+	VCVTDQ2PS        Z14, Z13
+	VSUBPS           Z13, Z12, Z12
+	VFMADD231PS      Z12, Z12, Z7
+	VPSLLD           $0x08, Z14, Z14
+	VPORD            Z14, Z8, Z8
+	DECQ             R8
+	JEQ              pack
+	VMOVUPS          128(SI), Z15
+	VFMSUB213PS.BCST 8(R9), Z0, Z15
+	VMAXPS           Z2, Z15, Z16
+	VMINPS           Z1, Z16, Z16
+	VCVTPS2DQ        Z16, Z17
+	VCVTDQ2PS        Z17, Z16
+	VSUBPS           Z16, Z15, Z15
+	VFMADD231PS      Z15, Z15, Z7
+	VPSLLD           $0x10, Z17, Z17
+	VPORD            Z17, Z8, Z8
+	DECQ             R8
+	JEQ              pack
+	VMOVUPS          192(SI), Z18
+	VFMSUB213PS.BCST 12(R9), Z0, Z18
+	VMAXPS           Z2, Z18, Z19
+	VMINPS           Z1, Z19, Z19
+	VCVTPS2DQ        Z19, Z20
+	VCVTDQ2PS        Z20, Z19
+	VSUBPS           Z19, Z18, Z18
+	VFMADD231PS      Z18, Z18, Z7
+	VPSLLD           $0x18, Z20, Z20
+	VPORD            Z20, Z8, Z8
+	DECQ             R8
+
+pack:
+	VMOVDQU32 Z8, (R10)
+	VPXORD    Z4, Z8, Z9
+	VPDPBUSD  Z9, Z8, Z5
+	VPDPBUSD  Z3, Z8, Z6
+	ADDQ      $+256, R10
+	ADDQ      $0x10, R9
+	LEAQ      256(SI), SI
+	CMPQ      R8, $0x00
+	JNE       four
+	VMOVDQU32 Z5, (R11)
+	VMOVDQU32 Z6, (R12)
+	VMOVUPS   Z7, (R13)
+	MOVQ      d+16(FP), R8
+	NEGQ      R8
+	ANDQ      $0x03, R8
+	SHLQ      $0x06, R8
+	SUBQ      R8, SI
+	ADDQ      $0x40, DI
+	ADDQ      $0x40, R11
+	ADDQ      $0x40, R12
+	ADDQ      $0x40, R13
+	DECQ      CX
+	JNE       block
+	VZEROUPPER
+	RET
+
+// func productsVNNI(rows *uint8, fours int, centroids *int8, groups int, sums *int32)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·productsVNNI(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), SI
+	MOVQ fours+8(FP), BX
+	MOVQ centroids+16(FP), DI
+	MOVQ groups+24(FP), CX
+	MOVQ sums+32(FP), DX
+
+group:
+	VPBROADCASTD (DI), Z0
+	VMOVDQA32    Z0, Z1
+	VMOVDQA32    Z0, Z2
+	VMOVDQA32    Z0, Z3
+	VPBROADCASTD 4(DI), Z4
+	VMOVDQA32    Z4, Z5
+	VMOVDQA32    Z4, Z6
+	VMOVDQA32    Z4, Z7
+	VPBROADCASTD 8(DI), Z8
+	VMOVDQA32    Z8, Z9
+	VMOVDQA32    Z8, Z10
+	VMOVDQA32    Z8, Z11
+	VPBROADCASTD 12(DI), Z12
+	VMOVDQA32    Z12, Z13
+	VMOVDQA32    Z12, Z14
+	VMOVDQA32    Z12, Z15
+	VPBROADCASTD 16(DI), Z16
+	VMOVDQA32    Z16, Z17
+	VMOVDQA32    Z16, Z18
+	VMOVDQA32    Z16, Z19
+	VPBROADCASTD 20(DI), Z20
+	VMOVDQA32    Z20, Z21
+	VMOVDQA32    Z20, Z22
+	VMOVDQA32    Z20, Z23
+	ADDQ         $0x18, DI
+	MOVQ         SI, R8
+	MOVQ         BX, R9
+
+four:
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VMOVDQU32    128(R8), Z26
+	VMOVDQU32    192(R8), Z27
+	VPBROADCASTD (DI), Z28
+	VPDPBUSD     Z28, Z24, Z0
+	VPDPBUSD     Z28, Z25, Z1
+	VPDPBUSD     Z28, Z26, Z2
+	VPDPBUSD     Z28, Z27, Z3
+	VPBROADCASTD 4(DI), Z29
+	VPDPBUSD     Z29, Z24, Z4
+	VPDPBUSD     Z29, Z25, Z5
+	VPDPBUSD     Z29, Z26, Z6
+	VPDPBUSD     Z29, Z27, Z7
+	VPBROADCASTD 8(DI), Z30
+	VPDPBUSD     Z30, Z24, Z8
+	VPDPBUSD     Z30, Z25, Z9
+	VPDPBUSD     Z30, Z26, Z10
+	VPDPBUSD     Z30, Z27, Z11
+	VPBROADCASTD 12(DI), Z31
+	VPDPBUSD     Z31, Z24, Z12
+	VPDPBUSD     Z31, Z25, Z13
+	VPDPBUSD     Z31, Z26, Z14
+	VPDPBUSD     Z31, Z27, Z15
+	VPBROADCASTD 16(DI), Z28
+	VPDPBUSD     Z28, Z24, Z16
+	VPDPBUSD     Z28, Z25, Z17
+	VPDPBUSD     Z28, Z26, Z18
+	VPDPBUSD     Z28, Z27, Z19
+	VPBROADCASTD 20(DI), Z29
+	VPDPBUSD     Z29, Z24, Z20
+	VPDPBUSD     Z29, Z25, Z21
+	VPDPBUSD     Z29, Z26, Z22
+	VPDPBUSD     Z29, Z27, Z23
+	ADDQ         $+256, R8
+	ADDQ         $0x18, DI
+	DECQ         R9
+	JNE          four
+	VMOVDQU32    Z0, (DX)
+	VMOVDQU32    Z1, 64(DX)
+	VMOVDQU32    Z2, 128(DX)
+	VMOVDQU32    Z3, 192(DX)
+	VMOVDQU32    Z4, 256(DX)
+	VMOVDQU32    Z5, 320(DX)
+	VMOVDQU32    Z6, 384(DX)
+	VMOVDQU32    Z7, 448(DX)
+	VMOVDQU32    Z8, 512(DX)
+	VMOVDQU32    Z9, 576(DX)
+	VMOVDQU32    Z10, 640(DX)
+	VMOVDQU32    Z11, 704(DX)
+	VMOVDQU32    Z12, 768(DX)
+	VMOVDQU32    Z13, 832(DX)
+	VMOVDQU32    Z14, 896(DX)
+	VMOVDQU32    Z15, 960(DX)
+	VMOVDQU32    Z16, 1024(DX)
+	VMOVDQU32    Z17, 1088(DX)
+	VMOVDQU32    Z18, 1152(DX)
+	VMOVDQU32    Z19, 1216(DX)
+	VMOVDQU32    Z20, 1280(DX)
+	VMOVDQU32    Z21, 1344(DX)
+	VMOVDQU32    Z22, 1408(DX)
+	VMOVDQU32    Z23, 1472(DX)
+	ADDQ         $+1536, DX
+	DECQ         CX
+	JNE          group
+	VZEROUPPER
+	RET
+
+// func twoLargestAVX512(sums *int32, n int, first int32, best *int32, second *int32, index *int32)
+// Requires: AVX, AVX512F
+TEXT ·twoLargestAVX512(SB), NOSPLIT, $0-48
+	MOVQ         sums+0(FP), SI
+	MOVQ         n+8(FP), CX
+	MOVL         first+16(FP), AX
+	VPBROADCASTD AX, Z30
+	MOVL         $0x00000001, AX
+	VPBROADCASTD AX, Z31
+	MOVQ         best+24(FP), DI
+	VMOVDQU32    (DI), Z0
+	VMOVDQU32    64(DI), Z1
+	VMOVDQU32    128(DI), Z2
+	VMOVDQU32    192(DI), Z3
+	MOVQ         second+32(FP), DI
+	VMOVDQU32    (DI), Z4
+	VMOVDQU32    64(DI), Z5
+	VMOVDQU32    128(DI), Z6
+	VMOVDQU32    192(DI), Z7
+	MOVQ         index+40(FP), DI
+	VMOVDQU32    (DI), Z8
+	VMOVDQU32    64(DI), Z9
+	VMOVDQU32    128(DI), Z10
+	VMOVDQU32    192(DI), Z11
+
+line:
+	VMOVDQU32 (SI), Z12
+	VPCMPGTD  Z0, Z12, K1
+	VPMINSD   Z0, Z12, Z16
+	VPMAXSD   Z0, Z12, Z0
+	VPMAXSD   Z16, Z4, Z4
+	VMOVDQA32 Z30, K1, Z8
+	VMOVDQU32 64(SI), Z13
+	VPCMPGTD  Z1, Z13, K2
+	VPMINSD   Z1, Z13, Z17
+	VPMAXSD   Z1, Z13, Z1
+	VPMAXSD   Z17, Z5, Z5
+	VMOVDQA32 Z30, K2, Z9
+	VMOVDQU32 128(SI), Z14
+	VPCMPGTD  Z2, Z14, K3
+	VPMINSD   Z2, Z14, Z18
+	VPMAXSD   Z2, Z14, Z2
+	VPMAXSD   Z18, Z6, Z6
+	VMOVDQA32 Z30, K3, Z10
+	VMOVDQU32 192(SI), Z15
+	VPCMPGTD  Z3, Z15, K4
+	VPMINSD   Z3, Z15, Z19
+	VPMAXSD   Z3, Z15, Z3
+	VPMAXSD   Z19, Z7, Z7
+	VMOVDQA32 Z30, K4, Z11
+	VPADDD    Z31, Z30, Z30
+	ADDQ      $+256, SI
+	DECQ      CX
+	JNE       line
+	MOVQ      best+24(FP), DI
+	VMOVDQU32 Z0, (DI)
+	VMOVDQU32 Z1, 64(DI)
+	VMOVDQU32 Z2, 128(DI)
+	VMOVDQU32 Z3, 192(DI)
+	MOVQ      second+32(FP), DI
+	VMOVDQU32 Z4, (DI)
+	VMOVDQU32 Z5, 64(DI)
+	VMOVDQU32 Z6, 128(DI)
+	VMOVDQU32 Z7, 192(DI)
+	MOVQ      index+40(FP), DI
+	VMOVDQU32 Z8, (DI)
+	VMOVDQU32 Z9, 64(DI)
+	VMOVDQU32 Z10, 128(DI)
+	VMOVDQU32 Z11, 192(DI)
+	VZEROUPPER
+	RET
+
+// func outcomesAVX512(c *float32, products *int32, sums *int32, residuals *float32, best *int32, second *int32, thresholds *int32, errors *float32, nearest *float32, others *float32) uint64
+// Requires: AVX, AVX512F
+TEXT ·outcomesAVX512(SB), NOSPLIT, $0-88
+	MOVQ             c+0(FP), SI
+	MOVQ             products+8(FP), DI
+	MOVQ             sums+16(FP), DX
+	MOVQ             residuals+24(FP), CX
+	MOVQ             best+32(FP), R8
+	MOVQ             second+40(FP), R9
+	MOVQ             thresholds+48(FP), R10
+	MOVQ             errors+56(FP), R13
+	MOVQ             nearest+64(FP), R11
+	MOVQ             others+72(FP), R12
+	MOVL             $0x00000001, AX
+	VPBROADCASTD     AX, Z31
+	MOVL             $0x7fffffff, AX
+	VPBROADCASTD     AX, Z29
+	MOVL             $0x3f000000, AX
+	VPBROADCASTD     AX, Z28
+	VPXORD           Z30, Z30, Z30
+	VMOVDQU32        (DI), Z1
+	VMOVDQU32        (DX), Z2
+	VPSLLD           $0x07, Z2, Z2
+	VPSUBD           Z2, Z1, Z0
+	VPADDD           Z2, Z1, Z1
+	VMOVDQU32        (R8), Z3
+	VPSLLD           $0x01, Z3, Z4
+	VPSUBD           Z4, Z0, Z4
+	VPMAXSD          Z30, Z4, Z4
+	VPADDD           Z31, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VBROADCASTSS     8(SI), Z5
+	VFMADD231PS.BCST 4(SI), Z1, Z5
+	VSQRTPS          (CX), Z1
+	VFMADD231PS.BCST (SI), Z1, Z5
+	VMULPS.BCST      16(SI), Z5, Z5
+	VMOVUPS          Z5, (R13)
+	VSQRTPS          Z4, Z6
+	VADDPS           Z5, Z6, Z6
+	VMULPS.BCST      12(SI), Z6, Z6
+	VADDPS           Z5, Z6, Z7
+	VMULPS.BCST      16(SI), Z7, Z7
+	VMULPS           Z7, Z7, Z7
+	VBROADCASTSS     28(SI), Z8
+	VFNMADD231PS     Z28, Z4, Z8
+	VFMADD231PS.BCST 24(SI), Z7, Z8
+	VBROADCASTSS     32(SI), Z7
+	VMINPS           Z7, Z8, Z8
+	VCVTPS2DQ        Z8, Z8
+	VPSUBD           Z8, Z3, Z9
+	VMOVDQU32        (R9), Z1
+	VPCMPGTD         Z1, Z9, K1
+	VMOVDQA32        Z29, K1, Z9
+	VMOVDQU32        Z9, (R10)
+	VPSLLD           $0x01, Z1, Z1
+	VPSUBD           Z1, Z0, Z1
+	VPMAXSD          Z30, Z1, Z1
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VSUBPS           Z5, Z1, Z1
+	VMAXPS           Z30, Z1, Z1
+	VMULPS.BCST      36(SI), Z1, Z1
+	VMULPS           Z1, Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VMOVUPS          Z1, (R12)
+	VMULPS.BCST      36(SI), Z6, Z6
+	VMULPS           Z6, Z6, Z6
+	VMULPS.BCST      16(SI), Z6, Z6
+	VMOVUPS          Z6, (R11)
+	KNOTW            K1, K1
+	KMOVW            K1, AX
+	MOVQ             AX, R14
+	VMOVDQU32        64(DI), Z1
+	VMOVDQU32        64(DX), Z2
+	VPSLLD           $0x07, Z2, Z2
+	VPSUBD           Z2, Z1, Z0
+	VPADDD           Z2, Z1, Z1
+	VMOVDQU32        64(R8), Z3
+	VPSLLD           $0x01, Z3, Z4
+	VPSUBD           Z4, Z0, Z4
+	VPMAXSD          Z30, Z4, Z4
+	VPADDD           Z31, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VBROADCASTSS     8(SI), Z5
+	VFMADD231PS.BCST 4(SI), Z1, Z5
+	VSQRTPS          64(CX), Z1
+	VFMADD231PS.BCST (SI), Z1, Z5
+	VMULPS.BCST      16(SI), Z5, Z5
+	VMOVUPS          Z5, 64(R13)
+	VSQRTPS          Z4, Z6
+	VADDPS           Z5, Z6, Z6
+	VMULPS.BCST      12(SI), Z6, Z6
+	VADDPS           Z5, Z6, Z7
+	VMULPS.BCST      16(SI), Z7, Z7
+	VMULPS           Z7, Z7, Z7
+	VBROADCASTSS     28(SI), Z8
+	VFNMADD231PS     Z28, Z4, Z8
+	VFMADD231PS.BCST 24(SI), Z7, Z8
+	VBROADCASTSS     32(SI), Z7
+	VMINPS           Z7, Z8, Z8
+	VCVTPS2DQ        Z8, Z8
+	VPSUBD           Z8, Z3, Z9
+	VMOVDQU32        64(R9), Z1
+	VPCMPGTD         Z1, Z9, K1
+	VMOVDQA32        Z29, K1, Z9
+	VMOVDQU32        Z9, 64(R10)
+	VPSLLD           $0x01, Z1, Z1
+	VPSUBD           Z1, Z0, Z1
+	VPMAXSD          Z30, Z1, Z1
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VSUBPS           Z5, Z1, Z1
+	VMAXPS           Z30, Z1, Z1
+	VMULPS.BCST      36(SI), Z1, Z1
+	VMULPS           Z1, Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VMOVUPS          Z1, 64(R12)
+	VMULPS.BCST      36(SI), Z6, Z6
+	VMULPS           Z6, Z6, Z6
+	VMULPS.BCST      16(SI), Z6, Z6
+	VMOVUPS          Z6, 64(R11)
+	KNOTW            K1, K1
+	KMOVW            K1, AX
+	SHLQ             $0x10, AX
+	ORQ              AX, R14
+	VMOVDQU32        128(DI), Z1
+	VMOVDQU32        128(DX), Z2
+	VPSLLD           $0x07, Z2, Z2
+	VPSUBD           Z2, Z1, Z0
+	VPADDD           Z2, Z1, Z1
+	VMOVDQU32        128(R8), Z3
+	VPSLLD           $0x01, Z3, Z4
+	VPSUBD           Z4, Z0, Z4
+	VPMAXSD          Z30, Z4, Z4
+	VPADDD           Z31, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VBROADCASTSS     8(SI), Z5
+	VFMADD231PS.BCST 4(SI), Z1, Z5
+	VSQRTPS          128(CX), Z1
+	VFMADD231PS.BCST (SI), Z1, Z5
+	VMULPS.BCST      16(SI), Z5, Z5
+	VMOVUPS          Z5, 128(R13)
+	VSQRTPS          Z4, Z6
+	VADDPS           Z5, Z6, Z6
+	VMULPS.BCST      12(SI), Z6, Z6
+	VADDPS           Z5, Z6, Z7
+	VMULPS.BCST      16(SI), Z7, Z7
+	VMULPS           Z7, Z7, Z7
+	VBROADCASTSS     28(SI), Z8
+	VFNMADD231PS     Z28, Z4, Z8
+	VFMADD231PS.BCST 24(SI), Z7, Z8
+	VBROADCASTSS     32(SI), Z7
+	VMINPS           Z7, Z8, Z8
+	VCVTPS2DQ        Z8, Z8
+	VPSUBD           Z8, Z3, Z9
+	VMOVDQU32        128(R9), Z1
+	VPCMPGTD         Z1, Z9, K1
+	VMOVDQA32        Z29, K1, Z9
+	VMOVDQU32        Z9, 128(R10)
+	VPSLLD           $0x01, Z1, Z1
+	VPSUBD           Z1, Z0, Z1
+	VPMAXSD          Z30, Z1, Z1
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VSUBPS           Z5, Z1, Z1
+	VMAXPS           Z30, Z1, Z1
+	VMULPS.BCST      36(SI), Z1, Z1
+	VMULPS           Z1, Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VMOVUPS          Z1, 128(R12)
+	VMULPS.BCST      36(SI), Z6, Z6
+	VMULPS           Z6, Z6, Z6
+	VMULPS.BCST      16(SI), Z6, Z6
+	VMOVUPS          Z6, 128(R11)
+	KNOTW            K1, K1
+	KMOVW            K1, AX
+	SHLQ             $0x20, AX
+	ORQ              AX, R14
+	VMOVDQU32        192(DI), Z1
+	VMOVDQU32        192(DX), Z2
+	VPSLLD           $0x07, Z2, Z2
+	VPSUBD           Z2, Z1, Z0
+	VPADDD           Z2, Z1, Z1
+	VMOVDQU32        192(R8), Z3
+	VPSLLD           $0x01, Z3, Z4
+	VPSUBD           Z4, Z0, Z4
+	VPMAXSD          Z30, Z4, Z4
+	VPADDD           Z31, Z4, Z4
+	VCVTDQ2PS        Z4, Z4
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VBROADCASTSS     8(SI), Z5
+	VFMADD231PS.BCST 4(SI), Z1, Z5
+	VSQRTPS          192(CX), Z1
+	VFMADD231PS.BCST (SI), Z1, Z5
+	VMULPS.BCST      16(SI), Z5, Z5
+	VMOVUPS          Z5, 192(R13)
+	VSQRTPS          Z4, Z6
+	VADDPS           Z5, Z6, Z6
+	VMULPS.BCST      12(SI), Z6, Z6
+	VADDPS           Z5, Z6, Z7
+	VMULPS.BCST      16(SI), Z7, Z7
+	VMULPS           Z7, Z7, Z7
+	VBROADCASTSS     28(SI), Z8
+	VFNMADD231PS     Z28, Z4, Z8
+	VFMADD231PS.BCST 24(SI), Z7, Z8
+	VBROADCASTSS     32(SI), Z7
+	VMINPS           Z7, Z8, Z8
+	VCVTPS2DQ        Z8, Z8
+	VPSUBD           Z8, Z3, Z9
+	VMOVDQU32        192(R9), Z1
+	VPCMPGTD         Z1, Z9, K1
+	VMOVDQA32        Z29, K1, Z9
+	VMOVDQU32        Z9, 192(R10)
+	VPSLLD           $0x01, Z1, Z1
+	VPSUBD           Z1, Z0, Z1
+	VPMAXSD          Z30, Z1, Z1
+	VCVTDQ2PS        Z1, Z1
+	VSQRTPS          Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VSUBPS           Z5, Z1, Z1
+	VMAXPS           Z30, Z1, Z1
+	VMULPS.BCST      36(SI), Z1, Z1
+	VMULPS           Z1, Z1, Z1
+	VMULPS.BCST      20(SI), Z1, Z1
+	VMOVUPS          Z1, 192(R12)
+	VMULPS.BCST      36(SI), Z6, Z6
+	VMULPS           Z6, Z6, Z6
+	VMULPS.BCST      16(SI), Z6, Z6
+	VMOVUPS          Z6, 192(R11)
+	KNOTW            K1, K1
+	KMOVW            K1, AX
+	SHLQ             $0x30, AX
+	ORQ              AX, R14
+	VZEROUPPER
+	MOVQ             R14, ret+80(FP)
+	RET
+
+// func reachedAVX512(sums *int32, n int, first int32, thresholds *int32, numbers *int32, masks *uint64) int
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·reachedAVX512(SB), NOSPLIT, $0-56
+	MOVQ      sums+0(FP), SI
+	MOVQ      n+8(FP), CX
+	MOVL      first+16(FP), DX
+	MOVQ      thresholds+24(FP), DI
+	MOVQ      numbers+32(FP), R8
+	MOVQ      masks+40(FP), R9
+	VMOVDQU32 (DI), Z0
+	VMOVDQU32 64(DI), Z1
+	VMOVDQU32 128(DI), Z2
+	VMOVDQU32 192(DI), Z3
+	XORQ      AX, AX
+
+line:
+	VMOVDQU32 (SI), Z4
+	VPCMPD    $0x05, Z0, Z4, K1
+	VMOVDQU32 64(SI), Z5
+	VPCMPD    $0x05, Z1, Z5, K2
+	VMOVDQU32 128(SI), Z6
+	VPCMPD    $0x05, Z2, Z6, K3
+	VMOVDQU32 192(SI), Z7
+	VPCMPD    $0x05, Z3, Z7, K4
+	KUNPCKWD  K1, K2, K1
+	KUNPCKWD  K3, K4, K3
+	KUNPCKDQ  K1, K3, K1
+	KMOVQ     K1, BX
+	MOVL      DX, (R8)(AX*4)
+	MOVQ      BX, (R9)(AX*8)
+	XORQ      R10, R10
+	TESTQ     BX, BX
+	SETNE     R10
+	ADDQ      R10, AX
+	INCL      DX
+	ADDQ      $+256, SI
+	DECQ      CX
+	JNE       line
+	VZEROUPPER
+	MOVQ      AX, ret+48(FP)
+	RET
+
+// func rowAVX512(block *float32, d int, x *float32)
+// Requires: AVX, AVX512F
+TEXT ·rowAVX512(SB), NOSPLIT, $0-24
+	MOVQ      block+0(FP), SI
+	MOVQ      d+8(FP), BX
+	MOVQ      x+16(FP), DI
+	VMOVDQU32 lanes<>+0(SB), Z0
+	VPSLLD    $0x04, Z0, Z0
+
+vector:
+	CMPQ       BX, $0x10
+	JLT        rest
+	KXNORW     K0, K0, K1
+	VGATHERDPS (SI)(Z0*4), K1, Z1
+	VMOVUPS    Z1, (DI)
+	ADDQ       $+1024, SI
+	ADDQ       $0x40, DI
+	SUBQ       $0x10, BX
+	JNE        vector
+	VZEROUPPER
+	RET
+
+rest:
+	MOVQ       BX, CX
+	MOVL       $0x00000001, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	VPXORD     Z1, Z1, Z1
+	VGATHERDPS (SI)(Z0*4), K1, Z1
+	VMOVUPS    Z1, (DI)
+	VZEROUPPER
+	RET
+
+// func squaresAVX512(x *float32, d int, centroids *float32, list *int32, n int, out *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-48
+	MOVQ  d+8(FP), BX
+	MOVQ  BX, CX
+	ANDQ  $0x0f, CX
+	MOVL  $0x00000001, AX
+	SHLL  CL, AX
+	DECL  AX
+	KMOVW AX, K1
+	MOVQ  BX, R11
+	SHLQ  $0x02, R11
+	MOVQ  x+0(FP), SI
+	MOVQ  centroids+16(FP), DI
+	MOVQ  list+24(FP), R8
+	MOVQ  n+32(FP), CX
+	MOVQ  out+40(FP), R9
+
+group:
+	MOVLQSX (R8), R12
+	IMULQ   R11, R12
+	ADDQ    DI, R12
+	VPXORD  Z0, Z0, Z0
+	MOVLQSX 4(R8), R13
+	IMULQ   R11, R13
+	ADDQ    DI, R13
+	VPXORD  Z1, Z1, Z1
+	MOVLQSX 8(R8), R14
+	IMULQ   R11, R14
+	ADDQ    DI, R14
+	VPXORD  Z2, Z2, Z2
+	MOVLQSX 12(R8), R15
+	IMULQ   R11, R15
+	ADDQ    DI, R15
+	VPXORD  Z3, Z3, Z3
+	XORQ    R10, R10
+	MOVQ    d+8(FP), BX
+	SUBQ    $0x10, BX
+	JLT     rest
+
+vector:
+	VMOVUPS     (SI)(R10*1), Z8
+	VSUBPS      (R12)(R10*1), Z8, Z4
+	VFMADD231PS Z4, Z4, Z0
+	VSUBPS      (R13)(R10*1), Z8, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VSUBPS      (R14)(R10*1), Z8, Z6
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS      (R15)(R10*1), Z8, Z7
+	VFMADD231PS Z7, Z7, Z3
+	ADDQ        $0x40, R10
+	SUBQ        $0x10, BX
+	JGE         vector
+
+rest:
+	KTESTW      K1, K1
+	JEQ         sum
+	VMOVUPS.Z   (SI)(R10*1), K1, Z8
+	VSUBPS.Z    (R12)(R10*1), Z8, K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+	VSUBPS.Z    (R13)(R10*1), Z8, K1, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VSUBPS.Z    (R14)(R10*1), Z8, K1, Z6
+	VFMADD231PS Z6, Z6, Z2
+	VSUBPS.Z    (R15)(R10*1), Z8, K1, Z7
+	VFMADD231PS Z7, Z7, Z3
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVUPS       X0, (R9)
+	ADDQ          $0x10, R8
+	ADDQ          $0x10, R9
+	SUBQ          $0x04, CX
+	JNE           group
+	VZEROUPPER
+	RET
+
+// func definedAVX512(x *float32, d int, centroids *float32, list *int32, n int, out *float32)
+// Requires: AVX, FMA3
+TEXT ·definedAVX512(SB), NOSPLIT, $0-48
+	MOVQ d+8(FP), R11
+	SHLQ $0x02, R11
+	MOVQ x+0(FP), SI
+	MOVQ centroids+16(FP), DI
+	MOVQ list+24(FP), R8
+	MOVQ n+32(FP), CX
+	MOVQ out+40(FP), R9
+
+group:
+	MOVLQSX (R8), R12
+	IMULQ   R11, R12
+	ADDQ    DI, R12
+	MOVLQSX 4(R8), R13
+	IMULQ   R11, R13
+	ADDQ    DI, R13
+	MOVLQSX 8(R8), R14
+	IMULQ   R11, R14
+	ADDQ    DI, R14
+	MOVLQSX 12(R8), R15
+	IMULQ   R11, R15
+	ADDQ    DI, R15
+	VXORPS  X0, X0, X0
+	XORQ    R10, R10
+
+dimension:
+	VBROADCASTSS (SI)(R10*1), X1
+	VMOVSS       (R12)(R10*1), X2
+	VINSERTPS    $0x10, (R13)(R10*1), X2, X2
+	VINSERTPS    $0x20, (R14)(R10*1), X2, X2
+	VINSERTPS    $0x30, (R15)(R10*1), X2, X2
+	VSUBPS       X2, X1, X1
+	VFMADD231PS  X1, X1, X0
+	ADDQ         $0x04, R10
+	CMPQ         R10, R11
+	JLT          dimension
+	VMOVUPS      X0, (R9)
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	SUBQ         $0x04, CX
+	JNE          group
+	VZEROUPPER
+	RET

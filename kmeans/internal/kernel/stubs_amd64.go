@@ -195,3 +195,51 @@ func sumAVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, str
 //
 //go:noescape
 func fetchRows(blocks *float32, d int, rows *int32, n int)
+
+// quantizeVNNI makes bytes of n blocks of 16 rows, at most 4: the integer q nearest to t = x·inverse − shift, from 0 to 255,
+// four dimensions in a lane, blocks of the same four side by side. Of each row it writes Σq(q−128), Σq and Σ(t−q)².
+//
+//go:noescape
+func quantizeVNNI(blocks *float32, n int, d int, shift *float32, inverse float32, rows *uint8, products *int32, sums *int32, residuals *float32)
+
+// productsVNNI writes, for 64 rows of 4·fours bytes and each of groups of 6 centroids, what the centroid begins with plus the
+// product of their bytes: 64 values for a centroid. rows holds four bytes of each row, then the next four; a group holds six
+// int32 to begin with, then four bytes of each of its centroids, then the next four.
+//
+//go:noescape
+func productsVNNI(rows *uint8, fours int, centroids *int8, groups int, sums *int32)
+
+// twoLargestAVX512 takes n more lines of 64 sums to the largest and the second largest of each of 64 rows; the lines have
+// the numbers first, first+1 … Of equal sums the first is the largest.
+//
+//go:noescape
+func twoLargestAVX512(sums *int32, n int, first int32, best *int32, second *int32, index *int32)
+
+// outcomesAVX512 works on 64 rows what Filter.outcome says, and returns a bit for each that is open. c are the constants, in the
+// order of the fields of bounds.
+//
+//go:noescape
+func outcomesAVX512(c *float32, products *int32, sums *int32, residuals *float32, best *int32, second *int32, thresholds *int32, errors *float32, nearest *float32, others *float32) uint64
+
+// reachedAVX512 lists, of n lines of 64 sums with the numbers first, first+1 …, those that reach the thresholds of rows, and
+// marks the rows. It returns how many there are, and may write one more.
+//
+//go:noescape
+func reachedAVX512(sums *int32, n int, first int32, thresholds *int32, numbers *int32, masks *uint64) int
+
+// rowAVX512 copies the d coordinates of a row that lie 16 values apart to x, which is filled up with zeros to whole vectors.
+//
+//go:noescape
+func rowAVX512(block *float32, d int, x *float32)
+
+// squaresAVX512 writes squared distances of x from n listed centroids of d coordinates, n a multiple of 4. Sixteen sums are
+// added up for each, so that the rounding is not that of the definition.
+//
+//go:noescape
+func squaresAVX512(x *float32, d int, centroids *float32, list *int32, n int, out *float32)
+
+// definedAVX512 writes the squared distances of x from n listed centroids of d coordinates, n a multiple of 4, added up in
+// order: to the bit those of the other kernels.
+//
+//go:noescape
+func definedAVX512(x *float32, d int, centroids *float32, list *int32, n int, out *float32)

@@ -48,5 +48,6 @@ func main() {
 	move()
 	sum()
 	fetch()
+	filter()
 	Generate()
 }

@@ -1,0 +1,387 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"sync/atomic"
+)
+
+// Filter finds nearest centroids with far less arithmetic than Panel, and to the same result: rows and centroids become bytes
+// on a Grid, whose products the processor has an instruction for that does four times as many as multiply-adds of float32. How
+// far each is from its bytes is known, so that the distances of the bytes prove most labels (as the approximations of R. Weber,
+// H.-J. Schek, S. Blott, "A quantitative analysis and performance study for similarity-search methods in high-dimensional
+// spaces", VLDB 1998, prove which points are not nearest). What they leave open is decided between the few centroids in
+// question by their distances in float32, and by those of the definition where these are all but equal.
+//
+// The proof, in steps of the grid. Let q and p be the bytes of a row x and of a centroid c, ê their distance, an integer under
+// a root, and r = ‖x−q‖, s = ‖c−p‖: by the triangle inequality ê−r−s ≤ ‖x−c‖ ≤ ê+r+s. What is computed of r, s, ê and the sums
+// of them is rounded outward (bounds). A label is proved if the lower bound of every other centroid is above the upper bound
+// of the nearest by more than the rounding of the definition's distances, of ε·D each, can make up for (roundingOf).
+//
+// A Filter is read-only but for what it counts, and shared by threads, each with a FilterRoom.
+type Filter struct {
+	grid   *Grid
+	panel  *Panel
+	k, d   int
+	rows   []float32 // the centroids, k×d, row-major
+	bytes  []int8    // groups of filterGroup centroids, as productsVNNI reads them
+	shift  []float32 // the grid's
+	bounds bounds
+	// What the filter has done: rows looked at, and not proved by bytes, pairs compared in float32, rows that the definition had to decide.
+	looked, doubtful, paired, open atomic.Int64
+}
+
+const (
+	// filterUnit is the number of rows that are worked on together.
+	filterUnit = 64
+	// filterGroup is the number of centroids in a group of bytes.
+	filterGroup = 6
+	// filterPart is how many centroids' sums are kept at a time, 64 of them each: four mebibytes.
+	filterPart = filterGroup * 2730
+	// filterList is how many centroids may be in question for a row; where more are, the definition decides.
+	filterList = 256
+	// closerColumns is from how many columns on a pair is so dear that it pays to go twice over those in question.
+	closerColumns = 256
+	// noSum is below every sum, and far enough from the ends that twice the difference of two fits.
+	noSum = -1 << 29
+	// FilterColumns is the largest d of a Filter: sums of products of bytes stay below 2^29.
+	FilterColumns = 8192
+)
+
+// bounds are the constants of outcome; assembly reads them in this order.
+type bounds struct {
+	residualUp float32 // by how much more than computed the root of a row's residual is at most
+	ofLength   float32 // how far t is rounded, by the length of the row's bytes
+	centroid   float32 // the largest distance of a centroid from its bytes
+	nearUp     float32 // room for the rounding of the definition, and of sums
+	up, down   float32 // room for the rounding of a few operations
+	wide       float32 // half, and room
+	slack      float32 // for what integers lose
+	most       float32 // the largest difference of sums
+	step       float32 // units of the columns in a step of the grid
+}
+
+// newBounds: each operation in float32 is off by 2^-24 of its result at most, a root by half of what its argument is, plus
+// that. No chain in outcome has more than eight of them between two factors of 2^-20.
+func newBounds(g *Grid, centroid float64) bounds {
+	d := float64(len(g.shift))
+	definition := float64(1.05 * (d + 3) * 0x1p-24) // of a squared distance; see kmeans, roundingOf
+	return bounds{
+		residualUp: float32(1 + d*0x1p-24 + 0x1p-20),
+		ofLength:   0x1p-22,
+		centroid:   float32(centroid*(1+0x1p-20)) + 0x1p-60,
+		nearUp:     float32(1 + 1.2*definition + 0x1p-20),
+		up:         1 + 0x1p-20,
+		down:       1 - 0x1p-20,
+		wide:       0.5 * (1 + 0x1p-20),
+		slack:      2,
+		most:       1 << 29,
+		step:       1 / g.inverse,
+	}
+}
+
+// FilterRoom is one thread's room for a Filter.
+type FilterRoom struct {
+	bytes               []uint8
+	sums                []int32
+	products, totals    [filterUnit]int32
+	residuals           [filterUnit]float32
+	best, second, index [filterUnit]int32
+	thresholds          [filterUnit]int32
+	errors              [filterUnit]float32 // of distances, in steps
+	nearest, others     [filterUnit]float32
+	numbers             []int32
+	masks               []uint64
+	counts              [filterUnit]int32
+	lists               []int32   // filterList for each row
+	x                   []float32 // a row
+	distances           [filterList]float32
+	rows                [filterUnit]int32 // that the definition decides
+	values              []float32         // those rows
+	nearestOf, secondOf [filterUnit]float32
+	indexOf             [filterUnit]int32
+}
+
+// FilterRoomBytes is the memory of a FilterRoom for k centroids of d columns.
+func FilterRoomBytes(k, d int) int64 {
+	part := int64(min((k+filterGroup-1)/filterGroup*filterGroup, filterPart))
+	return part*(4*filterUnit+4+8) + int64(d+16)*(filterUnit*5+4) + filterUnit*filterList*4 + 4096
+}
+
+// FilterBytes is the memory of a Filter of k centroids of d columns.
+func FilterBytes(k, d int) int64 { return int64(k+filterGroup) * int64(d+8) }
+
+// NewFilter makes the filter of the centroids that panel has, k×d, row-major, for rows on the grid. centroids must not change.
+func NewFilter(g *Grid, panel *Panel, centroids []float32) *Filter {
+	k, d := panel.k, panel.d
+	if len(g.shift) != d || len(centroids) < k*d || d > FilterColumns {
+		panic(fmt.Sprintf("kernel: a filter of %d×%d centroids from %d values on a grid of %d columns", k, d, len(centroids), len(g.shift)))
+	}
+	f := &Filter{grid: g, panel: panel, k: k, d: d, rows: centroids, shift: g.shift}
+	fours := (d + 3) / 4
+	groups := (k + filterGroup - 1) / filterGroup
+	line := filterGroup * 4 * (fours + 1)
+	f.bytes = make([]int8, groups*line)
+	farthest := 0.0
+	for j := range groups * filterGroup {
+		to := f.bytes[j/filterGroup*line:]
+		if j >= k { // what fills the last group is never nearest
+			begin(to, j%filterGroup, noSum)
+			continue
+		}
+		farthest = max(farthest, f.pack(to, j))
+	}
+	f.bounds = newBounds(g, farthest)
+	return f
+}
+
+// begin writes what the centroid in a place of a group begins with.
+func begin(group []int8, place int, value int32) {
+	for i := range 4 {
+		group[4*place+i] = int8(value >> (8 * i))
+	}
+}
+
+// pack writes the bytes of centroid j into its group, each less 128 to make it signed, and returns how far it is from them.
+// With them a sum is Σq(p−128) − ⌊Σp²/2⌋, and the squared distance Σq² − 256·Σq + Σp² − 2·Σq(p−128).
+func (f *Filter) pack(group []int8, j int) float64 {
+	place, rest, square := j%filterGroup, 0.0, int64(0)
+	for t, x := range f.rows[j*f.d : (j+1)*f.d] {
+		at, whole := f.grid.place(x, t)
+		rest += (at - whole) * (at - whole)
+		square += int64(whole) * int64(whole)
+		group[filterGroup*4*(t/4+1)+4*place+t%4] = int8(int64(whole) - 128)
+	}
+	begin(group, place, int32(-(square / 2)))
+	return math.Sqrt(rest)
+}
+
+// room makes room for the filter's shape.
+func (r *FilterRoom) room(f *Filter) {
+	fours := (f.d + 3) / 4
+	if n := filterUnit * 4 * fours; len(r.bytes) < n {
+		r.bytes = make([]uint8, n)
+	}
+	if n := (f.d + Lanes - 1) / Lanes * Lanes; len(r.x) < n {
+		r.x = make([]float32, n)
+	}
+	lines := min((f.k+filterGroup-1)/filterGroup*filterGroup, filterPart)
+	if len(r.sums) < lines*filterUnit {
+		r.sums = make([]int32, lines*filterUnit)
+		r.numbers, r.masks = make([]int32, lines+1), make([]uint64, lines+1)
+	}
+	if r.lists == nil {
+		r.lists = make([]int32, filterUnit*filterList)
+	}
+}
+
+// NearestSecond finds the nearest centroid of each of len(index) points, as Panel.Nearest does; len(index) is a multiple of
+// Lanes*BlockPair. best is at least its squared distance, and second at most that of any other: bounds, which are no farther
+// from the distances than it took to tell them apart.
+func (f *Filter) NearestSecond(blocks, best, second []float32, index []int32, r *FilterRoom) {
+	n := len(index)
+	f.panel.checkShape(n, len(blocks), min(len(best), len(second)))
+	r.room(f)
+	for from := 0; from < n; from += filterUnit {
+		to := min(from+filterUnit, n)
+		f.unit(blocks[from*f.d:to*f.d], best[from:to], second[from:to], index[from:to], r)
+	}
+	f.looked.Add(int64(n))
+}
+
+// unit is NearestSecond for up to filterUnit points.
+func (f *Filter) unit(blocks, best, second []float32, index []int32, r *FilterRoom) {
+	n := len(index)
+	all := ^uint64(0) >> (filterUnit - n)
+	f.quantize(blocks, n/Lanes, r)
+	for i := range r.best {
+		r.best[i], r.second[i], r.index[i], r.counts[i] = noSum, noSum, 0, 0
+	}
+	several := f.k > filterPart
+	open := uint64(0)
+	for first := 0; first < f.k; first += filterPart {
+		lines := min(filterPart, f.k-first)
+		f.products(first, lines, r)
+		f.twoLargest(first, lines, r)
+		open = f.outcomes(r) & all
+		if several {
+			f.candidates(first, lines, r)
+		}
+	}
+	copy(index, r.index[:n])
+	copy(best, r.nearest[:n])
+	copy(second, r.others[:n])
+	if open == 0 {
+		return
+	}
+	f.doubtful.Add(int64(bits.OnesCount64(open)))
+	if !several {
+		if f.d >= closerColumns {
+			if open = f.closer(blocks, best, index, open, r); open == 0 {
+				return
+			}
+		}
+		f.candidates(0, f.k, r)
+	}
+	if left := f.decide(blocks, best, second, index, open, r); left != 0 {
+		f.define(blocks, best, second, index, left, r)
+	}
+}
+
+// closer takes the distances of open rows from the centroids that look nearest, which leaves much less in question than the
+// bounds of them do; it returns the rows that are still open.
+func (f *Filter) closer(blocks, best []float32, index []int32, open uint64, r *FilterRoom) (still uint64) {
+	b := &f.bounds
+	sums := 1 + 2*f.sumsError()
+	for i := range r.thresholds {
+		r.thresholds[i] = math.MaxInt32
+	}
+	for m := open; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros64(m)
+		list := r.lists[i*filterList:][:4]
+		list[0] = index[i]
+		f.squares(blocks[i/Lanes*Lanes*f.d+i%Lanes:], list, 1, r)
+		if near := r.distances[0] * sums; near < best[i] {
+			best[i] = near
+		}
+		// What is farther than u is not nearest; see outcome.
+		u := sqrt32(best[i]*b.up) / b.step * b.nearUp
+		z := (u + r.errors[i]) * b.up
+		base := r.products[i] - r.totals[i]<<7
+		g := b.slack - float32(max(0, base-2*r.best[i])+1)/2 + z*z*b.wide
+		if !(g < b.most) {
+			g = b.most
+		}
+		if t := r.best[i] - int32(math.RoundToEven(float64(g))); t <= r.second[i] {
+			r.thresholds[i] = t
+			still |= 1 << i
+		}
+	}
+	f.paired.Add(int64(bits.OnesCount64(open)))
+	return still
+}
+
+// sumsError is ε': how far a distance in sixteen sums is off at most, as a share of itself.
+func (f *Filter) sumsError() float32 { return float32(1.05 * float64(f.d/Lanes+8) * 0x1p-24) }
+
+// candidates adds the centroids of a part that reach the thresholds to the lists of their rows.
+func (f *Filter) candidates(first, lines int, r *FilterRoom) {
+	if f.k > filterPart { // a row that this part proves may be opened by the next
+		for i, t := range r.thresholds {
+			if t == math.MaxInt32 {
+				r.thresholds[i] = r.best[i]
+			}
+		}
+	}
+	found := f.reached(first, lines, r)
+	for i, mask := range r.masks[:found] {
+		for ; mask != 0; mask &= mask - 1 {
+			row := bits.TrailingZeros64(mask)
+			if c := r.counts[row]; c < filterList {
+				r.lists[row*filterList+int(c)] = r.numbers[i]
+			}
+			r.counts[row]++
+		}
+	}
+}
+
+// decide compares the candidates of open rows in float32, and returns the rows that this leaves open.
+func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint64, r *FilterRoom) (left uint64) {
+	sums := f.sumsError()
+	apart := 1 + float32(2.3*(1.05*float64(f.d+3)*0x1p-24+float64(sums)))
+	pairs := 0
+	for ; open != 0; open &= open - 1 {
+		i := bits.TrailingZeros64(open)
+		n := int(r.counts[i])
+		if n > filterList || n == 0 {
+			left |= 1 << i
+			continue
+		}
+		pairs += n
+		list, x := r.lists[i*filterList:][:filterList], blocks[i/Lanes*Lanes*f.d+i%Lanes:]
+		f.squares(x, list, n, r)
+		near, next, at := inf32, inf32, int32(0)
+		for c, v := range r.distances[:n] {
+			switch {
+			case v < near:
+				near, next, at = v, near, list[c]
+			case v < next:
+				next = v
+			}
+		}
+		// Below the least of these the rounding of squares counts that are no normal numbers.
+		if limit := near*apart + 0x1p-100; !(next > limit) {
+			if at = f.tied(x, list, n, limit, r); at < 0 {
+				left |= 1 << i
+				continue
+			}
+		}
+		// No centroid that is not among them is nearer than the bound of the nearest was.
+		others := min(next*(1-2*sums), best[i]*(1-0x1p-18))
+		if at == index[i] {
+			others = max(others, second[i])
+		}
+		index[i], second[i] = at, others
+		best[i] = near * apart
+	}
+	f.paired.Add(int64(pairs))
+	return left
+}
+
+// tied finds the nearest, by the definition, of the n listed centroids whose distances in r are not above limit, and −1 if
+// these are many.
+func (f *Filter) tied(x []float32, list []int32, n int, limit float32, r *FilterRoom) int32 {
+	const most = 16
+	var few [most]int32
+	m := 0
+	for c, v := range r.distances[:n] {
+		if v > limit {
+			continue
+		}
+		if m == most || v-v != 0 {
+			return -1
+		}
+		few[m] = list[c]
+		m++
+	}
+	f.defined(x, few[:], m, r)
+	nearest, at := r.distances[0], few[0]
+	for c, v := range r.distances[1:m] {
+		if j := few[c+1]; v < nearest || v == nearest && j < at {
+			nearest, at = v, j
+		}
+	}
+	return at
+}
+
+// define lets the definition decide the rows that are left.
+func (f *Filter) define(blocks, best, second []float32, index []int32, left uint64, r *FilterRoom) {
+	rows := r.rows[:0]
+	for m := left; m != 0; m &= m - 1 {
+		rows = append(rows, int32(bits.TrailingZeros64(m)))
+	}
+	n := len(rows)
+	f.open.Add(int64(n))
+	for len(rows)%pairPoints != 0 {
+		rows = append(rows, rows[0])
+	}
+	if len(r.values) < filterUnit*f.d {
+		r.values = make([]float32, filterUnit*f.d)
+	}
+	whole := len(rows)
+	Gather(f.panel.tier, blocks, f.d, rows, r.values)
+	f.panel.NearestSecond(r.values[:whole*f.d], r.nearestOf[:whole], r.secondOf[:whole], r.indexOf[:whole])
+	for c, i := range rows[:n] {
+		index[i], best[i], second[i] = r.indexOf[c], r.nearestOf[c], r.secondOf[c]
+	}
+}
+
+// Work is how many rows the filter has looked at, and what it left to float32, as a share of the time that all distances of
+// these rows would take: so many times that of a distance for a pair, since a pair has not its neighbours to share loads with.
+func (f *Filter) Work() (rows int64, share float64) {
+	rows = f.looked.Load()
+	pair := 8 + 1600/float64(f.d)
+	all := float64(rows) * float64(f.k)
+	return rows, (pair*float64(f.paired.Load()) + float64(f.open.Load())*float64(f.k)) / max(1, all)
+}

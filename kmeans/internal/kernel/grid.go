@@ -1,0 +1,127 @@
+package kernel
+
+import (
+	"math"
+	"slices"
+)
+
+// Grid is how values become bytes: a value x of column t lies at x·inverse − shift[t], in steps, and its byte is the integer
+// next to that, from 0 to 255. The steps of all columns are equal, so that distances in steps are distances, but for a factor.
+type Grid struct {
+	inverse float32   // steps in a unit of the columns
+	shift   []float32 // by column
+}
+
+// Sample is some rows, for which grids are laid out.
+type Sample struct {
+	middle []float64 // by column: what bytes are centred on
+	steps  []float64 // that may be taken, falling
+	costs  []float64 // by step: how far rows are from their bytes, in units of the columns
+}
+
+const (
+	// SampleRows is how many rows a Sample wants.
+	SampleRows = 256
+	// sampleTails is how many of them may lie outside of the middle that a column's bytes are centred on, on either side.
+	sampleTails = 2
+	// sampleSteps is how many steps are tried, each 0.8 of the one before.
+	sampleSteps = 18
+	// leastStep and mostStep leave squares of distances within the normal numbers.
+	leastStep, mostStep = 1e-14, 1e14
+)
+
+// NewSample takes rows of d columns, n·d values row by row. Rows that are all equal, too large or too small can have no grid:
+// nil.
+func NewSample(rows []float32, d int) *Sample {
+	n := len(rows) / d
+	if n == 0 {
+		return nil
+	}
+	s := &Sample{middle: make([]float64, d)}
+	reach := 0.0
+	column := make([]float32, n)
+	for t := range d {
+		for i := range column {
+			column[i] = rows[i*d+t]
+		}
+		slices.Sort(column)
+		tail := min(sampleTails, (n-1)/2)
+		low, high := float64(column[tail]), float64(column[n-1-tail])
+		s.middle[t] = low + (high-low)/2
+		reach = max(reach, s.middle[t]-float64(column[0]), float64(column[n-1])-s.middle[t])
+	}
+	errs := make([]float64, n)
+	// Centroids, and other rows, may reach farther than these.
+	for step := 2 * reach / 127; len(s.steps) < sampleSteps && step > leastStep && step < mostStep; step *= 0.8 {
+		for i := range errs {
+			errs[i] = s.cut(rows[i*d:(i+1)*d], step)
+		}
+		slices.Sort(errs)
+		s.steps, s.costs = append(s.steps, step), append(s.costs, (errs[n/2]+errs[n*9/10])/2)
+	}
+	if len(s.steps) == 0 {
+		return nil
+	}
+	return s
+}
+
+// cut is how far a row is from its bytes, in the units of the columns, about.
+func (s *Sample) cut(row []float32, step float64) float64 {
+	sum := 0.0
+	for t, x := range row {
+		at := (float64(x)-s.middle[t])/step + 127.5
+		rest := at - math.RoundToEven(min(255, max(0, at)))
+		sum += rest * rest
+	}
+	return math.Sqrt(sum) * step
+}
+
+// sampleFarthest is how many centroids, those with the largest coordinates, a grid is chosen by.
+const sampleFarthest = 8
+
+// Grid lays a grid for the rows and centroids, k·d values row by row. What lies far out is cut off where the others gain by
+// it; of centroids the farthest from its bytes counts.
+func (s *Sample) Grid(centroids []float32) *Grid {
+	d := len(s.middle)
+	type far struct {
+		j     int
+		reach float64
+	}
+	var list [sampleFarthest]far
+	for j := range len(centroids) / d {
+		reach := 0.0
+		for t, x := range centroids[j*d : (j+1)*d] {
+			reach = max(reach, math.Abs(float64(x)-s.middle[t]))
+		}
+		for i, c := range list { // the largest first
+			if reach > c.reach {
+				copy(list[i+1:], list[i:])
+				list[i] = far{j, reach}
+				break
+			}
+		}
+	}
+	best, at := math.Inf(1), s.steps[0]
+	for i, step := range s.steps {
+		worst := math.Sqrt(float64(d)/12) * step // what rounding takes from those that nothing is cut off of
+		for _, c := range list {
+			if c.reach > 127.5*step {
+				worst = max(worst, s.cut(centroids[c.j*d:(c.j+1)*d], step))
+			}
+		}
+		if cost := s.costs[i] + worst; cost < best {
+			best, at = cost, step
+		}
+	}
+	g := &Grid{inverse: float32(1 / at), shift: make([]float32, d)}
+	for t, m := range s.middle {
+		g.shift[t] = float32(m/at - 127.5)
+	}
+	return g
+}
+
+// place is where a value of column t lies, in steps, and its byte.
+func (g *Grid) place(x float32, t int) (at, whole float64) {
+	at = float64(x)*float64(g.inverse) - float64(g.shift[t])
+	return at, math.RoundToEven(min(255, max(0, at)))
+}
