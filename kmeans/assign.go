@@ -2,6 +2,7 @@ package kmeans
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/coterie-project/coterie/internal/exact"
@@ -43,16 +44,22 @@ func UseTier(name string) error {
 // The distance of a point x to a centroid c is, in float32, acc = fma(x−c, x−c, acc) over the columns in order;
 // equal distances go to the lowest index.
 type Assigner struct {
-	k, d  int
-	tier  kernel.Tier
-	panel kernel.Panel
+	k, d      int
+	tier      kernel.Tier
+	centroids *Centroids
+	packing   sync.Once
+	packed    kernel.Panel
 }
 
-// NewAssigner packs the centroids for the tier in use.
+// NewAssigner takes centroids, which must not change, for the tier in use.
 func NewAssigner(c *Centroids) *Assigner {
-	a := &Assigner{k: c.K, d: c.D, tier: kernel.Tier(tier.Load())}
-	a.tier.Pack(&a.panel, c.Values, c.K, c.D)
-	return a
+	return &Assigner{k: c.K, d: c.D, tier: kernel.Tier(tier.Load()), centroids: c}
+}
+
+// panel is the packed centroids. The first thread that needs them packs them: a pass that looks at bytes may never do.
+func (a *Assigner) panel() *kernel.Panel {
+	a.packing.Do(func() { a.tier.Pack(&a.packed, a.centroids.Values, a.k, a.d) })
+	return &a.packed
 }
 
 // Scratch is one thread's room for the results of a span.
@@ -62,6 +69,7 @@ type Scratch struct {
 	index       [SpanRows]int32
 	secondIndex [SpanRows]int32
 	masks       [SpanRows / kernel.Lanes]uint16
+	still       [SpanRows / kernel.Lanes]uint16
 	rows        [SpanRows + kernel.ListPad]int32
 	survivors   survivors
 	filter      kernel.FilterRoom
@@ -69,7 +77,7 @@ type Scratch struct {
 
 func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {
 	blocks, padded := p.span(lo, hi)
-	a.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
+	a.panel().Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
 }
 
 // Update labels rows [lo,hi) of p, at most SpanRows of them, lo a multiple of SpanRows, and gives every change of
@@ -81,7 +89,7 @@ func (a *Assigner) Update(p *Points, lo, hi int, labels []uint16, fresh bool, ac
 		return
 	}
 	blocks, _ := p.span(lo, hi)
-	if n := a.panel.Movers(blocks, s.best[:], s.index[:], labels[lo:hi], s.masks[:], s.rows[:]); n > 0 {
+	if n := a.panel().Movers(blocks, s.best[:], s.index[:], labels[lo:hi], s.masks[:], s.rows[:]); n > 0 {
 		acc.moveRows(a.tier, p, lo, s.rows[:n], labels[lo:hi], s.index[:])
 	}
 }
@@ -118,7 +126,7 @@ func (a *Assigner) Nearest(p *Points, lo, hi int, s *Scratch) (index []int32, di
 // +Inf.
 func (a *Assigner) TwoNearest(p *Points, lo, hi int, s *Scratch) (index, second []int32, distance, secondDistance []float32) {
 	blocks, padded := p.span(lo, hi)
-	a.panel.TwoNearest(blocks, s.best[:padded], s.second[:padded], s.index[:padded], s.secondIndex[:padded])
+	a.panel().TwoNearest(blocks, s.best[:padded], s.second[:padded], s.index[:padded], s.secondIndex[:padded])
 	n := hi - lo
 	return s.index[:n], s.secondIndex[:n], s.best[:n], s.second[:n]
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/kmeans/internal/kernel"
 )
 
 // Centroids is a k×d matrix, row-major, in the space of the Points.
@@ -70,21 +71,26 @@ type Space struct {
 // mean is zero under cosine.
 func (s *Sums) Update(before *Centroids, space *Space) *Centroids {
 	after := before.Clone()
-	for j := range s.K {
-		weight := s.Weight(j)
-		if weight.Sign() <= 0 {
-			continue
+	kernel.SpreadOut(s.K, s.D, func(lo, hi int) {
+		for j := lo; j < hi; j++ {
+			s.mean(j, space, after.Row(j))
 		}
-		row := after.Row(j)
-		if space.Cosine {
-			s.direction(j, weight, space, row)
-			continue
-		}
+	})
+	return after
+}
+
+// mean writes cluster j's centroid to row, if it has any weight.
+func (s *Sums) mean(j int, space *Space, row []float32) {
+	weight := s.Weight(j)
+	switch {
+	case weight.Sign() <= 0:
+	case space.Cosine:
+		s.direction(j, weight, space, row)
+	default:
 		for t := range row {
 			row[t] = s.Values[j*s.D+t].Mean32(weight, space.Grid[t])
 		}
 	}
-	return after
 }
 
 // direction writes the unit vector of cluster j's mean to row; rounding is float64, in order, and fixed.

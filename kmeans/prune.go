@@ -58,28 +58,79 @@ func (p *Pass) prune(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scr
 	if count == 0 {
 		return
 	}
+	still := s.still[:0]
+	if p.challengers(pts) != nil {
+		still = s.still[:blocks]
+		count = p.apart(t.Labels[lo:hi], masks, still)
+	}
 	if 8*count >= p.tracker.chooser.dense*n && (p.kind == Hamerly || p.recent[0] == nil && p.active[0] == nil) {
 		p.full(pts, lo, hi, t, acc, s)
 		return
 	}
+	p.portions(pts, lo, masks, s, func(lo int, rows int, masks []uint16) {
+		if p.kind == Hamerly {
+			p.pruneHamerly(pts, lo, min(lo+len(masks)*kernel.Lanes, hi), rows, t, acc, s, masks)
+		} else {
+			p.pruneActivity(pts, lo, rows, t, acc, s)
+		}
+	})
+	p.portions(pts, lo, still, s, func(lo int, rows int, _ []uint16) { p.challenge(pts, lo, rows, t, acc, s) })
+}
+
+// portions brings together as many marked rows at a time as there is room for, those of whole blocks from row lo on, and has
+// them done.
+func (p *Pass) portions(pts *Points, lo int, masks []uint16, s *Scratch, do func(lo, rows int, masks []uint16)) {
 	v := &s.survivors
 	v.room(p.d)
-	// As many blocks at a time as have no more survivors than there is room for.
-	for from := 0; from < blocks; {
+	for from := 0; from < len(masks); {
 		to, rows := from, 0
-		for to < blocks && rows+bits.OnesCount16(masks[to]) <= v.capacity {
+		for to < len(masks) && rows+bits.OnesCount16(masks[to]) <= v.capacity {
 			rows += bits.OnesCount16(masks[to])
 			to++
 		}
 		if rows > 0 {
 			p.gather(pts, lo+from*kernel.Lanes, rows, masks[from:to], v)
-			if p.kind == Hamerly {
-				p.pruneHamerly(pts, lo+from*kernel.Lanes, min(lo+to*kernel.Lanes, hi), rows, t, acc, s, masks[from:to])
-			} else {
-				p.pruneActivity(pts, lo+from*kernel.Lanes, rows, t, acc, s)
-			}
+			do(lo+from*kernel.Lanes, rows, masks[from:to])
 		}
 		from = to
+	}
+}
+
+// apart takes the rows whose own centroid stands still out of masks, to still, and counts those that are left.
+func (p *Pass) apart(labels []uint16, masks, still []uint16) int {
+	moves := p.sieve.moves
+	count := 0
+	for b, mask := range masks {
+		still[b] = 0
+		for m := mask; m != 0; m &= m - 1 {
+			if i := bits.TrailingZeros16(m); !moves[labels[b*kernel.Lanes+i]] {
+				still[b] |= 1 << i
+			}
+		}
+		masks[b] = mask &^ still[b]
+		count += bits.OnesCount16(masks[b])
+	}
+	return count
+}
+
+// challenge compares rows that were brought together, whose own centroids stand still, with those that have moved: no other
+// was nearer before, and so none is now. Their margins stay used up, but of rows that get another label.
+func (p *Pass) challenge(pts *Points, lo, rows int, t *Track, acc *Accumulator, s *Scratch) {
+	v, padded := &s.survivors, paired(rows)
+	own := s.secondIndex[:padded]
+	clear(own[rows:])
+	for c, r := range v.rows[:rows] {
+		own[c] = int32(t.Labels[lo+int(r)])
+	}
+	p.work.Add(int64(rows) * int64(len(p.sieve.numbers)))
+	p.sieve.few.Challenge(v.values[:padded*p.d], own, v.best[:padded], v.second[:padded], v.index[:padded], &s.filter)
+	th, r := p.tracker.past[0], p.tracker.rounding
+	for c, row := range v.rows[:rows] {
+		if to := int(v.index[c]); to != int(own[c]) {
+			i := lo + int(row)
+			p.moveTo(pts, i, to, t, acc)
+			t.slack[i] = th.Margin(v.best[c], v.second[c], to, r.down, r.up)
+		}
 	}
 }
 
@@ -220,10 +271,7 @@ func (p *Pass) compare(pts *Points, class uint8, lo, count int, own []float32, t
 		kernel.Compact(p.tier, v.values, p.d, v.masks[:(len(own)+kernel.Lanes-1)/kernel.Lanes], v.again)
 		values = v.again
 	}
-	panel := &p.panel
-	if class != anew {
-		panel = p.recent[class-within]
-	}
+	panel := p.questioned(class)
 	if panel != nil {
 		p.work.Add(int64(count) * int64(panel.K()))
 		panel.NearestSecond(values[:padded*p.d], v.best[:padded], v.second[:padded], v.index[:padded])
@@ -245,6 +293,14 @@ func (p *Pass) compare(pts *Points, class uint8, lo, count int, own []float32, t
 		}
 		t.slack[i], t.nearest[i], t.stamp[i] = slack, nearest, stamp
 	}
+}
+
+// questioned is the centroids that rows of a class are compared with; nil: none.
+func (p *Pass) questioned(class uint8) *kernel.Panel {
+	if class == anew {
+		return p.panel()
+	}
+	return p.recent[class-within]
 }
 
 // decide takes the nearest of row i's own centroid and of those that have changed, and makes the row's new slack.

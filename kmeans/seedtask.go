@@ -157,7 +157,7 @@ func (r *SeedRound) nearest(p *Points, st *SeedState, lo, hi int, s *Scratch) (i
 	}
 	blocks, padded := p.span(lo, hi)
 	if r.all != nil {
-		r.all.panel.Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
+		r.all.panel().Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
 		return s.index[:padded], s.best[:padded]
 	}
 	whole, at := st, lo
@@ -167,7 +167,7 @@ func (r *SeedRound) nearest(p *Points, st *SeedState, lo, hi int, s *Scratch) (i
 	whole.room.Do(func() { whole.nearest, whole.squared = make([]int32, whole.rows), make([]float32, whole.rows) })
 	index, squared = whole.nearest[at:at+padded], whole.squared[at:at+padded]
 	if a := r.added[st.known]; a != nil {
-		a.panel.Nearest(blocks, squared, index, int32(st.known), st.known == 0)
+		a.panel().Nearest(blocks, squared, index, int32(st.known), st.known == 0)
 	}
 	return index, squared
 }
@@ -197,7 +197,7 @@ func (r *SeedRound) Do(p *Points, st *SeedState, lo, hi int, part *SeedPartial, 
 	for j, a := range r.trials {
 		blocks, padded := p.span(lo, hi)
 		copy(s.second[:padded], squared)
-		a.panel.Nearest(blocks, s.second[:padded], s.secondIndex[:padded], 0, false)
+		a.panel().Nearest(blocks, s.second[:padded], s.secondIndex[:padded], 0, false)
 		addPotential(&part.Tries[j], p, lo, hi, s.second[:n])
 	}
 }

@@ -13,6 +13,20 @@ type sieve struct {
 	once           sync.Once
 	filter         *kernel.Filter // nil: these rows have no grid
 	gaveUp         atomic.Bool
+	// The centroids that have moved since the pass before, where they are few: rows whose own is not among them are compared
+	// with these alone.
+	moves   []bool // by centroid; nil: many have moved
+	numbers []int32
+	few     *kernel.Filter
+}
+
+// challengersShare is up to which share of the centroids, one in so many, counts as few: the margins of rows that are compared
+// with these alone stay used up, which costs more where a row has few columns.
+func challengersShare(d int) int {
+	if d < 256 {
+		return 20
+	}
+	return 3
 }
 
 // filterTrial is how many rows a filter is tried on, and filterPoor the share of the arithmetic of full passes that it may
@@ -43,7 +57,40 @@ func (p *Pass) makeFilter(pts *Points) *kernel.Filter {
 	if t.sample == nil {
 		return nil
 	}
-	return kernel.NewFilter(t.sample.Grid(t.last.Values), &p.panel, t.last.Values)
+	grid := t.sample.Grid(t.last.Values)
+	if len(p.sieve.numbers) > 0 {
+		p.sieve.few = p.tier.NewChallengers(grid, p.panel, t.last.Values, p.sieve.numbers, p.d)
+	}
+	return p.tier.NewFilter(grid, p.panel, t.last.Values, p.k, p.d)
+}
+
+// findMoves lists the centroids that have moved, for a pass with margins.
+func (p *Pass) findMoves() {
+	t := p.tracker
+	count := 0
+	for _, at := range t.changed {
+		if at == t.pass {
+			count++
+		}
+	}
+	if count == 0 || count*challengersShare(t.d) > t.k {
+		return
+	}
+	p.sieve.moves = make([]bool, t.k)
+	for j, at := range t.changed {
+		if at == t.pass {
+			p.sieve.moves[j] = true
+			p.sieve.numbers = append(p.sieve.numbers, int32(j))
+		}
+	}
+}
+
+// challengers is the filter of the centroids that have moved, or nil if they are many or filters of no use.
+func (p *Pass) challengers(pts *Points) *kernel.Filter {
+	if p.sieve.moves == nil || p.filter(pts) == nil {
+		return nil
+	}
+	return p.sieve.few
 }
 
 // sampleOf takes rows of pts at equal distances.
@@ -60,7 +107,7 @@ func sampleOf(pts *Points) *kernel.Sample {
 // by the filter if there is one. Without, the bounds are the distances.
 func (p *Pass) twoNearest(f *kernel.Filter, blocks, best, second []float32, index []int32, s *Scratch) {
 	if f == nil {
-		p.panel.NearestSecond(blocks, best, second, index)
+		p.panel().NearestSecond(blocks, best, second, index)
 		return
 	}
 	f.NearestSecond(blocks, best, second, index, &s.filter)

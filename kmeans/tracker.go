@@ -105,7 +105,7 @@ const TrackBytes = 2 + 4 + 4 + 1
 
 // Pass is one assignment to given centroids. It is read-only while threads work on it, but for what they count.
 type Pass struct {
-	Assigner
+	*Assigner
 	tracker *Tracker
 	mode    passMode
 	kind    Algorithm // of the bounds: Hamerly or Activity
@@ -132,7 +132,7 @@ const (
 // Next prepares the pass to centroids c, for Iterate rounds, or with score for a pass that adds up distances. Every Track
 // that takes part goes through Prepare first, and Done comes after the last row.
 func (t *Tracker) Next(c *Centroids, score bool) *Pass {
-	p := &Pass{Assigner: *NewAssigner(c), tracker: t, score: score}
+	p := &Pass{Assigner: NewAssigner(c), tracker: t, score: score}
 	t.pass++
 	p.kind = t.chooser.kind
 	p.same = t.last != nil && t.last.Equal(c)
@@ -140,11 +140,14 @@ func (t *Tracker) Next(c *Centroids, score bool) *Pass {
 	p.sieve.wanted, p.sieve.forced = t.chooser.filter.look(), t.chooser.filter.forced
 	t.moveOn(c)
 	t.last = c
-	if p.mode != plain || score && (p.same || p.sieve.wanted) { // otherwise the distances come with the labels
+	if p.mode == prune && p.kind == Activity || score && (p.mode != plain || p.same || p.sieve.wanted) { // otherwise the distances come with the labels
 		p.tier.PackOwn(&p.own, c.Values, c.K, c.D)
 	}
-	if p.mode == prune && p.kind == Activity {
+	switch {
+	case p.mode == prune && p.kind == Activity:
 		p.packRecent(c)
+	case p.mode == prune && p.sieve.wanted:
+		p.findMoves()
 	}
 	return p
 }

@@ -59,11 +59,12 @@ func FromModel(m *model.Model) *Summary {
 
 // meanPoint is the mean of the centroids weighted by their counts, length d, in the space of the Points.
 func meanPoint(m *model.Model) []float32 {
-	point := make([]float32, m.Width())
+	d := m.Width()
+	point := make([]float32, d)
 	for j := range point {
 		var all exact.Moments
 		for i := range m.K {
-			all.AddRepeated(float64(m.Centroid(i)[j]), m.Counts[i])
+			all.AddRepeated(float64(m.Centroids[i*d+j]), m.Counts[i])
 		}
 		if all.N > 0 {
 			point[j] = float32(all.Mean())
@@ -78,9 +79,9 @@ func standardised(m *model.Model, j int) []float64 {
 	if m.Transform.Scale != feature.Standard || m.Metric != model.Euclidean || j >= len(m.Transform.Numeric) || m.Rows == 0 {
 		return nil
 	}
-	effects, mean := make([]float64, m.K), 0.0
+	effects, mean, d := make([]float64, m.K), 0.0, m.Width()
 	for i := range effects {
-		effects[i] = float64(m.Centroid(i)[j])
+		effects[i] = float64(m.Centroids[i*d+j])
 		mean += float64(effects[i]*float64(m.Counts[i])) / float64(m.Rows)
 	}
 	weight := m.Transform.Weights()[j]

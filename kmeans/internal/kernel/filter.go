@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 )
 
@@ -22,9 +23,11 @@ import (
 // A Filter is read-only but for what it counts, and shared by threads, each with a FilterRoom.
 type Filter struct {
 	grid   *Grid
-	panel  *Panel
+	tier   Tier
+	panel  func() *Panel // of the same centroids
 	k, d   int
-	rows   []float32 // the centroids, k×d, row-major
+	rows   []float32 // the centroids, row-major
+	some   []int32   // the k rows of them that take part; nil: the first k
 	bytes  []int8    // groups of filterGroup centroids, as productsVNNI reads them
 	shift  []float32 // the grid's
 	bounds bounds
@@ -112,27 +115,43 @@ func FilterRoomBytes(k, d int) int64 {
 // FilterBytes is the memory of a Filter of k centroids of d columns.
 func FilterBytes(k, d int) int64 { return int64(k+filterGroup) * int64(d+8) }
 
-// NewFilter makes the filter of the centroids that panel has, k×d, row-major, for rows on the grid. centroids must not change.
-func NewFilter(g *Grid, panel *Panel, centroids []float32) *Filter {
-	k, d := panel.k, panel.d
-	if len(g.shift) != d || len(centroids) < k*d || d > FilterColumns {
+// NewFilter makes the filter of centroids, k×d, row-major, which must not change, for rows on the grid. panel gives the same
+// centroids in the tier's Panel; it is asked where a filter is of no use, by several goroutines.
+func (t Tier) NewFilter(g *Grid, panel func() *Panel, centroids []float32, k, d int) *Filter {
+	return t.newFilter(g, panel, centroids, nil, k, d)
+}
+
+// NewChallengers makes a filter of some of the centroids, which numbers names, for Challenge.
+func (t Tier) NewChallengers(g *Grid, panel func() *Panel, centroids []float32, numbers []int32, d int) *Filter {
+	for _, j := range numbers {
+		if j < 0 || len(centroids) < (int(j)+1)*d {
+			panic(fmt.Sprintf("kernel: challenger %d of %d values of %d columns", j, len(centroids), d))
+		}
+	}
+	return t.newFilter(g, panel, centroids, numbers, len(numbers), d)
+}
+
+func (t Tier) newFilter(g *Grid, panel func() *Panel, centroids []float32, numbers []int32, k, d int) *Filter {
+	if k < 1 || len(g.shift) != d || len(centroids) < k*d || d > FilterColumns {
 		panic(fmt.Sprintf("kernel: a filter of %d×%d centroids from %d values on a grid of %d columns", k, d, len(centroids), len(g.shift)))
 	}
-	f := &Filter{grid: g, panel: panel, k: k, d: d, rows: centroids, shift: g.shift}
+	f := &Filter{grid: g, tier: t, panel: panel, k: k, d: d, rows: centroids, some: numbers, shift: g.shift}
 	fours := (d + 3) / 4
 	groups := (k + filterGroup - 1) / filterGroup
 	line := filterGroup * 4 * (fours + 1)
 	f.bytes = make([]int8, groups*line)
-	farthest := 0.0
-	for j := range groups * filterGroup {
-		to := f.bytes[j/filterGroup*line:]
-		if j >= k { // what fills the last group is never nearest
-			begin(to, j%filterGroup, noSum)
-			continue
+	farthest := make([]float64, groups) // from its bytes, of a group
+	SpreadOut(groups, filterGroup*d, func(lo, hi int) {
+		for j := lo * filterGroup; j < hi*filterGroup; j++ {
+			to := f.bytes[j/filterGroup*line:]
+			if j >= k { // what fills the last group is never nearest
+				begin(to, j%filterGroup, noSum)
+				continue
+			}
+			farthest[j/filterGroup] = max(farthest[j/filterGroup], f.pack(to, j))
 		}
-		farthest = max(farthest, f.pack(to, j))
-	}
-	f.bounds = newBounds(g, farthest)
+	})
+	f.bounds = newBounds(g, slices.Max(farthest))
 	return f
 }
 
@@ -147,7 +166,8 @@ func begin(group []int8, place int, value int32) {
 // With them a sum is Σq(p−128) − ⌊Σp²/2⌋, and the squared distance Σq² − 256·Σq + Σp² − 2·Σq(p−128).
 func (f *Filter) pack(group []int8, j int) float64 {
 	place, rest, square := j%filterGroup, 0.0, int64(0)
-	for t, x := range f.rows[j*f.d : (j+1)*f.d] {
+	c := int(f.number(int32(j)))
+	for t, x := range f.rows[c*f.d : (c+1)*f.d] {
 		at, whole := f.grid.place(x, t)
 		rest += (at - whole) * (at - whole)
 		square += int64(whole) * int64(whole)
@@ -155,6 +175,14 @@ func (f *Filter) pack(group []int8, j int) float64 {
 	}
 	begin(group, place, int32(-(square / 2)))
 	return math.Sqrt(rest)
+}
+
+// number is that of the centroid in line j.
+func (f *Filter) number(j int32) int32 {
+	if f.some == nil {
+		return j
+	}
+	return f.some[j]
 }
 
 // room makes room for the filter's shape.
@@ -181,7 +209,9 @@ func (r *FilterRoom) room(f *Filter) {
 // from the distances than it took to tell them apart.
 func (f *Filter) NearestSecond(blocks, best, second []float32, index []int32, r *FilterRoom) {
 	n := len(index)
-	f.panel.checkShape(n, len(blocks), min(len(best), len(second)))
+	if n%pairPoints != 0 || len(blocks) < n*f.d || min(len(best), len(second)) < n {
+		panic(fmt.Sprintf("kernel: %d points of %d coordinates do not fit %d block values and %d and %d results", n, f.d, len(blocks), len(best), len(second)))
+	}
 	r.room(f)
 	for from := 0; from < n; from += filterUnit {
 		to := min(from+filterUnit, n)
@@ -262,6 +292,63 @@ func (f *Filter) closer(blocks, best []float32, index []int32, open uint64, r *F
 	return still
 }
 
+// Challenge finds the nearest of each point's own centroid and of the filter's: all others are known not to be nearer than the
+// own one, or as near with a lower number. own and index are numbers of centroids. Where they differ, best and second bound the
+// distances of the nearest and of all others, as in NearestSecond.
+func (f *Filter) Challenge(blocks []float32, own []int32, best, second []float32, index []int32, r *FilterRoom) {
+	n := len(index)
+	if n%pairPoints != 0 || len(blocks) < n*f.d || min(len(best), len(second), len(own)) < n {
+		panic(fmt.Sprintf("kernel: %d points of %d coordinates do not fit %d block values", n, f.d, len(blocks)))
+	}
+	r.room(f)
+	for from := 0; from < n; from += filterUnit {
+		to := min(from+filterUnit, n)
+		f.challenge(blocks[from*f.d:to*f.d], own[from:to], best[from:to], second[from:to], index[from:to], r)
+	}
+	f.looked.Add(int64(n))
+}
+
+// challenge is Challenge for up to filterUnit points. There is one part: a larger filter would not spare anything.
+func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32, index []int32, r *FilterRoom) {
+	n := len(index)
+	f.quantize(blocks, n/Lanes, r)
+	for i := range r.best {
+		r.best[i], r.second[i], r.counts[i], r.thresholds[i] = noSum, noSum, 0, math.MaxInt32
+	}
+	f.outcomes(r) // the errors alone count
+	for i := range r.thresholds {
+		r.thresholds[i] = math.MaxInt32
+	}
+	b, sums := &f.bounds, 1+2*f.sumsError()
+	for i, j := range own {
+		list := r.lists[i*filterList:][:4]
+		list[0] = j
+		f.squares(blocks[i/Lanes*Lanes*f.d+i%Lanes:], list, 1, r)
+		best[i], second[i], index[i] = r.distances[0]*sums, 0, j
+		u := sqrt32(best[i]*b.up) / b.step * b.nearUp
+		z := float64((u + r.errors[i]) * b.up)
+		base := r.products[i] - r.totals[i]<<7
+		r.thresholds[i] = int32(max(noSum, min(1<<30, float64(base)/2-float64(z*z*float64(b.wide))-float64(b.slack))))
+	}
+	f.paired.Add(int64(n))
+	f.products(0, f.k, r)
+	f.candidates(0, f.k, r)
+	open := uint64(0)
+	for i, c := range r.counts[:n] {
+		if c == 0 {
+			continue
+		}
+		open |= 1 << i
+		if c < filterList {
+			r.lists[i*filterList+int(c)] = own[i]
+			r.counts[i]++
+		}
+	}
+	if left := f.decide(blocks, best, second, index, open, r); left != 0 {
+		f.define(blocks, best, second, index, left, r)
+	}
+}
+
 // sumsError is ε': how far a distance in sixteen sums is off at most, as a share of itself.
 func (f *Filter) sumsError() float32 { return float32(1.05 * float64(f.d/Lanes+8) * 0x1p-24) }
 
@@ -279,7 +366,7 @@ func (f *Filter) candidates(first, lines int, r *FilterRoom) {
 		for ; mask != 0; mask &= mask - 1 {
 			row := bits.TrailingZeros64(mask)
 			if c := r.counts[row]; c < filterList {
-				r.lists[row*filterList+int(c)] = r.numbers[i]
+				r.lists[row*filterList+int(c)] = f.number(r.numbers[i])
 			}
 			r.counts[row]++
 		}
@@ -317,8 +404,8 @@ func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint
 				continue
 			}
 		}
-		// No centroid that is not among them is nearer than the bound of the nearest was.
-		others := min(next*(1-2*sums), best[i]*(1-0x1p-18))
+		// No centroid that is not among them is nearer than the bound of the nearest was, or than the own one by the definition.
+		others := min(next, best[i]) * (2 - apart) * (1 - 0x1p-18)
 		if at == index[i] {
 			others = max(others, second[i])
 		}
@@ -370,8 +457,8 @@ func (f *Filter) define(blocks, best, second []float32, index []int32, left uint
 		r.values = make([]float32, filterUnit*f.d)
 	}
 	whole := len(rows)
-	Gather(f.panel.tier, blocks, f.d, rows, r.values)
-	f.panel.NearestSecond(r.values[:whole*f.d], r.nearestOf[:whole], r.secondOf[:whole], r.indexOf[:whole])
+	Gather(f.tier, blocks, f.d, rows, r.values)
+	f.panel().NearestSecond(r.values[:whole*f.d], r.nearestOf[:whole], r.secondOf[:whole], r.indexOf[:whole])
 	for c, i := range rows[:n] {
 		index[i], best[i], second[i] = r.indexOf[c], r.nearestOf[c], r.secondOf[c]
 	}

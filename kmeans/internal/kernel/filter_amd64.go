@@ -17,7 +17,7 @@ func detectedAVX512() bool {
 // Filters says that a Filter is fast in this tier on this machine; elsewhere it is right, and slow.
 func (t Tier) Filters() bool { return t == AVX512 && vnni }
 
-func (f *Filter) fast() bool { return f.panel.tier.Filters() }
+func (f *Filter) fast() bool { return f.tier.Filters() }
 
 func (f *Filter) quantize(blocks []float32, n int, r *FilterRoom) {
 	if !f.fast() {

@@ -39,7 +39,7 @@ func checkFilter(t *testing.T, tier Tier, blocks, centroids []float32, n, k, d i
 	grid := sample.Grid(centroids)
 	panel := new(Panel)
 	tier.Pack(panel, centroids, k, d)
-	f := NewFilter(grid, panel, centroids)
+	f := tier.NewFilter(grid, func() *Panel { return panel }, centroids, k, d)
 	want, wantSecond, at, other := make([]float32, n), make([]float32, n), make([]int32, n), make([]int32, n)
 	panel.TwoNearest(blocks, want, wantSecond, at, other)
 	allBest, best := guarded[float32](n, -1)
@@ -146,7 +146,7 @@ func TestFilterAssemblyIsWhatGoDoes(t *testing.T) {
 		blocks, centroids := values(s.n*s.d), values(s.k*s.d)
 		panel := new(Panel)
 		Best().Pack(panel, centroids, s.k, s.d)
-		f := NewFilter(grid, panel, centroids)
+		f := Best().NewFilter(grid, func() *Panel { return panel }, centroids, s.k, s.d)
 		fast, slow := new(FilterRoom), new(FilterRoom)
 		fast.room(f)
 		slow.room(f)
@@ -230,7 +230,7 @@ func BenchmarkFilter(b *testing.B) {
 		}
 		panel := new(Panel)
 		tier.Pack(panel, centroids, s.k, s.d)
-		f := NewFilter(NewSample(rowsOf(blocks, SampleRows, s.d), s.d).Grid(centroids), panel, centroids)
+		f := tier.NewFilter(NewSample(rowsOf(blocks, SampleRows, s.d), s.d).Grid(centroids), func() *Panel { return panel }, centroids, s.k, s.d)
 		best, second, index, room := make([]float32, s.n), make([]float32, s.n), make([]int32, s.n), new(FilterRoom)
 		b.Run(fmt.Sprintf("filter/d=%d/k=%d", s.d, s.k), func(b *testing.B) {
 			measure(b, tier, s.n, s.k*s.d, func() { f.NearestSecond(blocks, best, second, index, room) })
