@@ -51,7 +51,7 @@ const poorPasses = 2
 var filterRegime = regime{kind: Hamerly, few: 0.3, poor: 0.8, dense: 6}
 
 // filterPays says at which shapes bytes take less time than float32, if they prove most labels. Measured (docs/diary.md).
-func filterPays(k, d int) bool { return d >= 32 && k >= 32 && d <= kernel.FilterColumns }
+func filterPays(k, d int) bool { return d >= 8 && k >= 48 && d <= kernel.FilterColumns }
 
 // newChooser: filters says that the processor multiplies bytes.
 func newChooser(a Algorithm, k, d int, filters bool) chooser {

@@ -20,8 +20,11 @@ type sieve struct {
 	few     *kernel.Filter
 }
 
-// challengersShare is up to which share of the centroids, one in so many, counts as few: the margins of rows that are compared
-// with these alone stay used up, which costs more where a row has few columns.
+// challengerColumns is from how many columns on challengers are worth it, and challengersShare up to which share of the
+// centroids, one in so many, counts as few: the margins of rows that are compared with these alone stay used up, which costs
+// more where a row has few columns.
+const challengerColumns = 64
+
 func challengersShare(d int) int {
 	if d < 256 {
 		return 20
@@ -73,7 +76,7 @@ func (p *Pass) findMoves() {
 			count++
 		}
 	}
-	if count == 0 || count*challengersShare(t.d) > t.k {
+	if count == 0 || t.d < challengerColumns || count*challengersShare(t.d) > t.k {
 		return
 	}
 	p.sieve.moves = make([]bool, t.k)

@@ -29,6 +29,7 @@ type Filter struct {
 	rows   []float32 // the centroids, row-major
 	some   []int32   // the k rows of them that take part; nil: the first k
 	bytes  []int8    // groups of filterGroup centroids, as productsVNNI reads them
+	words  []int16   // groups of wordGroup centroids, as nearestWordsVNNI reads them, instead
 	shift  []float32 // the grid's
 	bounds bounds
 	// What the filter has done: rows looked at, and not proved by bytes, pairs compared in float32, rows that the definition had to decide.
@@ -40,6 +41,8 @@ const (
 	filterUnit = 64
 	// filterGroup is the number of centroids in a group of bytes.
 	filterGroup = 6
+	// wordGroup is the number of centroids in a group of words.
+	wordGroup = 8
 	// filterPart is how many centroids' sums are kept at a time, 64 of them each: four mebibytes.
 	filterPart = filterGroup * 2730
 	// filterList is how many centroids may be in question for a row; where more are, the definition decides.
@@ -51,6 +54,14 @@ const (
 	// FilterColumns is the largest d of a Filter: sums of products of bytes stay below 2^29.
 	FilterColumns = 8192
 )
+
+// noSums are what rows begin with.
+var noSums = func() (all [filterUnit]int32) {
+	for i := range all {
+		all[i] = noSum
+	}
+	return all
+}()
 
 // bounds are the constants of outcome; assembly reads them in this order.
 type bounds struct {
@@ -87,6 +98,7 @@ func newBounds(g *Grid, centroid float64) bounds {
 // FilterRoom is one thread's room for a Filter.
 type FilterRoom struct {
 	bytes               []uint8
+	words               []int16
 	sums                []int32
 	products, totals    [filterUnit]int32
 	residuals           [filterUnit]float32
@@ -100,10 +112,11 @@ type FilterRoom struct {
 	lists               []int32   // filterList for each row
 	x                   []float32 // a row
 	distances           [filterList]float32
-	rows                [filterUnit]int32 // that the definition decides
-	values              []float32         // those rows
-	nearestOf, secondOf [filterUnit]float32
-	indexOf             [filterUnit]int32
+	left                []int32           // rows that the definition decides
+	rows                [defineRows]int32 // some of them
+	values              []float32         // and their values
+	nearestOf, secondOf [defineRows]float32
+	indexOf             [defineRows]int32
 }
 
 // FilterRoomBytes is the memory of a FilterRoom for k centroids of d columns.
@@ -123,6 +136,9 @@ func (t Tier) NewFilter(g *Grid, panel func() *Panel, centroids []float32, k, d 
 
 // NewChallengers makes a filter of some of the centroids, which numbers names, for Challenge.
 func (t Tier) NewChallengers(g *Grid, panel func() *Panel, centroids []float32, numbers []int32, d int) *Filter {
+	if g.words() || len(numbers) > filterPart {
+		panic(fmt.Sprintf("kernel: %d challengers of %d columns", len(numbers), d))
+	}
 	for _, j := range numbers {
 		if j < 0 || len(centroids) < (int(j)+1)*d {
 			panic(fmt.Sprintf("kernel: challenger %d of %d values of %d columns", j, len(centroids), d))
@@ -136,44 +152,65 @@ func (t Tier) newFilter(g *Grid, panel func() *Panel, centroids []float32, numbe
 		panic(fmt.Sprintf("kernel: a filter of %d×%d centroids from %d values on a grid of %d columns", k, d, len(centroids), len(g.shift)))
 	}
 	f := &Filter{grid: g, tier: t, panel: panel, k: k, d: d, rows: centroids, some: numbers, shift: g.shift}
-	fours := (d + 3) / 4
-	groups := (k + filterGroup - 1) / filterGroup
-	line := filterGroup * 4 * (fours + 1)
-	f.bytes = make([]int8, groups*line)
-	farthest := make([]float64, groups) // from its bytes, of a group
-	SpreadOut(groups, filterGroup*d, func(lo, hi int) {
-		for j := lo * filterGroup; j < hi*filterGroup; j++ {
-			to := f.bytes[j/filterGroup*line:]
-			if j >= k { // what fills the last group is never nearest
-				begin(to, j%filterGroup, noSum)
-				continue
-			}
-			farthest[j/filterGroup] = max(farthest[j/filterGroup], f.pack(to, j))
+	size, line, pack := filterGroup, filterGroup*4*((d+3)/4+1), f.packBytes
+	if g.words() {
+		size, line, pack = wordGroup, wordGroup*2*((d+1)/2+1), f.packWords
+	}
+	groups := (k + size - 1) / size
+	if g.words() {
+		f.words = make([]int16, groups*line)
+	} else {
+		f.bytes = make([]int8, groups*line)
+	}
+	farthest := make([]float64, groups) // from its integers, of a group
+	SpreadOut(groups, size*d, func(lo, hi int) {
+		for j := lo * size; j < hi*size; j++ {
+			farthest[j/size] = max(farthest[j/size], pack(j/size*line, j%size, j))
 		}
 	})
 	f.bounds = newBounds(g, slices.Max(farthest))
 	return f
 }
 
-// begin writes what the centroid in a place of a group begins with.
-func begin(group []int8, place int, value int32) {
-	for i := range 4 {
-		group[4*place+i] = int8(value >> (8 * i))
+// packBytes writes the bytes of centroid j into its place of a group, each less 128 to make it signed, and returns how far it is
+// from them. With them a sum is Σq(p−128) − ⌊Σp²/2⌋, and the squared distance Σq² − 256·Σq + Σp² − 2·Σq(p−128). What fills the
+// last group is never nearest.
+func (f *Filter) packBytes(group, place, j int) float64 {
+	to, rest, square := f.bytes[group:], 0.0, int64(0)
+	start := int32(noSum)
+	if j < f.k {
+		c := int(f.number(int32(j)))
+		for t, x := range f.rows[c*f.d : (c+1)*f.d] {
+			at, whole := f.grid.place(x, t)
+			rest += (at - whole) * (at - whole)
+			square += int64(whole) * int64(whole)
+			to[filterGroup*4*(t/4+1)+4*place+t%4] = int8(int64(whole) - 128)
+		}
+		start = int32(-(square / 2))
 	}
+	for i := range 4 {
+		to[4*place+i] = int8(start >> (8 * i))
+	}
+	return math.Sqrt(rest)
 }
 
-// pack writes the bytes of centroid j into its group, each less 128 to make it signed, and returns how far it is from them.
-// With them a sum is Σq(p−128) − ⌊Σp²/2⌋, and the squared distance Σq² − 256·Σq + Σp² − 2·Σq(p−128).
-func (f *Filter) pack(group []int8, j int) float64 {
-	place, rest, square := j%filterGroup, 0.0, int64(0)
-	c := int(f.number(int32(j)))
-	for t, x := range f.rows[c*f.d : (c+1)*f.d] {
-		at, whole := f.grid.place(x, t)
-		rest += (at - whole) * (at - whole)
-		square += int64(whole) * int64(whole)
-		group[filterGroup*4*(t/4+1)+4*place+t%4] = int8(int64(whole) - 128)
+// packWords is packBytes for words, which are signed: a sum is Σqp − ⌊Σp²/2⌋, and the squared distance Σq² + Σp² − 2·Σqp.
+func (f *Filter) packWords(group, place, j int) float64 {
+	to, rest, square := f.words[group:], 0.0, int64(0)
+	start := int32(noSum)
+	if j < f.k {
+		c := int(f.number(int32(j)))
+		for t, x := range f.rows[c*f.d : (c+1)*f.d] {
+			at, whole := f.grid.place(x, t)
+			rest += (at - whole) * (at - whole)
+			square += int64(whole) * int64(whole)
+			to[wordGroup*2*(t/2+1)+2*place+t%2] = int16(whole)
+		}
+		start = int32(-(square / 2))
 	}
-	begin(group, place, int32(-(square / 2)))
+	for i := range 2 {
+		to[2*place+i] = int16(start >> (16 * i))
+	}
 	return math.Sqrt(rest)
 }
 
@@ -187,8 +224,14 @@ func (f *Filter) number(j int32) int32 {
 
 // room makes room for the filter's shape.
 func (r *FilterRoom) room(f *Filter) {
-	fours := (f.d + 3) / 4
-	if n := filterUnit * 4 * fours; len(r.bytes) < n {
+	if f.grid.words() {
+		if n := filterUnit * 2 * ((f.d + 1) / 2); len(r.words) < n {
+			r.words = make([]int16, n)
+		}
+		clear(r.totals[:]) // see outcome: squares of words need nothing taken off
+		return
+	}
+	if n := filterUnit * 4 * ((f.d + 3) / 4); len(r.bytes) < n {
 		r.bytes = make([]uint8, n)
 	}
 	if n := (f.d + Lanes - 1) / Lanes * Lanes; len(r.x) < n {
@@ -213,21 +256,41 @@ func (f *Filter) NearestSecond(blocks, best, second []float32, index []int32, r 
 		panic(fmt.Sprintf("kernel: %d points of %d coordinates do not fit %d block values and %d and %d results", n, f.d, len(blocks), len(best), len(second)))
 	}
 	r.room(f)
+	unit := f.unit
+	if f.grid.words() {
+		unit = f.wordUnit
+	}
+	r.left = r.left[:0]
 	for from := 0; from < n; from += filterUnit {
 		to := min(from+filterUnit, n)
-		f.unit(blocks[from*f.d:to*f.d], best[from:to], second[from:to], index[from:to], r)
+		left := unit(blocks[from*f.d:to*f.d], best[from:to], second[from:to], index[from:to], r)
+		for ; left != 0; left &= left - 1 {
+			r.left = append(r.left, int32(from+bits.TrailingZeros64(left)))
+		}
 	}
+	f.define(blocks, best, second, index, r)
 	f.looked.Add(int64(n))
 }
 
-// unit is NearestSecond for up to filterUnit points.
-func (f *Filter) unit(blocks, best, second []float32, index []int32, r *FilterRoom) {
+// wordUnit is unit for words: what they leave open is left to the definition.
+func (f *Filter) wordUnit(blocks, best, second []float32, index []int32, r *FilterRoom) (left uint64) {
+	n := len(index)
+	f.quantizeWords(blocks, n/Lanes, r)
+	r.best, r.second = noSums, noSums
+	f.nearestWords(n, r)
+	left = f.outcomes(r) & (^uint64(0) >> (filterUnit - n))
+	copy(index, r.index[:n])
+	copy(best, r.nearest[:n])
+	copy(second, r.others[:n])
+	return left
+}
+
+// unit is NearestSecond for up to filterUnit points, but for those that the definition has to decide.
+func (f *Filter) unit(blocks, best, second []float32, index []int32, r *FilterRoom) (left uint64) {
 	n := len(index)
 	all := ^uint64(0) >> (filterUnit - n)
 	f.quantize(blocks, n/Lanes, r)
-	for i := range r.best {
-		r.best[i], r.second[i], r.index[i], r.counts[i] = noSum, noSum, 0, 0
-	}
+	r.best, r.second, r.counts = noSums, noSums, [filterUnit]int32{}
 	several := f.k > filterPart
 	open := uint64(0)
 	for first := 0; first < f.k; first += filterPart {
@@ -243,20 +306,18 @@ func (f *Filter) unit(blocks, best, second []float32, index []int32, r *FilterRo
 	copy(best, r.nearest[:n])
 	copy(second, r.others[:n])
 	if open == 0 {
-		return
+		return 0
 	}
 	f.doubtful.Add(int64(bits.OnesCount64(open)))
 	if !several {
 		if f.d >= closerColumns {
 			if open = f.closer(blocks, best, index, open, r); open == 0 {
-				return
+				return 0
 			}
 		}
 		f.candidates(0, f.k, r)
 	}
-	if left := f.decide(blocks, best, second, index, open, r); left != 0 {
-		f.define(blocks, best, second, index, left, r)
-	}
+	return f.decide(blocks, best, second, index, open, r)
 }
 
 // closer takes the distances of open rows from the centroids that look nearest, which leaves much less in question than the
@@ -301,20 +362,23 @@ func (f *Filter) Challenge(blocks []float32, own []int32, best, second []float32
 		panic(fmt.Sprintf("kernel: %d points of %d coordinates do not fit %d block values", n, f.d, len(blocks)))
 	}
 	r.room(f)
+	r.left = r.left[:0]
 	for from := 0; from < n; from += filterUnit {
 		to := min(from+filterUnit, n)
-		f.challenge(blocks[from*f.d:to*f.d], own[from:to], best[from:to], second[from:to], index[from:to], r)
+		left := f.challenge(blocks[from*f.d:to*f.d], own[from:to], best[from:to], second[from:to], index[from:to], r)
+		for ; left != 0; left &= left - 1 {
+			r.left = append(r.left, int32(from+bits.TrailingZeros64(left)))
+		}
 	}
+	f.define(blocks, best, second, index, r)
 	f.looked.Add(int64(n))
 }
 
 // challenge is Challenge for up to filterUnit points. There is one part: a larger filter would not spare anything.
-func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32, index []int32, r *FilterRoom) {
+func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32, index []int32, r *FilterRoom) (left uint64) {
 	n := len(index)
 	f.quantize(blocks, n/Lanes, r)
-	for i := range r.best {
-		r.best[i], r.second[i], r.counts[i], r.thresholds[i] = noSum, noSum, 0, math.MaxInt32
-	}
+	r.best, r.second, r.counts = noSums, noSums, [filterUnit]int32{}
 	f.outcomes(r) // the errors alone count
 	for i := range r.thresholds {
 		r.thresholds[i] = math.MaxInt32
@@ -344,9 +408,7 @@ func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32
 			r.counts[i]++
 		}
 	}
-	if left := f.decide(blocks, best, second, index, open, r); left != 0 {
-		f.define(blocks, best, second, index, left, r)
-	}
+	return f.decide(blocks, best, second, index, open, r)
 }
 
 // sumsError is ε': how far a distance in sixteen sums is off at most, as a share of itself.
@@ -442,25 +504,28 @@ func (f *Filter) tied(x []float32, list []int32, n int, limit float32, r *Filter
 	return at
 }
 
+// defineRows is how many rows the definition decides at a time.
+const defineRows = 4 * filterUnit
+
 // define lets the definition decide the rows that are left.
-func (f *Filter) define(blocks, best, second []float32, index []int32, left uint64, r *FilterRoom) {
-	rows := r.rows[:0]
-	for m := left; m != 0; m &= m - 1 {
-		rows = append(rows, int32(bits.TrailingZeros64(m)))
+func (f *Filter) define(blocks, best, second []float32, index []int32, r *FilterRoom) {
+	f.open.Add(int64(len(r.left)))
+	if len(r.left) > 0 && len(r.values) < defineRows*f.d {
+		r.values = make([]float32, defineRows*f.d)
 	}
-	n := len(rows)
-	f.open.Add(int64(n))
-	for len(rows)%pairPoints != 0 {
-		rows = append(rows, rows[0])
-	}
-	if len(r.values) < filterUnit*f.d {
-		r.values = make([]float32, filterUnit*f.d)
-	}
-	whole := len(rows)
-	Gather(f.tier, blocks, f.d, rows, r.values)
-	f.panel().NearestSecond(r.values[:whole*f.d], r.nearestOf[:whole], r.secondOf[:whole], r.indexOf[:whole])
-	for c, i := range rows[:n] {
-		index[i], best[i], second[i] = r.indexOf[c], r.nearestOf[c], r.secondOf[c]
+	for rest := r.left; len(rest) > 0; {
+		rows := r.rows[:copy(r.rows[:], rest)]
+		n := len(rows)
+		rest = rest[n:]
+		for len(rows)%pairPoints != 0 {
+			rows = append(rows, rows[0])
+		}
+		whole := len(rows)
+		Gather(f.tier, blocks, f.d, rows, r.values)
+		f.panel().NearestSecond(r.values[:whole*f.d], r.nearestOf[:whole], r.secondOf[:whole], r.indexOf[:whole])
+		for c, i := range rows[:n] {
+			index[i], best[i], second[i] = r.indexOf[c], r.nearestOf[c], r.secondOf[c]
+		}
 	}
 }
 

@@ -40,6 +40,30 @@ func (f *Filter) products(first, lines int, r *FilterRoom) {
 	}
 }
 
+func (f *Filter) quantizeWords(blocks []float32, n int, r *FilterRoom) {
+	if !f.fast() {
+		f.quantizeWordsPortable(blocks, n, r)
+		return
+	}
+	quantizeWordsVNNI(&blocks[0], n, f.d, &f.shift[0], f.grid.inverse, float32(f.grid.high), &r.words[0], &r.products[0], &r.residuals[0])
+}
+
+func (f *Filter) nearestWords(n int, r *FilterRoom) {
+	if !f.fast() {
+		f.nearestWordsPortable(n, r)
+		return
+	}
+	pairs, groups := (f.d+1)/2, (f.k+wordGroup-1)/wordGroup
+	line := wordGroup * 2 * (pairs + 1)
+	step := max(1, callFMAs*2/(pairPoints*line)) // see callFMAs
+	for from := 0; from < n; from += pairPoints {
+		for g := 0; g < groups; g += step {
+			nearestWordsVNNI(&r.words[2*from], pairs, &f.words[g*line], min(step, groups-g), int32(g*wordGroup), &r.best[from],
+				&r.second[from], &r.index[from])
+		}
+	}
+}
+
 func (f *Filter) twoLargest(first, lines int, r *FilterRoom) {
 	if !f.fast() {
 		twoLargestPortable(first, lines, r)

@@ -24,3 +24,9 @@ func (f *Filter) squares(x []float32, list []int32, n int, r *FilterRoom) {
 func (f *Filter) defined(x []float32, list []int32, n int, r *FilterRoom) {
 	f.definedPortable(x, list, n, r)
 }
+
+func (f *Filter) quantizeWords(blocks []float32, n int, r *FilterRoom) {
+	f.quantizeWordsPortable(blocks, n, r)
+}
+
+func (f *Filter) nearestWords(n int, r *FilterRoom) { f.nearestWordsPortable(n, r) }

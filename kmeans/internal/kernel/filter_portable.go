@@ -43,6 +43,47 @@ func (f *Filter) productsPortable(first, lines int, r *FilterRoom) {
 	}
 }
 
+func (f *Filter) quantizeWordsPortable(blocks []float32, n int, r *FilterRoom) {
+	clear(r.words)
+	most := float32(f.grid.high)
+	for i := range n * Lanes {
+		product, residual := int32(0), float32(0)
+		for t := range f.d {
+			x := blocks[i/Lanes*Lanes*f.d+t*Lanes+i%Lanes]
+			at := float32(float64(x)*float64(f.grid.inverse) - float64(f.shift[t])) // but for one rounding the fused one
+			whole := float32(math.RoundToEven(float64(min(most, max(-most, at)))))
+			q := int32(whole)
+			r.words[t/2*2*filterUnit+2*i+t%2] = int16(q)
+			product += q * q
+			rest := float64(at) - float64(whole)
+			residual = float32(rest*rest + float64(residual))
+		}
+		r.products[i], r.residuals[i] = product, residual
+	}
+}
+
+// nearestWordsPortable is nearestWordsVNNI for the first n rows of a unit.
+func (f *Filter) nearestWordsPortable(n int, r *FilterRoom) {
+	pairs := (f.d + 1) / 2
+	line := wordGroup * 2 * (pairs + 1)
+	for j := range f.k {
+		group, place := f.words[j/wordGroup*line:], j%wordGroup
+		start := int32(uint16(group[2*place])) | int32(group[2*place+1])<<16
+		for i := range n {
+			v := start
+			for t := range pairs * 2 {
+				v += int32(r.words[t/2*2*filterUnit+2*i+t%2]) * int32(group[wordGroup*2*(t/2+1)+2*place+t%2])
+			}
+			switch {
+			case v > r.best[i]:
+				r.best[i], r.second[i], r.index[i] = v, r.best[i], int32(j)
+			case v > r.second[i]:
+				r.second[i] = v
+			}
+		}
+	}
+}
+
 func twoLargestPortable(first, lines int, r *FilterRoom) {
 	for l := range lines {
 		for i, v := range r.sums[l*filterUnit:][:filterUnit] {

@@ -111,98 +111,140 @@ func TestAFilterLeavesLittleOpen(t *testing.T) {
 		n, k, d          int
 		offset           float64
 		doubtful, paired float64 // at most, a row
-	}{{512, 60, 14, 0, 0.5, 1.5}, {512, 100, 50, 0, 0.6, 2.5}, {256, 100, 100, 1000, 0.7, 3}, {128, 100, 300, 0, 0.9, 6}} {
+	}{{512, 60, 14, 0, 0, 0}, {512, 40, 48, 1000, 0, 0}, {512, 100, 50, 0, 0.6, 2.5}, {256, 100, 100, 1000, 0.7, 3}, {128, 100, 300, 0, 0.9, 6}} {
 		blocks, centroids := mixtureOf(r, s.n, s.k, s.d, s.offset)
 		f := checkFilter(t, tier, blocks, centroids, s.n, s.k, s.d, "mixture")
 		share := func(n *atomic.Int64) float64 { return float64(n.Load()) / float64(s.n) }
-		if rows, work := f.Work(); rows != int64(s.n) || work <= 0 {
+		if rows, work := f.Work(); rows != int64(s.n) || work <= 0 || work > 1 {
 			t.Errorf("n=%d k=%d d=%d: work of %g for %d rows", s.n, s.k, s.d, work, rows)
 		}
-		if share(&f.doubtful) > s.doubtful || share(&f.paired) > s.paired || share(&f.open) > 0.01 {
-			t.Errorf("n=%d k=%d d=%d: of a row %.2f doubtful, %.2f pairs, %.3f open; at most %.2f, %.2f, 0.01", s.n, s.k, s.d, share(&f.doubtful),
+		if share(&f.doubtful) > s.doubtful || share(&f.paired) > s.paired || share(&f.open) > 0.03 {
+			t.Errorf("n=%d k=%d d=%d: of a row %.2f doubtful, %.2f pairs, %.3f open; at most %.2f, %.2f, 0.03", s.n, s.k, s.d, share(&f.doubtful),
 				share(&f.paired), share(&f.open), s.doubtful, s.paired)
 		}
 	}
 }
 
-// TestFilterAssemblyIsWhatGoDoes compares each function with the plain one, on values that bytes are exact of, and not.
+// filterPair is a filter with two rooms, for what assembly and plain Go make of the same rows.
+type filterPair struct {
+	t          *testing.T
+	f          *Filter
+	fast, slow *FilterRoom
+	blocks     []float32
+	n, k, d    int
+}
+
+func newFilterPair(t *testing.T, r *rand.Rand, grid *Grid, n, k, d int) *filterPair {
+	grid.inverse, grid.shift = 4, make([]float32, d)
+	for i := range grid.shift {
+		grid.shift[i] = float32(grid.low) + float32(r.IntN(80)-140) // sometimes beyond the bytes
+	}
+	values := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(r.IntN(4000)-2000) / 64
+		}
+		return v
+	}
+	p := &filterPair{t: t, fast: new(FilterRoom), slow: new(FilterRoom), blocks: values(n * d), n: n, k: k, d: d}
+	centroids, panel := values(k*d), new(Panel)
+	Best().Pack(panel, centroids, k, d)
+	p.f = Best().NewFilter(grid, func() *Panel { return panel }, centroids, k, d)
+	for _, room := range []*FilterRoom{p.fast, p.slow} {
+		room.room(p.f)
+		for i := range room.best {
+			room.best[i], room.second[i] = noSum, noSum
+		}
+	}
+	return p
+}
+
+func (p *filterPair) same(what string, equal bool) {
+	p.t.Helper()
+	if !equal {
+		p.t.Errorf("n=%d k=%d d=%d: %s differ", p.n, p.k, p.d, what)
+	}
+}
+
+// integers compares what is made of rows, which lie size values of each row side by side.
+func integers[T uint8 | int16](p *filterPair, fast, slow []T, size int) {
+	p.t.Helper()
+	for i := range p.n {
+		for b := range p.d {
+			at := b/size*size*filterUnit + size*i + b%size
+			p.same(fmt.Sprintf("integers of row %d", i), fast[at] == slow[at])
+		}
+	}
+	p.same("products", slices.Equal(p.fast.products[:p.n], p.slow.products[:p.n]))
+	p.same("totals", slices.Equal(p.fast.totals[:p.n], p.slow.totals[:p.n]))
+	p.same("residuals", slices.Equal(p.fast.residuals[:p.n], p.slow.residuals[:p.n]))
+}
+
+// largest compares the largest sums and what follows from them.
+func (p *filterPair) largest() {
+	p.t.Helper()
+	n, fast, slow := p.n, p.fast, p.slow
+	p.same("largest sums", slices.Equal(fast.best[:n], slow.best[:n]) && slices.Equal(fast.second[:n], slow.second[:n]) &&
+		slices.Equal(fast.index[:n], slow.index[:n]))
+	rows := ^uint64(0) >> (filterUnit - n)
+	p.same("open rows", p.f.outcomes(fast)&rows == p.f.outcomesPortable(slow)&rows)
+	for i := range n {
+		// One fuses where the other rounds twice: off by little of large numbers.
+		off := 4 + math.Abs(float64(slow.products[i]))*0x1p-17
+		p.same("thresholds", math.Abs(float64(fast.thresholds[i])-float64(slow.thresholds[i])) <= off)
+		p.same("bounds", near(fast.nearest[i], slow.nearest[i]) && near(fast.others[i], slow.others[i]) && near(fast.errors[i], slow.errors[i]))
+	}
+}
+
+var filterShapes = []struct{ n, k, d int }{{32, 1, 1}, {64, 7, 2}, {64, 6, 3}, {32, 12, 4}, {64, 13, 5}, {64, 50, 31}, {64, 20, 64}, {32, 3, 100}}
+
+// TestFilterAssemblyIsWhatGoDoes compares each function with the plain one, on values whose places on the grid are exact.
 func TestFilterAssemblyIsWhatGoDoes(t *testing.T) {
 	if !Best().Filters() {
 		t.Skip("this processor does not multiply bytes (AVX512-VNNI)")
 	}
 	r := rand.New(rand.NewPCG(5, 9))
-	for _, s := range []struct{ n, k, d int }{{32, 1, 1}, {64, 7, 2}, {64, 6, 3}, {32, 12, 4}, {64, 13, 5}, {64, 50, 31}, {64, 20, 64}, {32, 3, 100}} {
-		grid := &Grid{inverse: 4, shift: make([]float32, s.d)}
-		for t := range grid.shift {
-			grid.shift[t] = float32(r.IntN(80) - 140)
-		}
-		values := func(n int) []float32 { // sometimes beyond the bytes
-			v := make([]float32, n)
-			for i := range v {
-				v[i] = float32(r.IntN(4000)-2000) / 64
-			}
-			return v
-		}
-		blocks, centroids := values(s.n*s.d), values(s.k*s.d)
-		panel := new(Panel)
-		Best().Pack(panel, centroids, s.k, s.d)
-		f := Best().NewFilter(grid, func() *Panel { return panel }, centroids, s.k, s.d)
-		fast, slow := new(FilterRoom), new(FilterRoom)
-		fast.room(f)
-		slow.room(f)
-		f.quantize(blocks, s.n/Lanes, fast)
-		f.quantizePortable(blocks, s.n/Lanes, slow)
-		same := func(what string, equal bool) {
-			t.Helper()
-			if !equal {
-				t.Errorf("n=%d k=%d d=%d: %s differ", s.n, s.k, s.d, what)
-			}
-		}
-		for i := range s.n {
-			for b := range s.d {
-				at := b/4*4*filterUnit + 4*i + b%4
-				same(fmt.Sprintf("bytes of row %d", i), fast.bytes[at] == slow.bytes[at])
-			}
-		}
-		same("products", slices.Equal(fast.products[:s.n], slow.products[:s.n]))
-		same("totals", slices.Equal(fast.totals[:s.n], slow.totals[:s.n]))
-		same("residuals", slices.Equal(fast.residuals[:s.n], slow.residuals[:s.n]))
+	for _, s := range filterShapes {
+		p := newFilterPair(t, r, &Grid{high: 255}, s.n, s.k, s.d)
+		f, fast, slow := p.f, p.fast, p.slow
+		f.quantize(p.blocks, s.n/Lanes, fast)
+		f.quantizePortable(p.blocks, s.n/Lanes, slow)
+		integers(p, fast.bytes, slow.bytes, 4)
 		copy(slow.bytes, fast.bytes) // rows that are not there
 		f.products(0, s.k, fast)
 		f.productsPortable(0, s.k, slow)
-		same("sums", slices.Equal(fast.sums, slow.sums))
-		for i := range fast.best {
-			fast.best[i], fast.second[i], slow.best[i], slow.second[i] = noSum, noSum, noSum, noSum
-		}
+		p.same("sums", slices.Equal(fast.sums, slow.sums))
 		f.twoLargest(0, s.k, fast)
 		twoLargestPortable(0, s.k, slow)
-		same("largest sums", fast.best == slow.best && fast.second == slow.second && fast.index == slow.index)
-		a, b := f.outcomes(fast), f.outcomesPortable(slow)
-		same("open rows", a == b)
-		for i := range s.n {
-			// One fuses where the other rounds twice: at most an ulp of the difference of large numbers.
-			same("thresholds", math.Abs(float64(fast.thresholds[i])-float64(slow.thresholds[i])) <= 2)
-			same("bounds", near(fast.nearest[i], slow.nearest[i]) && near(fast.others[i], slow.others[i]))
-		}
+		p.largest()
 		slow.thresholds = fast.thresholds
 		n, m := f.reached(0, s.k, fast), reachedPortable(0, s.k, slow)
-		same("lines reached", n == m && slices.Equal(fast.numbers[:n], slow.numbers[:m]) && slices.Equal(fast.masks[:n], slow.masks[:m]))
+		p.same("lines reached", n == m && slices.Equal(fast.numbers[:n], slow.numbers[:m]) && slices.Equal(fast.masks[:n], slow.masks[:m]))
 		list := make([]int32, filterList)
 		for i := range list {
 			list[i] = int32(r.IntN(s.k))
 		}
 		for _, n := range []int{1, 3, 4, 9} {
 			row := r.IntN(s.n)
-			x := blocks[row/Lanes*Lanes*s.d+row%Lanes:]
+			x := p.blocks[row/Lanes*Lanes*s.d+row%Lanes:]
 			f.squares(x, list, n, fast)
 			f.squaresPortable(x, list, n, slow)
 			for i := range n {
-				same("distances", near(fast.distances[i], slow.distances[i]))
+				p.same("distances", near(fast.distances[i], slow.distances[i]))
 			}
 			f.defined(x, list, n, fast)
 			f.definedPortable(x, list, n, slow)
-			same("defined distances", slices.Equal(fast.distances[:n], slow.distances[:n]))
+			p.same("defined distances", slices.Equal(fast.distances[:n], slow.distances[:n]))
 		}
+	}
+	for _, s := range filterShapes {
+		p := newFilterPair(t, r, &Grid{low: -70, high: 70}, s.n, s.k, s.d)
+		p.f.quantizeWords(p.blocks, s.n/Lanes, p.fast)
+		p.f.quantizeWordsPortable(p.blocks, s.n/Lanes, p.slow)
+		integers(p, p.fast.words, p.slow.words, 2)
+		p.f.nearestWords(s.n, p.fast)
+		p.f.nearestWordsPortable(s.n, p.slow)
+		p.largest()
 	}
 }
 
@@ -215,7 +257,7 @@ func BenchmarkFilter(b *testing.B) {
 	if !tier.Filters() {
 		b.Skip("this processor does not multiply bytes (AVX512-VNNI)")
 	}
-	for _, s := range []struct{ n, k, d int }{{2048, 20, 16}, {2048, 127, 14}, {2047, 127, 14}, {2048, 200, 50}, {2048, 500, 100}, {512, 2000, 768}} {
+	for _, s := range []struct{ n, k, d int }{{2048, 20, 16}, {2048, 64, 8}, {2048, 50, 10}, {2048, 48, 32}, {2048, 127, 14}, {2047, 127, 14}, {2048, 200, 50}, {2048, 500, 100}, {512, 2000, 768}} {
 		r := rand.New(rand.NewPCG(1, 2))
 		blocks, centroids := mixtureOf(r, s.n, s.k, s.d, 0)
 		if s.n++; s.n%2 == 0 { // uniform

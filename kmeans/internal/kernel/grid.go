@@ -5,24 +5,35 @@ import (
 	"slices"
 )
 
-// Grid is how values become bytes: a value x of column t lies at x·inverse − shift[t], in steps, and its byte is the integer
-// next to that, from 0 to 255. The steps of all columns are equal, so that distances in steps are distances, but for a factor.
+// Grid is how values become small integers: a value x of column t lies at x·inverse − shift[t], in steps, and its integer is the
+// one next to that, from low to high. The steps of all columns are equal, so that distances in steps are distances, but for a
+// factor.
 type Grid struct {
-	inverse float32   // steps in a unit of the columns
-	shift   []float32 // by column
+	low, high float64
+	inverse   float32   // steps in a unit of the columns
+	shift     []float32 // by column
 }
 
 // Sample is some rows, for which grids are laid out.
 type Sample struct {
-	middle []float64 // by column: what bytes are centred on
-	steps  []float64 // that may be taken, falling
-	costs  []float64 // by step: how far rows are from their bytes, in units of the columns
+	low, high float64   // of the integers
+	half      float64   // of what they span
+	middle    []float64 // by column: what they are centred on
+	steps     []float64 // that may be taken, falling
+	costs     []float64 // by step: how far rows are from their integers, in units of the columns
 }
+
+// wordColumns is up to how many columns a Filter takes words instead of bytes: they take twice as many products, and leave next
+// to nothing to float32, which costs more than those where products are few.
+const wordColumns = 48
+
+// wordMost is the largest integer of words: all sums of Filter stay within 32 bits, four times the square of d of them does.
+func wordMost(d int) float64 { return math.Floor(math.Sqrt(1 << 28 / float64(d))) }
 
 const (
 	// SampleRows is how many rows a Sample wants.
 	SampleRows = 256
-	// sampleTails is how many of them may lie outside of the middle that a column's bytes are centred on, on either side.
+	// sampleTails is how many of them may lie outside of the middle that a column's integers are centred on, on either side.
 	sampleTails = 2
 	// sampleSteps is how many steps are tried, each 0.8 of the one before.
 	sampleSteps = 18
@@ -37,7 +48,11 @@ func NewSample(rows []float32, d int) *Sample {
 	if n == 0 {
 		return nil
 	}
-	s := &Sample{middle: make([]float64, d)}
+	s := &Sample{low: 0, high: 255, half: 127.5, middle: make([]float64, d)}
+	if d <= wordColumns {
+		s.high = wordMost(d)
+		s.low, s.half = -s.high, s.high
+	}
 	reach := 0.0
 	column := make([]float32, n)
 	for t := range d {
@@ -52,7 +67,7 @@ func NewSample(rows []float32, d int) *Sample {
 	}
 	errs := make([]float64, n)
 	// Centroids, and other rows, may reach farther than these.
-	for step := 2 * reach / 127; len(s.steps) < sampleSteps && step > leastStep && step < mostStep; step *= 0.8 {
+	for step := 2 * reach / s.half; len(s.steps) < sampleSteps && step > leastStep && step < mostStep; step *= 0.8 {
 		for i := range errs {
 			errs[i] = s.cut(rows[i*d:(i+1)*d], step)
 		}
@@ -65,12 +80,12 @@ func NewSample(rows []float32, d int) *Sample {
 	return s
 }
 
-// cut is how far a row is from its bytes, in the units of the columns, about.
+// cut is how far a row is from its integers, in the units of the columns, about.
 func (s *Sample) cut(row []float32, step float64) float64 {
 	sum := 0.0
 	for t, x := range row {
-		at := (float64(x)-s.middle[t])/step + 127.5
-		rest := at - math.RoundToEven(min(255, max(0, at)))
+		at := (float64(x)-s.middle[t])/step + s.low + s.half
+		rest := at - math.RoundToEven(min(s.high, max(s.low, at)))
 		sum += rest * rest
 	}
 	return math.Sqrt(sum) * step
@@ -80,7 +95,7 @@ func (s *Sample) cut(row []float32, step float64) float64 {
 const sampleFarthest = 8
 
 // Grid lays a grid for the rows and centroids, k·d values row by row. What lies far out is cut off where the others gain by
-// it; of centroids the farthest from its bytes counts.
+// it; of centroids the farthest from its integers counts.
 func (s *Sample) Grid(centroids []float32) *Grid {
 	d := len(s.middle)
 	type far struct {
@@ -105,7 +120,7 @@ func (s *Sample) Grid(centroids []float32) *Grid {
 	for i, step := range s.steps {
 		worst := math.Sqrt(float64(d)/12) * step // what rounding takes from those that nothing is cut off of
 		for _, c := range list {
-			if c.reach > 127.5*step {
+			if c.reach > s.half*step {
 				worst = max(worst, s.cut(centroids[c.j*d:(c.j+1)*d], step))
 			}
 		}
@@ -113,15 +128,18 @@ func (s *Sample) Grid(centroids []float32) *Grid {
 			best, at = cost, step
 		}
 	}
-	g := &Grid{inverse: float32(1 / at), shift: make([]float32, d)}
+	g := &Grid{low: s.low, high: s.high, inverse: float32(1 / at), shift: make([]float32, d)}
 	for t, m := range s.middle {
-		g.shift[t] = float32(m/at - 127.5)
+		g.shift[t] = float32(m/at - s.low - s.half)
 	}
 	return g
 }
 
-// place is where a value of column t lies, in steps, and its byte.
+// words says that the integers are words, not bytes.
+func (g *Grid) words() bool { return g.low < 0 }
+
+// place is where a value of column t lies, in steps, and its integer.
 func (g *Grid) place(x float32, t int) (at, whole float64) {
 	at = float64(x)*float64(g.inverse) - float64(g.shift[t])
-	return at, math.RoundToEven(min(255, max(0, at)))
+	return at, math.RoundToEven(min(g.high, max(g.low, at)))
 }

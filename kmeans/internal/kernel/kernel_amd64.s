@@ -25411,7 +25411,7 @@ line:
 	RET
 
 // func quantizeVNNI(blocks *float32, n int, d int, shift *float32, inverse float32, rows *uint8, products *int32, sums *int32, residuals *float32)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·quantizeVNNI(SB), NOSPLIT, $0-72
 	MOVQ         blocks+0(FP), SI
 	MOVQ         n+8(FP), CX
@@ -25439,6 +25439,7 @@ block:
 four:
 	VPXORD           Z8, Z8, Z8
 	VMOVUPS          (SI), Z9
+	PREFETCHT1       4096(SI)
 	VFMSUB213PS.BCST (R9), Z0, Z9
 	VMAXPS           Z2, Z9, Z10
 	VMINPS           Z1, Z10, Z10
@@ -25450,6 +25451,7 @@ four:
 	DECQ             R8
 	JEQ              pack
 	VMOVUPS          64(SI), Z12
+	PREFETCHT1       4160(SI)
 	VFMSUB213PS.BCST 4(R9), Z0, Z12
 	VMAXPS           Z2, Z12, Z13
 	VMINPS           Z1, Z13, Z13
@@ -25462,6 +25464,7 @@ four:
 	DECQ             R8
 	JEQ              pack
 	VMOVUPS          128(SI), Z15
+	PREFETCHT1       4224(SI)
 	VFMSUB213PS.BCST 8(R9), Z0, Z15
 	VMAXPS           Z2, Z15, Z16
 	VMINPS           Z1, Z16, Z16
@@ -25474,6 +25477,7 @@ four:
 	DECQ             R8
 	JEQ              pack
 	VMOVUPS          192(SI), Z18
+	PREFETCHT1       4288(SI)
 	VFMSUB213PS.BCST 12(R9), Z0, Z18
 	VMAXPS           Z2, Z18, Z19
 	VMINPS           Z1, Z19, Z19
@@ -26146,5 +26150,251 @@ dimension:
 	ADDQ         $0x10, R9
 	SUBQ         $0x04, CX
 	JNE          group
+	VZEROUPPER
+	RET
+
+// func quantizeWordsVNNI(blocks *float32, n int, d int, shift *float32, inverse float32, most float32, rows *int16, products *int32, residuals *float32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VNNI, MMX+
+TEXT ·quantizeWordsVNNI(SB), NOSPLIT, $0-64
+	MOVQ         blocks+0(FP), SI
+	MOVQ         n+8(FP), CX
+	MOVQ         rows+40(FP), DI
+	MOVQ         products+48(FP), R11
+	MOVQ         residuals+56(FP), R13
+	VBROADCASTSS inverse+32(FP), Z0
+	VBROADCASTSS most+36(FP), Z1
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z3
+	VXORPS       Z3, Z1, Z2
+	MOVL         $0x0000ffff, AX
+	VPBROADCASTD AX, Z3
+
+block:
+	MOVQ   DI, R10
+	MOVQ   d+16(FP), R8
+	MOVQ   shift+24(FP), R9
+	VPXORD Z5, Z5, Z5
+	VPXORD Z7, Z7, Z7
+
+two:
+	VMOVUPS          (SI), Z9
+	PREFETCHT1       4096(SI)
+	VFMSUB213PS.BCST (R9), Z0, Z9
+	VMAXPS           Z2, Z9, Z10
+	VMINPS           Z1, Z10, Z10
+	VCVTPS2DQ        Z10, Z8
+	VCVTDQ2PS        Z8, Z10
+	VSUBPS           Z10, Z9, Z9
+	VFMADD231PS      Z9, Z9, Z7
+	VPANDD           Z3, Z8, Z8
+	DECQ             R8
+	JEQ              pack
+	VMOVUPS          64(SI), Z12
+	PREFETCHT1       4160(SI)
+	VFMSUB213PS.BCST 4(R9), Z0, Z12
+	VMAXPS           Z2, Z12, Z13
+	VMINPS           Z1, Z13, Z13
+	VCVTPS2DQ        Z13, Z15
+	VCVTDQ2PS        Z15, Z13
+	VSUBPS           Z13, Z12, Z12
+	VFMADD231PS      Z12, Z12, Z7
+	VPSLLD           $0x10, Z15, Z15
+	VPORD            Z15, Z8, Z8
+	DECQ             R8
+
+pack:
+	VMOVDQU32 Z8, (R10)
+	VPDPWSSD  Z8, Z8, Z5
+	ADDQ      $+256, R10
+	ADDQ      $0x08, R9
+	LEAQ      128(SI), SI
+	CMPQ      R8, $0x00
+	JNE       two
+	VMOVDQU32 Z5, (R11)
+	VMOVUPS   Z7, (R13)
+	MOVQ      d+16(FP), R8
+	ANDQ      $0x01, R8
+	SHLQ      $0x06, R8
+	SUBQ      R8, SI
+	ADDQ      $0x40, DI
+	ADDQ      $0x40, R11
+	ADDQ      $0x40, R13
+	DECQ      CX
+	JNE       block
+	VZEROUPPER
+	RET
+
+// func nearestWordsVNNI(rows *int16, pairs int, centroids *int16, groups int, first int32, best *int32, second *int32, index *int32)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·nearestWordsVNNI(SB), NOSPLIT, $0-64
+	MOVQ         rows+0(FP), SI
+	MOVQ         pairs+8(FP), BX
+	MOVQ         centroids+16(FP), DI
+	MOVQ         groups+24(FP), CX
+	MOVL         first+32(FP), AX
+	VPBROADCASTD AX, Z30
+	MOVL         $0x00000001, AX
+	VPBROADCASTD AX, Z31
+	MOVQ         best+40(FP), DX
+	VMOVDQU32    (DX), Z16
+	VMOVDQU32    64(DX), Z17
+	MOVQ         second+48(FP), DX
+	VMOVDQU32    (DX), Z18
+	VMOVDQU32    64(DX), Z19
+	MOVQ         index+56(FP), DX
+	VMOVDQU32    (DX), Z20
+	VMOVDQU32    64(DX), Z21
+
+group:
+	VPBROADCASTD (DI), Z0
+	VMOVDQA32    Z0, Z1
+	VPBROADCASTD 4(DI), Z2
+	VMOVDQA32    Z2, Z3
+	VPBROADCASTD 8(DI), Z4
+	VMOVDQA32    Z4, Z5
+	VPBROADCASTD 12(DI), Z6
+	VMOVDQA32    Z6, Z7
+	VPBROADCASTD 16(DI), Z8
+	VMOVDQA32    Z8, Z9
+	VPBROADCASTD 20(DI), Z10
+	VMOVDQA32    Z10, Z11
+	VPBROADCASTD 24(DI), Z12
+	VMOVDQA32    Z12, Z13
+	VPBROADCASTD 28(DI), Z14
+	VMOVDQA32    Z14, Z15
+	ADDQ         $0x20, DI
+	MOVQ         SI, R8
+	MOVQ         BX, R9
+
+pair:
+	VMOVDQU32    (R8), Z22
+	VMOVDQU32    64(R8), Z23
+	VPBROADCASTD (DI), Z24
+	VPDPWSSD     Z24, Z22, Z0
+	VPDPWSSD     Z24, Z23, Z1
+	VPBROADCASTD 4(DI), Z25
+	VPDPWSSD     Z25, Z22, Z2
+	VPDPWSSD     Z25, Z23, Z3
+	VPBROADCASTD 8(DI), Z26
+	VPDPWSSD     Z26, Z22, Z4
+	VPDPWSSD     Z26, Z23, Z5
+	VPBROADCASTD 12(DI), Z27
+	VPDPWSSD     Z27, Z22, Z6
+	VPDPWSSD     Z27, Z23, Z7
+	VPBROADCASTD 16(DI), Z24
+	VPDPWSSD     Z24, Z22, Z8
+	VPDPWSSD     Z24, Z23, Z9
+	VPBROADCASTD 20(DI), Z25
+	VPDPWSSD     Z25, Z22, Z10
+	VPDPWSSD     Z25, Z23, Z11
+	VPBROADCASTD 24(DI), Z26
+	VPDPWSSD     Z26, Z22, Z12
+	VPDPWSSD     Z26, Z23, Z13
+	VPBROADCASTD 28(DI), Z27
+	VPDPWSSD     Z27, Z22, Z14
+	VPDPWSSD     Z27, Z23, Z15
+	ADDQ         $+256, R8
+	ADDQ         $0x20, DI
+	DECQ         R9
+	JNE          pair
+	VPCMPGTD     Z16, Z0, K1
+	VPMINSD      Z16, Z0, Z22
+	VPMAXSD      Z16, Z0, Z16
+	VPMAXSD      Z22, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z1, K2
+	VPMINSD      Z17, Z1, Z23
+	VPMAXSD      Z17, Z1, Z17
+	VPMAXSD      Z23, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z2, K1
+	VPMINSD      Z16, Z2, Z24
+	VPMAXSD      Z16, Z2, Z16
+	VPMAXSD      Z24, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z3, K2
+	VPMINSD      Z17, Z3, Z25
+	VPMAXSD      Z17, Z3, Z17
+	VPMAXSD      Z25, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z4, K1
+	VPMINSD      Z16, Z4, Z26
+	VPMAXSD      Z16, Z4, Z16
+	VPMAXSD      Z26, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z5, K2
+	VPMINSD      Z17, Z5, Z27
+	VPMAXSD      Z17, Z5, Z17
+	VPMAXSD      Z27, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z6, K1
+	VPMINSD      Z16, Z6, Z22
+	VPMAXSD      Z16, Z6, Z16
+	VPMAXSD      Z22, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z7, K2
+	VPMINSD      Z17, Z7, Z23
+	VPMAXSD      Z17, Z7, Z17
+	VPMAXSD      Z23, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z8, K1
+	VPMINSD      Z16, Z8, Z24
+	VPMAXSD      Z16, Z8, Z16
+	VPMAXSD      Z24, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z9, K2
+	VPMINSD      Z17, Z9, Z25
+	VPMAXSD      Z17, Z9, Z17
+	VPMAXSD      Z25, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z10, K1
+	VPMINSD      Z16, Z10, Z26
+	VPMAXSD      Z16, Z10, Z16
+	VPMAXSD      Z26, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z11, K2
+	VPMINSD      Z17, Z11, Z27
+	VPMAXSD      Z17, Z11, Z17
+	VPMAXSD      Z27, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z12, K1
+	VPMINSD      Z16, Z12, Z22
+	VPMAXSD      Z16, Z12, Z16
+	VPMAXSD      Z22, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z13, K2
+	VPMINSD      Z17, Z13, Z23
+	VPMAXSD      Z17, Z13, Z17
+	VPMAXSD      Z23, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	VPCMPGTD     Z16, Z14, K1
+	VPMINSD      Z16, Z14, Z24
+	VPMAXSD      Z16, Z14, Z16
+	VPMAXSD      Z24, Z18, Z18
+	VMOVDQA32    Z30, K1, Z20
+	VPCMPGTD     Z17, Z15, K2
+	VPMINSD      Z17, Z15, Z25
+	VPMAXSD      Z17, Z15, Z17
+	VPMAXSD      Z25, Z19, Z19
+	VMOVDQA32    Z30, K2, Z21
+	VPADDD       Z31, Z30, Z30
+	DECQ         CX
+	JNE          group
+	MOVQ         best+40(FP), DX
+	VMOVDQU32    Z16, (DX)
+	VMOVDQU32    Z17, 64(DX)
+	MOVQ         second+48(FP), DX
+	VMOVDQU32    Z18, (DX)
+	VMOVDQU32    Z19, 64(DX)
+	MOVQ         index+56(FP), DX
+	VMOVDQU32    Z20, (DX)
+	VMOVDQU32    Z21, 64(DX)
 	VZEROUPPER
 	RET

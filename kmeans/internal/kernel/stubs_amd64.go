@@ -243,3 +243,17 @@ func squaresAVX512(x *float32, d int, centroids *float32, list *int32, n int, ou
 //
 //go:noescape
 func definedAVX512(x *float32, d int, centroids *float32, list *int32, n int, out *float32)
+
+// quantizeWordsVNNI makes words of n blocks of 16 rows, at most 4: the integer q nearest to t = x·inverse − shift, from −most to
+// most, two dimensions in a lane, blocks of the same two side by side. Of each row it writes Σq² and Σ(t−q)².
+//
+//go:noescape
+func quantizeWordsVNNI(blocks *float32, n int, d int, shift *float32, inverse float32, most float32, rows *int16, products *int32, residuals *float32)
+
+// nearestWordsVNNI takes, of 32 rows of 2·pairs words, two blocks of which lie 64 bytes apart, and each of groups of 8
+// centroids, what the centroid begins with plus the product of their words, to the largest and the second largest of each row.
+// rows holds two words of each row of four blocks, then the next two; a group holds eight int32 to begin with, then two words
+// of each of its centroids, then the next two. Of equal sums the first is the largest.
+//
+//go:noescape
+func nearestWordsVNNI(rows *int16, pairs int, centroids *int16, groups int, first int32, best *int32, second *int32, index *int32)

@@ -12,6 +12,9 @@ const (
 	filterCentroids = 6
 )
 
+// filterAhead is how many bytes ahead of those that are read rows are fetched.
+const filterAhead = 4096
+
 func zmm(i int) reg.Register { return avx512.vec(i) }
 
 // constant fills a vector with 32 bits.
@@ -54,6 +57,7 @@ func quantize() {
 		t, q := zmm(9+3*i), zmm(10+3*i)
 		whole := zmm(11 + 3*i)
 		VMOVUPS(at(x, 64*i), t)
+		PREFETCHT1(at(x, 64*i+filterAhead))
 		VFMSUB213PS_BCST(at(shift, 4*i), inverse, t)
 		VMAXPS(zero, t, q)
 		VMINPS(most, q, q)
@@ -494,6 +498,160 @@ func defined() {
 	done()
 }
 
+// The tile of words: two vectors of rows against eight centroids, whose sums are compared while they are in registers.
+const (
+	wordVectors   = 2
+	wordCentroids = 8
+)
+
+// quantizeWords makes words of rows.
+func quantizeWords() {
+	TEXT("quantizeWordsVNNI", NOSPLIT, "func(blocks *float32, n, d int, shift *float32, inverse, most float32, rows *int16, products *int32, residuals *float32)")
+	Doc("quantizeWordsVNNI makes words of n blocks of 16 rows, at most 4: the integer q nearest to t = x·inverse − shift, from −most to",
+		"most, two dimensions in a lane, blocks of the same two side by side. Of each row it writes Σq² and Σ(t−q)².")
+	Pragma("noescape")
+	x, n, left, shift, rows, to := reg.RSI, reg.RCX, reg.R8, reg.R9, reg.RDI, reg.R10
+	products, residuals := reg.R11, reg.R13
+	inverse, most, least, low := zmm(0), zmm(1), zmm(2), zmm(3)
+	product, residual, packed := zmm(5), zmm(7), zmm(8)
+	Load(Param("blocks"), x)
+	Load(Param("n"), n)
+	Load(Param("rows"), rows)
+	Load(Param("products"), products)
+	Load(Param("residuals"), residuals)
+	VBROADCASTSS(parameter("inverse"), inverse)
+	VBROADCASTSS(parameter("most"), most)
+	constant(0x80000000, low)
+	VXORPS(low, most, least)
+	constant(0x0000ffff, low)
+	Label("block")
+	MOVQ(rows, to)
+	Load(Param("d"), left)
+	Load(Param("shift"), shift)
+	VPXORD(product, product, product)
+	VPXORD(residual, residual, residual)
+	word := func(i int, whole reg.Register) {
+		t, q := zmm(9+3*i), zmm(10+3*i)
+		VMOVUPS(at(x, 64*i), t)
+		PREFETCHT1(at(x, 64*i+filterAhead))
+		VFMSUB213PS_BCST(at(shift, 4*i), inverse, t)
+		VMAXPS(least, t, q)
+		VMINPS(most, q, q)
+		VCVTPS2DQ(q, whole)
+		VCVTDQ2PS(whole, q)
+		VSUBPS(q, t, t)
+		VFMADD231PS(t, t, residual)
+	}
+	Label("two")
+	word(0, packed)
+	VPANDD(low, packed, packed)
+	DECQ(left)
+	JEQ(LabelRef("pack"))
+	word(1, zmm(15))
+	VPSLLD(Imm(16), zmm(15), zmm(15))
+	VPORD(zmm(15), packed, packed)
+	DECQ(left)
+	Label("pack")
+	VMOVDQU32(packed, at(to, 0))
+	VPDPWSSD(packed, packed, product)
+	ADDQ(I32(64*filterVectors), to)
+	ADDQ(Imm(8), shift)
+	LEAQ(at(x, 128), x)
+	CMPQ(left, Imm(0))
+	JNE(LabelRef("two"))
+	VMOVDQU32(product, at(products, 0))
+	VMOVUPS(residual, at(residuals, 0))
+	// x has gone up to whole pairs: back to where the next block begins.
+	Load(Param("d"), left)
+	ANDQ(Imm(1), left)
+	SHLQ(Imm(6), left)
+	SUBQ(left, x)
+	for _, p := range []reg.GPPhysical{rows, products, residuals} {
+		ADDQ(Imm(64), p)
+	}
+	DECQ(n)
+	JNE(LabelRef("block"))
+	done()
+}
+
+// nearestWords finds the two largest sums of products of words.
+func nearestWords() {
+	TEXT("nearestWordsVNNI", NOSPLIT, "func(rows *int16, pairs int, centroids *int16, groups int, first int32, best, second, index *int32)")
+	Doc("nearestWordsVNNI takes, of 32 rows of 2·pairs words, two blocks of which lie 64 bytes apart, and each of groups of 8",
+		"centroids, what the centroid begins with plus the product of their words, to the largest and the second largest of each row.",
+		"rows holds two words of each row of four blocks, then the next two; a group holds eight int32 to begin with, then two words",
+		"of each of its centroids, then the next two. Of equal sums the first is the largest.")
+	Pragma("noescape")
+	rows, pairs, centroids, groups, ptr, x, left := reg.RSI, reg.RBX, reg.RDI, reg.RCX, reg.RDX, reg.R8, reg.R9
+	acc := func(v, c int) reg.Register { return zmm(wordVectors*c + v) }
+	best := func(v int) reg.Register { return zmm(16 + v) }
+	second := func(v int) reg.Register { return zmm(18 + v) }
+	index := func(v int) reg.Register { return zmm(20 + v) }
+	row := func(v int) reg.Register { return zmm(22 + v) }
+	wide := func(c int) reg.Register { return zmm(24 + c%4) }
+	j, one := zmm(30), zmm(31)
+	masks := []reg.Register{reg.K1, reg.K2}
+	Load(Param("rows"), rows)
+	Load(Param("pairs"), pairs)
+	Load(Param("centroids"), centroids)
+	Load(Param("groups"), groups)
+	Load(Param("first"), reg.EAX)
+	VPBROADCASTD(reg.EAX, j)
+	constant(1, one)
+	each := func(name string, of func(int) reg.Register, store bool) {
+		Load(Param(name), ptr)
+		for v := range wordVectors {
+			if store {
+				VMOVDQU32(of(v), at(ptr, 64*v))
+			} else {
+				VMOVDQU32(at(ptr, 64*v), of(v))
+			}
+		}
+	}
+	each("best", best, false)
+	each("second", second, false)
+	each("index", index, false)
+	Label("group")
+	for c := range wordCentroids {
+		VPBROADCASTD(at(centroids, 4*c), acc(0, c))
+		VMOVDQA32(acc(0, c), acc(1, c))
+	}
+	ADDQ(Imm(4*wordCentroids), centroids)
+	MOVQ(rows, x)
+	MOVQ(pairs, left)
+	Label("pair")
+	for v := range wordVectors {
+		VMOVDQU32(at(x, 64*v), row(v))
+	}
+	for c := range wordCentroids {
+		VPBROADCASTD(at(centroids, 4*c), wide(c))
+		for v := range wordVectors {
+			VPDPWSSD(wide(c), row(v), acc(v, c))
+		}
+	}
+	ADDQ(I32(64*filterVectors), x)
+	ADDQ(Imm(4*wordCentroids), centroids)
+	DECQ(left)
+	JNE(LabelRef("pair"))
+	for c := range wordCentroids {
+		for v := range wordVectors {
+			less := zmm(22 + (wordVectors*c+v)%6)
+			VPCMPGTD(best(v), acc(v, c), masks[v])
+			VPMINSD(best(v), acc(v, c), less)
+			VPMAXSD(best(v), acc(v, c), best(v))
+			VPMAXSD(less, second(v), second(v))
+			VMOVDQA32(j, masks[v], index(v))
+		}
+		VPADDD(one, j, j)
+	}
+	DECQ(groups)
+	JNE(LabelRef("group"))
+	each("best", best, true)
+	each("second", second, true)
+	each("index", index, true)
+	done()
+}
+
 // filter writes the functions of the filter.
 func filter() {
 	quantize()
@@ -504,4 +662,6 @@ func filter() {
 	row()
 	squares()
 	defined()
+	quantizeWords()
+	nearestWords()
 }
