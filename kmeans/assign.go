@@ -49,10 +49,27 @@ type Assigner struct {
 	centroids *Centroids
 	packing   sync.Once
 	packed    kernel.Panel
+	search    search
+}
+
+// search is an Assigner's filter, where one pays, and what gives the distances of what it finds.
+type search struct {
+	wanted bool
+	once   sync.Once
+	filter *kernel.Filter // nil: the rows have no grid
+	own    kernel.Own
+	gaveUp atomic.Bool
 }
 
 // NewAssigner takes centroids, which must not change, for the tier in use.
 func NewAssigner(c *Centroids) *Assigner {
+	a := newAssigner(c)
+	a.search.wanted = a.tier.Filters() && searchPays(c.K, c.D)
+	return a
+}
+
+// newAssigner is NewAssigner without a filter, for who has one of its own or wants every distance.
+func newAssigner(c *Centroids) *Assigner {
 	return &Assigner{k: c.K, d: c.D, tier: kernel.Tier(tier.Load()), centroids: c}
 }
 
@@ -71,13 +88,40 @@ type Scratch struct {
 	masks       [SpanRows / kernel.Lanes]uint16
 	still       [SpanRows / kernel.Lanes]uint16
 	rows        [SpanRows + kernel.ListPad]int32
+	labels      [SpanRows]uint16
 	survivors   survivors
 	filter      kernel.FilterRoom
 }
 
 func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {
 	blocks, padded := p.span(lo, hi)
-	a.panel().Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
+	f := a.filter(p)
+	if f == nil {
+		a.panel().Nearest(blocks, s.best[:padded], s.index[:padded], 0, true)
+		return
+	}
+	f.NearestSecond(blocks, s.best[:padded], s.second[:padded], s.index[:padded], &s.filter)
+	if rows, work := f.Work(); rows >= filterTrial && work > filterPoor {
+		a.search.gaveUp.Store(true)
+	}
+	kernel.Label(a.tier, s.index[:padded], s.labels[:padded])
+	a.search.own.Distances(blocks, s.labels[:padded], s.best[:padded])
+}
+
+// filter is the Assigner's filter, or nil if every distance is cheaper.
+func (a *Assigner) filter(pts *Points) *kernel.Filter {
+	s := &a.search
+	if !s.wanted || s.gaveUp.Load() {
+		return nil
+	}
+	s.once.Do(func() {
+		c := a.centroids
+		if sample := sampleOf(pts); sample != nil {
+			s.filter = a.tier.NewFilter(sample.Grid(c.Values), a.panel, c.Values, c.K, c.D)
+			a.tier.PackOwn(&s.own, c.Values, c.K, c.D)
+		}
+	})
+	return s.filter
 }
 
 // Update labels rows [lo,hi) of p, at most SpanRows of them, lo a multiple of SpanRows, and gives every change of

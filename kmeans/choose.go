@@ -53,6 +53,9 @@ var filterRegime = regime{kind: Hamerly, few: 0.3, poor: 0.8, dense: 6}
 // filterPays says at which shapes bytes take less time than float32, if they prove most labels. Measured (docs/diary.md).
 func filterPays(k, d int) bool { return d >= 8 && k >= 48 && d <= kernel.FilterColumns }
 
+// searchPays is filterPays where the distances are asked for, too: those of what the filter finds are computed once more.
+func searchPays(k, d int) bool { return d >= 32 && k >= 128 && k <= MaxClusters && filterPays(k, d) }
+
 // newChooser: filters says that the processor multiplies bytes.
 func newChooser(a Algorithm, k, d int, filters bool) chooser {
 	c := chooser{kind: a, forced: a == Hamerly || a == Activity, never: a == FullPasses || a == Filter, moved: 1, pause: 2,

@@ -164,7 +164,7 @@ func paired(n int) int {
 func (p *Pass) pruneHamerly(pts *Points, lo, hi, rows int, t *Track, acc *Accumulator, s *Scratch, masks []uint16) {
 	v, padded := &s.survivors, paired(rows)
 	p.work.Add(int64(rows) * int64(p.k))
-	p.twoNearest(p.filter(pts), v.values[:padded*p.d], v.best[:padded], v.second[:padded], v.index[:padded], s)
+	p.twoNearest(p.sifter(pts), v.values[:padded*p.d], v.best[:padded], v.second[:padded], v.index[:padded], s)
 	p.tracker.past[0].Margins(p.tier, v.best[:padded], v.second[:padded], v.index[:padded], p.tracker.rounding.down, p.tracker.rounding.up,
 		v.margin[:padded])
 	whole := len(masks) * kernel.Lanes

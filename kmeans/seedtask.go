@@ -167,9 +167,30 @@ func (r *SeedRound) nearest(p *Points, st *SeedState, lo, hi int, s *Scratch) (i
 	whole.room.Do(func() { whole.nearest, whole.squared = make([]int32, whole.rows), make([]float32, whole.rows) })
 	index, squared = whole.nearest[at:at+padded], whole.squared[at:at+padded]
 	if a := r.added[st.known]; a != nil {
-		a.panel().Nearest(blocks, squared, index, int32(st.known), st.known == 0)
+		a.add(p, lo, hi, squared, index, int32(st.known), s)
 	}
 	return index, squared
+}
+
+// add takes the Assigner's centroids, which have the numbers from base on, to the nearest of rows [lo,hi) that are known, if any,
+// and their squared distances.
+func (a *Assigner) add(p *Points, lo, hi int, squared []float32, index []int32, base int32, s *Scratch) {
+	if a.filter(p) == nil {
+		blocks, _ := p.span(lo, hi)
+		a.panel().Nearest(blocks, squared, index, base, base == 0)
+		return
+	}
+	a.nearest(p, lo, hi, s)
+	if base == 0 {
+		copy(squared, s.best[:])
+		copy(index, s.index[:])
+		return
+	}
+	for i, v := range s.best[:len(squared)] {
+		if v < squared[i] {
+			squared[i], index[i] = v, base+s.index[i]
+		}
+	}
 }
 
 // Do brings rows [lo,hi) of p (bounds as for Assigner.Update) up to the task's candidates and adds their part.

@@ -39,8 +39,8 @@ const (
 	filterPoor  = 0.6
 )
 
-// filter is the pass's filter, or nil where rows are better compared in float32 at once. pts are some of its rows.
-func (p *Pass) filter(pts *Points) *kernel.Filter {
+// sifter is the pass's filter, or nil where rows are better compared in float32 at once. pts are some of its rows.
+func (p *Pass) sifter(pts *Points) *kernel.Filter {
 	s := &p.sieve
 	if !s.wanted || s.gaveUp.Load() {
 		return nil
@@ -90,7 +90,7 @@ func (p *Pass) findMoves() {
 
 // challengers is the filter of the centroids that have moved, or nil if they are many or filters of no use.
 func (p *Pass) challengers(pts *Points) *kernel.Filter {
-	if p.sieve.moves == nil || p.filter(pts) == nil {
+	if p.sieve.moves == nil || p.sifter(pts) == nil {
 		return nil
 	}
 	return p.sieve.few

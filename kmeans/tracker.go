@@ -132,7 +132,7 @@ const (
 // Next prepares the pass to centroids c, for Iterate rounds, or with score for a pass that adds up distances. Every Track
 // that takes part goes through Prepare first, and Done comes after the last row.
 func (t *Tracker) Next(c *Centroids, score bool) *Pass {
-	p := &Pass{Assigner: NewAssigner(c), tracker: t, score: score}
+	p := &Pass{Assigner: newAssigner(c), tracker: t, score: score}
 	t.pass++
 	p.kind = t.chooser.kind
 	p.same = t.last != nil && t.last.Equal(c)
@@ -304,7 +304,7 @@ func (p *Pass) UpdateSpread(pts *Points, lo, hi int, t *Track, acc *Accumulator,
 
 // full computes every distance of a span, and the bounds where they are wanted.
 func (p *Pass) full(pts *Points, lo, hi int, t *Track, acc *Accumulator, s *Scratch) {
-	filter := p.filter(pts)
+	filter := p.sifter(pts)
 	if p.mode == plain && filter == nil {
 		p.Assigner.Update(pts, lo, hi, t.Labels, t.fresh, acc, s)
 		return
