@@ -96,6 +96,15 @@ func (p *Pass) challengers(pts *Points) *kernel.Filter {
 	return p.sieve.few
 }
 
+// FilterBytes is the memory that filters of k centroids of d columns take on so many threads, at most.
+func FilterBytes(k, d, threads int) int64 {
+	if !filterPays(k, d) {
+		return 0
+	}
+	own := 4 * int64(k+kernel.Lanes) * int64(d) // see search
+	return kernel.FilterBytes(k, d) + own + int64(threads)*kernel.FilterRoomBytes(k, d)
+}
+
 // sampleOf takes rows of pts at equal distances.
 func sampleOf(pts *Points) *kernel.Sample {
 	n := min(pts.n, kernel.SampleRows)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/coterie-project/coterie/internal/roofline"
+	"github.com/coterie-project/coterie/kmeans"
 )
 
 // Shape is what a fit is over: rows, columns after encoding, and k. Each is at least 1.
@@ -148,5 +149,5 @@ const WorkerOverhead = 64 << 20
 
 // WorkerBytes is the memory of a worker that holds so many rows of rowBytes each on so many threads, in bytes.
 func WorkerBytes(rows, rowBytes int64, threads, k, d int) int64 {
-	return rows*rowBytes + WorkerOverhead + int64(threads+2)*int64(k)*int64(d)*24
+	return rows*rowBytes + WorkerOverhead + int64(threads+2)*int64(k)*int64(d)*24 + kmeans.FilterBytes(k, d, threads)
 }

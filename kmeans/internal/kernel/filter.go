@@ -82,10 +82,10 @@ func newBounds(g *Grid, centroid float64) bounds {
 	d := float64(len(g.shift))
 	definition := float64(1.05 * (d + 3) * 0x1p-24) // of a squared distance; see kmeans, roundingOf
 	return bounds{
-		residualUp: float32(1 + d*0x1p-24 + 0x1p-20),
+		residualUp: float32(1 + float64(d*0x1p-24) + 0x1p-20),
 		ofLength:   0x1p-22,
 		centroid:   float32(centroid*(1+0x1p-20)) + 0x1p-60,
-		nearUp:     float32(1 + 1.2*definition + 0x1p-20),
+		nearUp:     float32(1 + float64(1.2*definition) + 0x1p-20),
 		up:         1 + 0x1p-20,
 		down:       1 - 0x1p-20,
 		wide:       0.5 * (1 + 0x1p-20),
@@ -119,14 +119,14 @@ type FilterRoom struct {
 	indexOf             [defineRows]int32
 }
 
-// FilterRoomBytes is the memory of a FilterRoom for k centroids of d columns.
+// FilterRoomBytes is the memory of a FilterRoom for k centroids of d columns, at most.
 func FilterRoomBytes(k, d int) int64 {
-	part := int64(min((k+filterGroup-1)/filterGroup*filterGroup, filterPart))
-	return part*(4*filterUnit+4+8) + int64(d+16)*(filterUnit*5+4) + filterUnit*filterList*4 + 4096
+	lines, wide := int64(min(k+filterGroup, filterPart)), int64(d+Lanes)
+	return lines*(4*filterUnit+4+8) + wide*(filterUnit+4+4*defineRows) + 4*filterUnit*filterList + 32<<10
 }
 
-// FilterBytes is the memory of a Filter of k centroids of d columns.
-func FilterBytes(k, d int) int64 { return int64(k+filterGroup) * int64(d+8) }
+// FilterBytes is the memory of a Filter of k centroids of d columns, and of challengers beside it, at most.
+func FilterBytes(k, d int) int64 { return 3 * int64(k+wordGroup) * int64(d+8) }
 
 // NewFilter makes the filter of centroids, k×d, row-major, which must not change, for rows on the grid. panel gives the same
 // centroids in the tier's Panel; it is asked where a filter is of no use, by several goroutines.
@@ -182,7 +182,7 @@ func (f *Filter) packBytes(group, place, j int) float64 {
 		c := int(f.number(int32(j)))
 		for t, x := range f.rows[c*f.d : (c+1)*f.d] {
 			at, whole := f.grid.place(x, t)
-			rest += (at - whole) * (at - whole)
+			rest += float64((at - whole) * (at - whole))
 			square += int64(whole) * int64(whole)
 			to[filterGroup*4*(t/4+1)+4*place+t%4] = int8(int64(whole) - 128)
 		}
@@ -202,7 +202,7 @@ func (f *Filter) packWords(group, place, j int) float64 {
 		c := int(f.number(int32(j)))
 		for t, x := range f.rows[c*f.d : (c+1)*f.d] {
 			at, whole := f.grid.place(x, t)
-			rest += (at - whole) * (at - whole)
+			rest += float64((at - whole) * (at - whole))
 			square += int64(whole) * int64(whole)
 			to[wordGroup*2*(t/2+1)+2*place+t%2] = int16(whole)
 		}
@@ -324,7 +324,7 @@ func (f *Filter) unit(blocks, best, second []float32, index []int32, r *FilterRo
 // bounds of them do; it returns the rows that are still open.
 func (f *Filter) closer(blocks, best []float32, index []int32, open uint64, r *FilterRoom) (still uint64) {
 	b := &f.bounds
-	sums := 1 + 2*f.sumsError()
+	sums := 1 + float32(2*f.sumsError())
 	for i := range r.thresholds {
 		r.thresholds[i] = math.MaxInt32
 	}
@@ -337,10 +337,10 @@ func (f *Filter) closer(blocks, best []float32, index []int32, open uint64, r *F
 			best[i] = near
 		}
 		// What is farther than u is not nearest; see outcome.
-		u := sqrt32(best[i]*b.up) / b.step * b.nearUp
+		u := float32(sqrt32(best[i]*b.up) / b.step * b.nearUp)
 		z := (u + r.errors[i]) * b.up
 		base := r.products[i] - r.totals[i]<<7
-		g := b.slack - float32(max(0, base-2*r.best[i])+1)/2 + z*z*b.wide
+		g := b.slack - float32(float32(max(0, base-2*r.best[i])+1)/2) + float32(z*z*b.wide)
 		if !(g < b.most) {
 			g = b.most
 		}
@@ -383,16 +383,16 @@ func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32
 	for i := range r.thresholds {
 		r.thresholds[i] = math.MaxInt32
 	}
-	b, sums := &f.bounds, 1+2*f.sumsError()
+	b, sums := &f.bounds, 1+float32(2*f.sumsError())
 	for i, j := range own {
 		list := r.lists[i*filterList:][:4]
 		list[0] = j
 		f.squares(blocks[i/Lanes*Lanes*f.d+i%Lanes:], list, 1, r)
 		best[i], second[i], index[i] = r.distances[0]*sums, 0, j
-		u := sqrt32(best[i]*b.up) / b.step * b.nearUp
+		u := float32(sqrt32(best[i]*b.up) / b.step * b.nearUp)
 		z := float64((u + r.errors[i]) * b.up)
 		base := r.products[i] - r.totals[i]<<7
-		r.thresholds[i] = int32(max(noSum, min(1<<30, float64(base)/2-float64(z*z*float64(b.wide))-float64(b.slack))))
+		r.thresholds[i] = int32(max(noSum, min(1<<30, float64(float64(base)/2)-float64(z*z*float64(b.wide))-float64(b.slack))))
 	}
 	f.paired.Add(int64(n))
 	f.products(0, f.k, r)
@@ -438,7 +438,7 @@ func (f *Filter) candidates(first, lines int, r *FilterRoom) {
 // decide compares the candidates of open rows in float32, and returns the rows that this leaves open.
 func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint64, r *FilterRoom) (left uint64) {
 	sums := f.sumsError()
-	apart := 1 + float32(2.3*(1.05*float64(f.d+3)*0x1p-24+float64(sums)))
+	apart := 1 + float32(2.3*(float64(1.05*float64(f.d+3)*0x1p-24)+float64(sums)))
 	pairs := 0
 	for ; open != 0; open &= open - 1 {
 		i := bits.TrailingZeros64(open)
@@ -460,7 +460,7 @@ func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint
 			}
 		}
 		// Below the least of these the rounding of squares counts that are no normal numbers.
-		if limit := near*apart + 0x1p-100; !(next > limit) {
+		if limit := float32(near*apart) + 0x1p-100; !(next > limit) {
 			if at = f.tied(x, list, n, limit, r); at < 0 {
 				left |= 1 << i
 				continue
@@ -535,5 +535,5 @@ func (f *Filter) Work() (rows int64, share float64) {
 	rows = f.looked.Load()
 	pair := 8 + 1600/float64(f.d)
 	all := float64(rows) * float64(f.k)
-	return rows, (pair*float64(f.paired.Load()) + float64(f.open.Load())*float64(f.k)) / max(1, all)
+	return rows, (float64(pair*float64(f.paired.Load())) + float64(float64(f.open.Load())*float64(f.k))) / max(1, all)
 }

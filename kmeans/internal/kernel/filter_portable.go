@@ -10,14 +10,14 @@ func (f *Filter) quantizePortable(blocks []float32, n int, r *FilterRoom) {
 		product, sum, residual := int32(0), int32(0), float32(0)
 		for t := range f.d {
 			x := blocks[i/Lanes*Lanes*f.d+t*Lanes+i%Lanes]
-			at := float32(float64(x)*float64(f.grid.inverse) - float64(f.shift[t])) // but for one rounding the fused one
+			at := float32(float64(float64(x)*float64(f.grid.inverse)) - float64(f.shift[t])) // but for one rounding the fused one
 			whole := float32(math.RoundToEven(float64(min(255, max(0, at)))))
 			q := int32(whole)
 			r.bytes[t/4*4*filterUnit+4*i+t%4] = uint8(q)
 			product += q * (q - 128)
 			sum += q
 			rest := float64(at) - float64(whole)
-			residual = float32(rest*rest + float64(residual))
+			residual = float32(float64(rest*rest) + float64(residual))
 		}
 		r.products[i], r.totals[i], r.residuals[i] = product, sum, residual
 	}
@@ -50,13 +50,13 @@ func (f *Filter) quantizeWordsPortable(blocks []float32, n int, r *FilterRoom) {
 		product, residual := int32(0), float32(0)
 		for t := range f.d {
 			x := blocks[i/Lanes*Lanes*f.d+t*Lanes+i%Lanes]
-			at := float32(float64(x)*float64(f.grid.inverse) - float64(f.shift[t])) // but for one rounding the fused one
+			at := float32(float64(float64(x)*float64(f.grid.inverse)) - float64(f.shift[t])) // but for one rounding the fused one
 			whole := float32(math.RoundToEven(float64(min(most, max(-most, at)))))
 			q := int32(whole)
 			r.words[t/2*2*filterUnit+2*i+t%2] = int16(q)
 			product += q * q
 			rest := float64(at) - float64(whole)
-			residual = float32(rest*rest + float64(residual))
+			residual = float32(float64(rest*rest) + float64(residual))
 		}
 		r.products[i], r.residuals[i] = product, residual
 	}
@@ -105,12 +105,12 @@ func (f *Filter) outcome(i int, r *FilterRoom) (open bool) {
 	b := &f.bounds
 	base := r.products[i] - r.totals[i]<<7
 	square := float32(max(0, base-2*r.best[i]) + 1)
-	e := b.centroid + sqrt32(float32(r.products[i]+r.totals[i]<<7))*b.ofLength
-	e = (e + sqrt32(r.residuals[i])*b.residualUp) * b.up
+	e := b.centroid + float32(sqrt32(float32(r.products[i]+r.totals[i]<<7))*b.ofLength)
+	e = float32((e + float32(sqrt32(r.residuals[i])*b.residualUp)) * b.up)
 	r.errors[i] = e
-	u := (sqrt32(square) + e) * b.nearUp
-	z := (u + e) * b.up
-	g := b.slack - square/2 + z*z*b.wide
+	u := float32((sqrt32(square) + e) * b.nearUp)
+	z := float32((u + e) * b.up)
+	g := b.slack - float32(square/2) + float32(z*z*b.wide)
 	if !(g < b.most) {
 		g = b.most
 	}
@@ -120,7 +120,7 @@ func (f *Filter) outcome(i int, r *FilterRoom) (open bool) {
 		t = math.MaxInt32
 	}
 	r.thresholds[i] = t
-	o := max(0, sqrt32(float32(max(0, base-2*r.second[i])))*b.down-e) * b.step
+	o := float32(max(0, float32(sqrt32(float32(max(0, base-2*r.second[i])))*b.down)-e) * b.step)
 	r.others[i] = o * o * b.down
 	n := u * b.step
 	r.nearest[i] = n * n * b.up
@@ -159,7 +159,7 @@ func (f *Filter) squaresPortable(x []float32, list []int32, n int, r *FilterRoom
 		sum := 0.0
 		for t, v := range f.rows[int(j)*f.d:][:f.d] {
 			diff := float64(x[t*Lanes]) - float64(v)
-			sum += diff * diff
+			sum += float64(diff * diff)
 		}
 		r.distances[c] = float32(sum)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 )
 
 // filterTiers are the tiers whose panels a filter is tried with: the portable functions, and the assembly where there is any.
@@ -245,6 +246,24 @@ func TestFilterAssemblyIsWhatGoDoes(t *testing.T) {
 		p.f.nearestWords(s.n, p.fast)
 		p.f.nearestWordsPortable(s.n, p.slow)
 		p.largest()
+	}
+}
+
+func TestAFilterKeepsToItsMemory(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for _, s := range []struct{ k, d int }{{48, 8}, {100, 48}, {100, 49}, {2000, 50}, {17000, 60}, {50, 2000}} {
+		blocks, centroids := mixtureOf(r, 64, s.k, s.d, 0)
+		f := Best().NewFilter(NewSample(rowsOf(blocks, 64, s.d), s.d).Grid(centroids), nil, centroids, s.k, s.d)
+		room := new(FilterRoom)
+		room.room(f)
+		took := int64(len(room.bytes)) + 2*int64(len(room.words)) + 4*int64(len(room.sums)+len(room.numbers)+len(room.lists)+len(room.x)) +
+			8*int64(len(room.masks)) + 4*defineRows*int64(s.d) + int64(unsafe.Sizeof(*room))
+		if most := FilterRoomBytes(s.k, s.d); took > most || took < most/16 {
+			t.Errorf("k=%d d=%d: a room of %d bytes, told are %d", s.k, s.d, took, most)
+		}
+		if took, most := int64(len(f.bytes))+2*int64(len(f.words)), FilterBytes(s.k, s.d); took > most {
+			t.Errorf("k=%d d=%d: a filter of %d bytes, told are %d", s.k, s.d, took, most)
+		}
 	}
 }
 

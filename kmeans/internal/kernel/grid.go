@@ -62,7 +62,7 @@ func NewSample(rows []float32, d int) *Sample {
 		slices.Sort(column)
 		tail := min(sampleTails, (n-1)/2)
 		low, high := float64(column[tail]), float64(column[n-1-tail])
-		s.middle[t] = low + (high-low)/2
+		s.middle[t] = low + float64((high-low)/2)
 		reach = max(reach, s.middle[t]-float64(column[0]), float64(column[n-1])-s.middle[t])
 	}
 	errs := make([]float64, n)
@@ -86,7 +86,7 @@ func (s *Sample) cut(row []float32, step float64) float64 {
 	for t, x := range row {
 		at := (float64(x)-s.middle[t])/step + s.low + s.half
 		rest := at - math.RoundToEven(min(s.high, max(s.low, at)))
-		sum += rest * rest
+		sum += float64(rest * rest)
 	}
 	return math.Sqrt(sum) * step
 }
@@ -140,6 +140,6 @@ func (g *Grid) words() bool { return g.low < 0 }
 
 // place is where a value of column t lies, in steps, and its integer.
 func (g *Grid) place(x float32, t int) (at, whole float64) {
-	at = float64(x)*float64(g.inverse) - float64(g.shift[t])
+	at = float64(float64(x)*float64(g.inverse)) - float64(g.shift[t])
 	return at, math.RoundToEven(min(g.high, max(g.low, at)))
 }
