@@ -3,6 +3,7 @@ package kmeans
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/coterie-project/coterie/internal/exact"
 	"github.com/coterie-project/coterie/kmeans/internal/kernel"
@@ -45,16 +46,17 @@ func (s *Sums) Merge(o *Sums) {
 	for j, w := range o.Weights {
 		s.Weights[j] = s.Weights[j].Add(w)
 	}
-	for i, v := range o.Values {
-		s.Values[i] = s.Values[i].Add(v)
-	}
+	kernel.SpreadOut(s.K, s.D, func(lo, hi int) {
+		into := s.Values[lo*s.D : hi*s.D]
+		for i, v := range o.Values[lo*s.D : hi*s.D] {
+			into[i] = into[i].Add(v)
+		}
+	})
 }
 
 // Clone is a deep copy.
 func (s *Sums) Clone() *Sums {
-	c := NewSums(s.K, s.D, s.Weights != nil)
-	c.Merge(s)
-	return c
+	return &Sums{K: s.K, D: s.D, Counts: slices.Clone(s.Counts), Weights: slices.Clone(s.Weights), Values: slices.Clone(s.Values)}
 }
 
 // Empty lists the clusters without weight, ascending.
@@ -72,14 +74,18 @@ func (s *Sums) Empty() []int {
 func (s *Sums) Conserved(t *Totals) error {
 	var rows int64
 	var weight exact.Int128
-	column := make([]exact.Int128, s.D)
 	for j := range s.K {
 		rows += s.Counts[j]
 		weight = weight.Add(s.Weight(j))
-		for c := range column {
-			column[c] = column[c].Add(s.Values[j*s.D+c])
-		}
 	}
+	column := make([]exact.Int128, s.D)
+	kernel.SpreadOut(s.D, s.K, func(lo, hi int) {
+		for j := range s.K {
+			for c, v := range s.Values[j*s.D+lo : j*s.D+hi] {
+				column[lo+c] = column[lo+c].Add(v)
+			}
+		}
+	})
 	if rows != t.Rows {
 		return fmt.Errorf("%w: %d rows in the clusters, %d in the data", ErrConservation, rows, t.Rows)
 	}
