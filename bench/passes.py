@@ -11,13 +11,14 @@ from report import atmost, head, nanoseconds, ratio, row, share
 from roofline import Roofline
 from shapes import EMBEDDINGS, REGIMES
 
+FILTERED = 48  # centroids from which auto goes through the filter at these numbers of columns
 MARK = "≠"  # beside a peer whose inertia is not ours
 
 
 def regimes(bench, full, whole):
     """One table of full passes, one of whole fits; each peer is measured once for both."""
     if full:
-        head("full pass, ns/point", "coterie", "of the roofline", "bound by", *EXACT, "× the best exact peer", "others took")
+        head("full pass, ns/point", "coterie", "of the roofline", "bound by", *EXACT, "× the best exact peer", "with the filter", "× with it", "others took")
     fits, notes = [], []
     for regime in map(bench.sized, REGIMES):
         roofline = Roofline(bench)
@@ -41,15 +42,16 @@ def regimes(bench, full, whole):
 
 
 def against(bench, regime, name, full, whole):
-    """Turns of coterie and a peer, which stands between ours: (lloyd, peer, auto); or a Failed."""
+    """Turns of coterie and a peer, which stands between ours: (lloyd, peer, auto, filter); or a Failed."""
 
     def once():
         lloyd = bench.ours(regime, "lloyd") if full and name != APPROXIMATE else None
         peer = bench.peer(name, regime)
         auto = bench.ours(regime, "auto") if whole else None
-        if lloyd and auto and lloyd["digest"] != auto["digest"]:
-            raise SystemExit(f"{regime}: auto's digest is not lloyd's")
-        return lloyd, peer, auto
+        sifted = bench.ours(regime, "filter") if lloyd and regime.k >= FILTERED else None
+        if len({doc["digest"] for doc in (lloyd, auto, sifted) if doc}) > 1:
+            raise SystemExit(f"{regime}: digests of algorithms differ")
+        return lloyd, peer, auto, sifted
 
     try:
         bench.table(regime)  # made outside the turns
@@ -59,7 +61,7 @@ def against(bench, regime, name, full, whole):
 
 
 def sides(turns, ours, cost):
-    """Pairs of costs, ours and the peer's, of each turn; ours is 0 for lloyd, 2 for auto."""
+    """Pairs of costs, ours and the peer's, of each turn; ours is 0 for lloyd, 2 for auto, 3 for filter."""
     return [(cost(turn[ours]), cost(turn[1])) for turn in turns[0]]
 
 
@@ -96,11 +98,13 @@ def cell(regime, turns, name, form):
 def pass_row(bench, regime, roofline, turns):
     rival, known = best(turns, each), done(turns)
     if rival is None:
-        return row(regime, "–", "–", "–", *(cell(regime, turns, name, str) for name in EXACT), "–", "–")
+        return row(regime, "–", "–", "–", *(cell(regime, turns, name, str) for name in EXACT), "–", "–", "–", "–")
     seconds = median(each(turn[0]) for taken, _ in known.values() for turn in taken)
     fraction, by = roofline.fraction(regime, seconds, bench.threads)
     cells = (cell(regime, turns, name, lambda taken: nanoseconds(median(each(turn[1]) for turn in taken), regime.n)) for name in EXACT)
-    row(regime, nanoseconds(seconds, regime.n), share(fraction, regime.fraction), by, *cells, ratio(sides(turns[rival], 0, each), regime.full), noise(turns))
+    sifted = [each(turn[3]) for taken, _ in known.values() for turn in taken if turn[3]]
+    ahead = [nanoseconds(median(sifted), regime.n), ratio(sides(turns[rival], 3, each), regime.full)] if sifted else ["–", "–"]
+    row(regime, nanoseconds(seconds, regime.n), share(fraction, regime.fraction), by, *cells, ratio(sides(turns[rival], 0, each), regime.full), *ahead, noise(turns))
 
 
 def fit_row(regime, turns):
