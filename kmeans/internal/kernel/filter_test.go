@@ -71,7 +71,7 @@ func TestAFilterFindsWhatThePanelFinds(t *testing.T) {
 			{96, 100, 33}, {64, 127, 14}, {64, 50, 70}, {32, 30, 130}, {32, 20, 257}, {64, 300, 5}}
 		if tier != Portable {
 			shapes = append(shapes, []struct{ n, k, d int }{{512, 500, 100}, {64, 200, 768}, {64, 30, 1025}, {32, 5, FilterColumns}, {256, 4200, 6},
-				{64, 9000, 3}}...)
+				{32, 17000, 50}}...)
 		}
 		for _, s := range shapes {
 			for _, kind := range scenarios {

@@ -145,6 +145,52 @@ func TestWhatIntegersProveIsProvedAtTheEdge(t *testing.T) {
 				t.Errorf("d=%d: no grid", d)
 			} else {
 				o.check(t, "a line")
+				checkFilter(t, tier, blocks, centroids, 64, k, d, "a line")
+			}
+		}
+	}
+}
+
+// The roundings of a row and of centroids may all point the same way. Then the nearest by integers is as far as it can be, and one
+// farther off by integers is nearer, or next to it.
+func TestRoundingsThatAllPointTheSameWay(t *testing.T) {
+	const n, a, part = 64, 20, 0.49
+	for _, tier := range filterTiers() {
+		for _, d := range []int{9, 40, 64, 300} {
+			grid := &Grid{high: 255, inverse: 1, shift: make([]float32, d)}
+			if d <= wordColumns {
+				grid.low, grid.high = -255, 255
+			}
+			fill := func(v float32, to []float32) {
+				for i := range to {
+					to[i] = v
+				}
+			}
+			blocks := make([]float32, n*d)
+			fill(100+part, blocks)
+			for _, c := range []struct {
+				name  string
+				at    []float32 // by centroid, in every column
+				first int32
+			}{
+				{"the second is nearer", []float32{100 - a - part, 100 + a + 1 - part, 10}, 1},
+				{"the third is next", []float32{100 - a - part, 100 - a - 1 - part, 100 + a + 2 - part}, 0},
+			} {
+				centroids := make([]float32, len(c.at)*d)
+				for j, v := range c.at {
+					fill(v, centroids[j*d:(j+1)*d])
+				}
+				panel := new(Panel)
+				tier.Pack(panel, centroids, len(c.at), d)
+				f := tier.NewFilter(grid, func() *Panel { return panel }, centroids, len(c.at), d)
+				best, second, index := make([]float32, n), make([]float32, n), make([]int32, n)
+				f.NearestSecond(blocks, best, second, index, new(FilterRoom))
+				want, wantSecond, at := make([]float32, n), make([]float32, n), make([]int32, n)
+				panel.NearestSecond(blocks, want, wantSecond, at)
+				if at[0] != c.first || index[0] != at[0] || best[0] < want[0]*(1-1e-5) || second[0] > wantSecond[0]*(1+1e-5) {
+					t.Errorf("%v, d=%d, %s: centroid %d within %g, the next no nearer than %g; want %d at %g, the next at %g", tier, d, c.name, index[0],
+						best[0], second[0], at[0], want[0], wantSecond[0])
+				}
 			}
 		}
 	}
