@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the equality tests of the avx512 tier, and of the filter, on a machine that has no AVX-512 with VNNI: in Bochs, whose
-# model of an Ice Lake processor executes it. A Debian kernel boots with the test binary as its only program.
+# Runs the equality tests of the avx512 tier on a machine that has no AVX-512: in Bochs, whose model of a
+# Skylake-X processor executes it. A Debian kernel boots with the test binary as its only program.
 #
 # Needs Debian or Ubuntu, and root if packages are missing. Takes two to four minutes on an idle core.
 # LIMIT (seconds, default 1200) bounds the wait. Exits with 0 only if all tests passed.
@@ -50,7 +50,7 @@ genisoimage -quiet -R -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boo
 cat >"$work/bochsrc" <<END
 display_library: rfb, options="timeout=0"
 config_interface: textconfig
-cpu: model=corei7_icelake_u, count=1, ips=20000000, reset_on_triple_fault=0
+cpu: model=corei7_skylake_x, count=1, ips=20000000, reset_on_triple_fault=0
 memory: guest=512, host=512
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
