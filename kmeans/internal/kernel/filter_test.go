@@ -30,6 +30,9 @@ func rowsOf(blocks []float32, n, d int) []float32 {
 	return rows
 }
 
+// filterRooms are used for one filter after another, as threads use theirs.
+var filterRooms = map[Tier]*FilterRoom{}
+
 // checkFilter holds a filter against the panel that it filters for.
 func checkFilter(t *testing.T, tier Tier, blocks, centroids []float32, n, k, d int, name string) *Filter {
 	t.Helper()
@@ -46,7 +49,10 @@ func checkFilter(t *testing.T, tier Tier, blocks, centroids []float32, n, k, d i
 	allBest, best := guarded[float32](n, -1)
 	allSecond, second := guarded[float32](n, -1)
 	allIndex, index := guarded[int32](n, -1)
-	f.NearestSecond(blocks, best, second, index, new(FilterRoom))
+	if filterRooms[tier] == nil {
+		filterRooms[tier] = new(FilterRoom)
+	}
+	f.NearestSecond(blocks, best, second, index, filterRooms[tier])
 	if !intact(allBest, -1) || !intact(allSecond, -1) || !intact(allIndex, -1) {
 		t.Fatalf("%s, %v, n=%d k=%d d=%d: written outside", name, tier, n, k, d)
 	}
@@ -80,6 +86,24 @@ func TestAFilterFindsWhatThePanelFinds(t *testing.T) {
 				checkFilter(t, tier, blocks, centroids, s.n, s.k, s.d, kind.name)
 			}
 		}
+	}
+}
+
+// A row that the first part of the centroids proves may be opened again by the next one, and the first one's is still in question.
+func TestAPartThatProvesARowIsNotTheLastWord(t *testing.T) {
+	const n, d, k = 32, 50, filterPart + 40
+	r := rand.New(rand.NewPCG(4, 4))
+	blocks := scenarios[0].values(r, n*d)
+	centroids := make([]float32, k*d)
+	for i := range centroids {
+		centroids[i] = float32(30 + r.NormFloat64())
+	}
+	for i := range 20 { // rows 0 to 19 have a centroid in both parts
+		copy(centroids[i*7*d:], rowsOf(blocks, n, d)[i*d:(i+1)*d])
+		copy(centroids[(filterPart+i)*d:], centroids[i*7*d:][:d])
+	}
+	for _, tier := range filterTiers()[len(filterTiers())-1:] {
+		checkFilter(t, tier, blocks, centroids, n, k, d, "two parts")
 	}
 }
 
