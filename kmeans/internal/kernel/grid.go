@@ -117,16 +117,23 @@ func (s *Sample) Grid(centroids []float32) *Grid {
 		}
 	}
 	best, at := math.Inf(1), s.steps[0]
-	for i, step := range s.steps {
+	try := func(step, rows float64) {
 		worst := math.Sqrt(float64(d)/12) * step // what rounding takes from those that nothing is cut off of
 		for _, c := range list {
 			if c.reach > s.half*step {
 				worst = max(worst, s.cut(centroids[c.j*d:(c.j+1)*d], step))
 			}
 		}
-		if cost := s.costs[i] + worst; cost < best {
+		if cost := rows + worst; cost < best {
 			best, at = cost, step
 		}
+	}
+	for i, step := range s.steps {
+		try(step, s.costs[i])
+	}
+	// Centroids that are out of reach of all these are rows that the sample did not meet. Rounding alone grows with the step.
+	if step := list[0].reach / s.half; step > s.steps[0] && step < mostStep {
+		try(step, s.costs[0]*step/s.steps[0])
 	}
 	g := &Grid{low: s.low, high: s.high, inverse: float32(1 / at), shift: make([]float32, d)}
 	for t, m := range s.middle {
