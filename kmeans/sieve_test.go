@@ -99,7 +99,9 @@ func addedBehind(t *testing.T, p *Points, c *Centroids, name string) {
 	hi := min(SpanRows, p.n)
 	padded := paddedRows(hi)
 	index, squared := make([]int32, padded), make([]float32, padded)
-	some := func(lo, hi int) *Assigner { return NewAssigner(&Centroids{K: hi - lo, D: c.D, Values: c.Values[lo*c.D : hi*c.D]}) }
+	some := func(lo, hi int) *Assigner {
+		return NewAssigner(&Centroids{K: hi - lo, D: c.D, Values: c.Values[lo*c.D : hi*c.D]})
+	}
 	some(0, first).add(p, 0, hi, squared, index, 0, &s)
 	some(first, c.K).add(p, 0, hi, squared, index, first, &s)
 	wantIndex, want := newAssigner(c).Nearest(p, 0, hi, &s)

@@ -2,7 +2,7 @@ package mutants
 
 // numbers are breakages of the arithmetic, whose bits are promised.
 func numbers() []Mutant {
-	const sums, tracker = "internal/exact/sum.go", "kmeans/tracker.go"
+	const sums, tracker, filter = "internal/exact/sum.go", "kmeans/tracker.go", "kmeans/internal/kernel/filter.go"
 	return []Mutant{
 		{Name: "sums-in-order-of-arrival", Breaks: "sums of distances are rounded as they arrive", Holds: "I1",
 			Edits: []Edit{{"internal/exact/bins.go", "\tfor i := range b.bin {\n\t\tb.bin[i] += o.bin[i]\n\t}\n\tb.uses = uses\n",
@@ -36,6 +36,21 @@ func numbers() []Mutant {
 		{Name: "stamps-come-again", Breaks: "a row computed 255 passes ago counts as just computed", Holds: "P1",
 			Edits:  []Edit{{tracker, "const sweepPasses = 100\n", "const sweepPasses = 100000\n"}},
 			Caught: []Tests{in("kmeans", "TestAStampThatComesAgainIsNotTakenForANewOne")}},
+		{Name: "a-row-is-as-near-as-its-integers", Breaks: "the filter takes no account of how far a row is from its integers", Holds: "P1",
+			Edits:  []Edit{{filter, "residualUp: float32(1 +", "residualUp: float32(0 * "}},
+			Caught: []Tests{in("kmeans/internal/kernel", "TestWhatIntegersProveIsProved")}},
+		{Name: "the-definition-is-not-off", Breaks: "the filter leaves no room for the float32 error of distances", Holds: "P1",
+			Edits:  []Edit{{filter, "float32(1 + float64(1.2*definition) + 0x1p-20)", "float32(1 + float64(0*definition) + 0x1p-20)"}},
+			Caught: []Tests{in("kmeans/internal/kernel", "TestWhatIntegersProveIsProved")}},
+		{Name: "what-is-out-of-the-question-is-not-next", Breaks: "the margin of a row that the filter left open forgets the centroids that were not in question", Holds: "P1",
+			Edits:  []Edit{{filter, "min(next, best[i]) * (2 - apart) * (1 - 0x1p-18)", "next * (2 - apart)"}},
+			Caught: []Tests{in("kmeans/internal/kernel", "TestRoundingsThatAllPointTheSameWay")}},
+		{Name: "a-part-is-the-last-word", Breaks: "of two parts of the centroids the first forgets what it took for nearest", Holds: "P1",
+			Edits:  []Edit{{filter, "\t\t\t\tr.thresholds[i] = r.best[i]\n", "\t\t\t\tr.thresholds[i] = t\n"}},
+			Caught: []Tests{in("kmeans/internal/kernel", "TestAPartThatProvesARowIsNotTheLastWord")}},
+		{Name: "who-moves-stands-still", Breaks: "rows whose own centroid has moved are compared with those that have moved alone", Holds: "P1",
+			Edits:  []Edit{{"kmeans/prune.go", "!moves[labels[b*kernel.Lanes+i]] {", "moves != nil {"}},
+			Caught: []Tests{in("kmeans", "TestRowsThatMeetOnlyWhatHasMovedKeepToAllDistances")}},
 		{Name: "the-first-column-is-conserved", Breaks: "conservation looks at the sums of one column alone", Holds: "I3",
 			Edits: []Edit{{"kmeans/sums.go", "\tfor c := range column {\n\t\tif column[c].Cmp(t.Sums[c]) != 0 {",
 				"\tfor c := range column[:min(1, len(column))] {\n\t\tif column[c].Cmp(t.Sums[c]) != 0 {"}},
