@@ -116,7 +116,7 @@ func (a *Assigner) filter(pts *Points) *kernel.Filter {
 	}
 	s.once.Do(func() {
 		c := a.centroids
-		if sample := sampleOf(pts); sample != nil {
+		if sample := sampleOf(pts, c.K); sample != nil {
 			s.filter = a.tier.NewFilter(sample.Grid(c.Values), a.panel, c.Values, c.K, c.D)
 			a.tier.PackOwn(&s.own, c.Values, c.K, c.D)
 		}

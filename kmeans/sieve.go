@@ -55,7 +55,7 @@ func (p *Pass) sifter(pts *Points) *kernel.Filter {
 func (p *Pass) makeFilter(pts *Points) *kernel.Filter {
 	t := p.tracker
 	if t.sampled < kernel.SampleRows { // no rows so far, or those of Points that had few
-		t.sample, t.sampled = sampleOf(pts), min(pts.n, kernel.SampleRows)
+		t.sample, t.sampled = sampleOf(pts, t.k), min(pts.n, kernel.SampleRows)
 	}
 	if t.sample == nil {
 		return nil
@@ -76,7 +76,7 @@ func (p *Pass) findMoves() {
 			count++
 		}
 	}
-	if count == 0 || t.d < challengerColumns || count*challengersShare(t.d) > t.k {
+	if count == 0 || t.d < challengerColumns || kernel.Words(t.k, t.d) || count*challengersShare(t.d) > t.k {
 		return
 	}
 	p.sieve.moves = make([]bool, t.k)
@@ -105,14 +105,14 @@ func FilterBytes(k, d, threads int) int64 {
 	return kernel.FilterBytes(k, d) + own + int64(threads)*kernel.FilterRoomBytes(k, d)
 }
 
-// sampleOf takes rows of pts at equal distances.
-func sampleOf(pts *Points) *kernel.Sample {
+// sampleOf takes rows of pts at equal distances, for filters of k centroids.
+func sampleOf(pts *Points, k int) *kernel.Sample {
 	n := min(pts.n, kernel.SampleRows)
 	rows := make([]float32, n*pts.d)
 	for i := range n {
 		pts.At(int(int64(i)*int64(pts.n)/int64(n)), rows[i*pts.d:(i+1)*pts.d])
 	}
-	return kernel.NewSample(rows, pts.d)
+	return kernel.NewSample(rows, pts.d, kernel.Words(k, pts.d))
 }
 
 // twoNearest finds the nearest centroids of whole blocks of rows, and bounds of the distances of the nearest and of all others,

@@ -25,7 +25,7 @@ func TestRowsThatMeetOnlyWhatHasMovedKeepToAllDistances(t *testing.T) {
 	if !kernel.Best().Filters() {
 		t.Skip("this processor does not multiply bytes (AVX512-VNNI)")
 	}
-	for _, s := range []struct{ n, d, k, moving int }{{700, 70, 60, 3}, {400, 300, 48, 12}} {
+	for _, s := range []struct{ n, d, k, moving int }{{500, 70, 130, 6}, {400, 300, 80, 20}} {
 		met := 0
 		for kind := range hardData {
 			p, c := hardPoints(t, uint64(kind), kind, s.n, s.d, s.k)

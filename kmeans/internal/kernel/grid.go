@@ -23,9 +23,9 @@ type Sample struct {
 	costs     []float64 // by step: how far rows are from their integers, in units of the columns
 }
 
-// wordColumns is up to how many columns a Filter takes words instead of bytes: they take twice as many products, and leave next
-// to nothing to float32, which costs more than those where products are few.
-const wordColumns = 48
+// Words says whether a Filter of k centroids of d columns takes words instead of bytes: they take twice as many products, and
+// leave little to float32, which costs more than those where products are few (docs/diary.md).
+func Words(k, d int) bool { return d <= 48 || k <= 50+4000/d }
 
 // wordMost is the largest integer of words: all sums of Filter stay within 32 bits, four times the square of d of them does.
 func wordMost(d int) float64 { return math.Floor(math.Sqrt(1 << 28 / float64(d))) }
@@ -41,15 +41,15 @@ const (
 	leastStep, mostStep = 1e-14, 1e14
 )
 
-// NewSample takes rows of d columns, n·d values row by row. Rows that are all equal, too large or too small can have no grid:
+// NewSample takes rows of d columns, n·d values row by row, for filters of bytes or of words. Rows that are all equal, too large or too small can have no grid:
 // nil.
-func NewSample(rows []float32, d int) *Sample {
+func NewSample(rows []float32, d int, words bool) *Sample {
 	n := len(rows) / d
 	if n == 0 {
 		return nil
 	}
 	s := &Sample{low: 0, high: 255, half: 127.5, middle: make([]float64, d)}
-	if d <= wordColumns {
+	if words {
 		s.high = wordMost(d)
 		s.low, s.half = -s.high, s.high
 	}

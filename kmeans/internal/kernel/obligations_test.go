@@ -17,8 +17,8 @@ type obligation struct {
 	n      int
 }
 
-func newObligation(tier Tier, blocks, centroids []float32, n, k, d int) *obligation {
-	sample := NewSample(rowsOf(blocks, n, d), d)
+func newObligation(tier Tier, blocks, centroids []float32, n, k, d int, words bool) *obligation {
+	sample := NewSample(rowsOf(blocks, n, d), d, words)
 	if sample == nil {
 		return nil
 	}
@@ -117,8 +117,11 @@ func TestWhatIntegersProveIsProved(t *testing.T) {
 		for _, s := range []struct{ k, d int }{{70, 3}, {40, 16}, {30, 47}, {60, 49}, {40, 130}, {8, 1500}} {
 			for _, kind := range scenarios {
 				blocks := kind.values(r, 64*s.d)
-				if o := newObligation(tier, blocks, kind.centroids(r, blocks, s.k, s.d), 64, s.k, s.d); o != nil {
-					o.check(t, kind.name)
+				centroids := kind.centroids(r, blocks, s.k, s.d)
+				for _, words := range []bool{false, true} {
+					if o := newObligation(tier, blocks, centroids, 64, s.k, s.d, words); o != nil {
+						o.check(t, kind.name)
+					}
 				}
 			}
 		}
@@ -141,11 +144,13 @@ func TestWhatIntegersProveIsProvedAtTheEdge(t *testing.T) {
 					centroids[j*d+t] = float32(1 + float64(j)/float64(k)*0.05 + 1e-4*r.NormFloat64())
 				}
 			}
-			if o := newObligation(tier, blocks, centroids, 64, k, d); o == nil {
-				t.Errorf("d=%d: no grid", d)
-			} else {
-				o.check(t, "a line")
-				checkFilter(t, tier, blocks, centroids, 64, k, d, "a line")
+			for _, words := range []bool{false, true} {
+				if o := newObligation(tier, blocks, centroids, 64, k, d, words); o == nil {
+					t.Errorf("d=%d: no grid", d)
+				} else {
+					o.check(t, "a line")
+					checkFilter(t, tier, blocks, centroids, 64, k, d, words, "a line")
+				}
 			}
 		}
 	}
@@ -158,7 +163,7 @@ func TestRoundingsThatAllPointTheSameWay(t *testing.T) {
 	for _, tier := range filterTiers() {
 		for _, d := range []int{9, 40, 64, 300} {
 			grid := &Grid{high: 255, inverse: 1, shift: make([]float32, d)}
-			if d <= wordColumns {
+			if Words(3, d) && d < 64 {
 				grid.low, grid.high = -255, 255
 			}
 			fill := func(v float32, to []float32) {

@@ -73,7 +73,7 @@ func FuzzFilter(f *testing.F) {
 		next := repeated(data)
 		blocks, centroids := next(make([]float32, n*columns)), next(make([]float32, clusters*columns))
 		for _, tier := range filterTiers() {
-			checkFilter(t, tier, blocks, centroids, n, clusters, columns, "fuzz")
+			checkFilter(t, tier, blocks, centroids, n, clusters, columns, groups&4 != 0, "fuzz")
 		}
 	})
 }
