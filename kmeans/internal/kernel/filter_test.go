@@ -150,6 +150,66 @@ func TestAFilterLeavesLittleOpen(t *testing.T) {
 	}
 }
 
+// Own centroids are the nearest of those that stand still; all others challenge them.
+func TestChallengersAreComparedAsByThePanel(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 5))
+	challenged := 0
+	for _, tier := range filterTiers() {
+		for _, s := range []struct{ n, k, d, still int }{{32, 30, 5, 20}, {96, 80, 20, 60}, {64, 40, 70, 30}, {64, 400, 12, 100}, {32, 60, 300, 20}} {
+			for _, kind := range scenarios {
+				blocks := kind.values(r, s.n*s.d)
+				centroids := kind.centroids(r, blocks, s.k, s.d)
+				sample := NewSample(rowsOf(blocks, s.n, s.d), s.d, false)
+				if sample == nil {
+					continue
+				}
+				order := r.Perm(s.k)
+				still, numbers := make([]int32, 0, s.k), make([]int32, 0, s.k)
+				for i, j := range order {
+					if i < s.still {
+						still = append(still, int32(j))
+					} else {
+						numbers = append(numbers, int32(j))
+					}
+				}
+				slices.Sort(still)
+				slices.Sort(numbers)
+				var standing, all Panel
+				rows := make([]float32, 0, s.k*s.d)
+				for _, j := range still {
+					rows = append(rows, centroids[int(j)*s.d:(int(j)+1)*s.d]...)
+				}
+				tier.PackNumbered(&standing, rows, still, s.still, s.d)
+				tier.Pack(&all, centroids, s.k, s.d)
+				distances, own := make([]float32, s.n), make([]int32, s.n)
+				standing.NearestSecond(blocks, distances, make([]float32, s.n), own)
+				want, wantSecond, at := make([]float32, s.n), make([]float32, s.n), make([]int32, s.n)
+				all.NearestSecond(blocks, want, wantSecond, at)
+				f := tier.NewChallengers(sample.Grid(centroids), func() *Panel { return &all }, centroids, numbers, s.d)
+				best, second, index := make([]float32, s.n), make([]float32, s.n), make([]int32, s.n)
+				f.Challenge(blocks, own, best, second, index, new(FilterRoom))
+				off := float64(s.d+8) * 0x1p-23
+				for i := range s.n {
+					if index[i] != at[i] {
+						t.Fatalf("%s, %v, n=%d k=%d d=%d: row %d goes from %d to %d, want %d", kind.name, tier, s.n, s.k, s.d, i, own[i], index[i], at[i])
+					}
+					if index[i] == own[i] {
+						continue
+					}
+					challenged++
+					if float64(best[i])*(1+off)+1e-36 < float64(want[i]) || float64(second[i])*(1-off)-1e-36 > float64(wantSecond[i]) {
+						t.Fatalf("%s, %v, n=%d k=%d d=%d: row %d is bounded by %g and %g, but has %g and %g", kind.name, tier, s.n, s.k, s.d, i, best[i],
+							second[i], want[i], wantSecond[i])
+					}
+				}
+			}
+		}
+	}
+	if challenged < 500 {
+		t.Errorf("%d rows got another centroid, which shows nothing", challenged)
+	}
+}
+
 // filterPair is a filter with two rooms, for what assembly and plain Go make of the same rows.
 type filterPair struct {
 	t          *testing.T
