@@ -467,11 +467,9 @@ func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint
 			}
 		}
 		// No centroid that is not among them is nearer than the bound of the nearest was, or than the own one by the definition.
+		// Nor is any but the nearest by integers nearer than second says, be that the nearest or not.
 		others := min(next, best[i]) * (2 - apart) * (1 - 0x1p-18)
-		if at == index[i] {
-			others = max(others, second[i])
-		}
-		index[i], second[i] = at, others
+		index[i], second[i] = at, max(others, second[i])
 		best[i] = near * apart
 	}
 	f.paired.Add(int64(pairs))
