@@ -81,7 +81,7 @@ def noise(turns):
 
 def disagreements(turns):
     for name, (taken, _) in done(turns).items():
-        lloyd, peer, auto = taken[0]
+        lloyd, peer, auto, _ = taken[0]
         if (off := differs(lloyd or auto, peer)) is not None:
             yield name, off
 
