@@ -101,7 +101,7 @@ func (a *Assigner) nearest(p *Points, lo, hi int, s *Scratch) {
 		return
 	}
 	f.NearestSecond(blocks, s.best[:padded], s.second[:padded], s.index[:padded], &s.filter)
-	if rows, work := f.Work(); rows >= filterTrial && work > filterPoor {
+	if poor(f) {
 		a.search.gaveUp.Store(true)
 	}
 	kernel.Label(a.tier, s.index[:padded], s.labels[:padded])

@@ -16,11 +16,8 @@ type chooser struct {
 	filter        filterChooser
 }
 
-// filterChooser decides whether a pass looks at bytes first.
-type filterChooser struct {
-	on, forced  bool
-	rest, pause int // passes to make without it, and how many after the next failure
-}
+// filterChooser says whether a pass looks at integers first.
+type filterChooser struct{ on, forced bool }
 
 // regime is what pays for rows of some amount of arithmetic, k·d. Measured on processors with AVX-512 (docs/diary.md).
 type regime struct {
@@ -59,22 +56,41 @@ func searchPays(k, d int) bool { return d >= 32 && k >= 128 && k <= MaxClusters 
 // newChooser: filters says that the processor multiplies bytes.
 func newChooser(a Algorithm, k, d int, filters bool) chooser {
 	c := chooser{kind: a, forced: a == Hamerly || a == Activity, never: a == FullPasses || a == Filter, moved: 1, pause: 2,
-		filter: filterChooser{forced: a == Filter, pause: 2}}
+		filter: filterChooser{forced: a == Filter}}
 	c.filter.on = filters && d <= kernel.FilterColumns && (c.filter.forced || a == Auto && filterPays(k, d))
 	if c.filter.on && a == Auto {
-		c.kind, c.few, c.poorWork, c.dense = filterRegime.kind, filterRegime.few, filterRegime.poor, filterRegime.dense
+		c.take(filterRegime)
 		return c
 	}
-	for _, r := range regimes {
-		if k*d < r.work {
-			c.few, c.poorWork, c.dense = r.few, r.poor, r.dense
-			if !c.forced {
-				c.kind = r.kind
-			}
-			break
-		}
-	}
+	c.take(regimeOf(k, d))
 	return c
+}
+
+func regimeOf(k, d int) regime {
+	i := 0
+	for k*d >= regimes[i].work {
+		i++
+	}
+	return regimes[i]
+}
+
+func (c *chooser) take(r regime) {
+	c.few, c.poorWork, c.dense = r.few, r.poor, r.dense
+	if !c.forced {
+		c.kind = r.kind
+	}
+}
+
+// giveUp goes on without the filter, which proves too little of these rows, and says whether the bounds are others now: those
+// that pay where every distance is dear.
+func (c *chooser) giveUp(k, d int) bool {
+	if c.filter.forced || !c.filter.on {
+		return false
+	}
+	before := c.kind
+	c.filter.on = false
+	c.take(regimeOf(k, d))
+	return c.kind != before
 }
 
 // mode of the next pass; bounded says that rows have bounds, same that the centroids have not changed.
@@ -107,19 +123,5 @@ func (c *chooser) learn(mode passMode, fresh bool, moved, work float64) {
 		}
 	case mode == prune:
 		c.poor = 0
-	}
-}
-
-// look says whether the next pass looks at bytes first.
-func (c *filterChooser) look() bool { return c.on && (c.forced || c.rest == 0) }
-
-// learn takes whether the pass looked, and whether it gave up since bytes proved too little.
-func (c *filterChooser) learn(looked, gaveUp bool) {
-	switch {
-	case gaveUp:
-		c.rest = c.pause
-		c.pause = min(64, 2*c.pause)
-	case !looked:
-		c.rest = max(0, c.rest-1)
 	}
 }

@@ -124,6 +124,9 @@ func (p *Pass) challenge(pts *Points, lo, rows int, t *Track, acc *Accumulator, 
 	}
 	p.work.Add(int64(rows) * int64(len(p.sieve.numbers)))
 	p.sieve.few.Challenge(v.values[:padded*p.d], own, v.best[:padded], v.second[:padded], v.index[:padded], &s.filter)
+	if poor(p.sieve.few) {
+		p.sieve.gaveUp.Store(true)
+	}
 	th, r := p.tracker.past[0], p.tracker.rounding
 	for c, row := range v.rows[:rows] {
 		if to := int(v.index[c]); to != int(own[c]) {

@@ -33,11 +33,17 @@ func challengersShare(d int) int {
 }
 
 // filterTrial is how many rows a filter is tried on, and filterPoor the share of the arithmetic of full passes that it may
-// leave to float32: with the bytes it takes as long then.
+// leave to float32: with the integers it takes as long then.
 const (
-	filterTrial = 4096
+	filterTrial = 512
 	filterPoor  = 0.6
 )
+
+// poor says that a filter leaves too much.
+func poor(f *kernel.Filter) bool {
+	rows, work := f.Work()
+	return rows >= filterTrial && work > filterPoor
+}
 
 // sifter is the pass's filter, or nil where rows are better compared in float32 at once. pts are some of its rows.
 func (p *Pass) sifter(pts *Points) *kernel.Filter {
@@ -123,7 +129,7 @@ func (p *Pass) twoNearest(f *kernel.Filter, blocks, best, second []float32, inde
 		return
 	}
 	f.NearestSecond(blocks, best, second, index, &s.filter)
-	if rows, work := f.Work(); rows >= filterTrial && work > filterPoor && !p.sieve.forced {
+	if poor(f) && !p.sieve.forced {
 		p.sieve.gaveUp.Store(true)
 	}
 }

@@ -109,3 +109,25 @@ func addedBehind(t *testing.T, p *Points, c *Centroids, name string) {
 		t.Fatalf("%s: candidates that were added differ from all at once", name)
 	}
 }
+
+// Where integers prove too little, auto goes on as if there were no filter.
+func TestAutoGivesAFilterUpThatProvesTooLittle(t *testing.T) {
+	if !kernel.Best().Filters() {
+		t.Skip("this processor does not multiply bytes (AVX512-VNNI)")
+	}
+	for _, c := range []struct {
+		kind int
+		on   bool
+	}{{0, true}, {8, false}} { // a mixture; one far outlier, which has a centroid of its own
+		p, start := hardPoints(t, 3, c.kind, 1500, 300, 120)
+		p.At(13, start.Row(1))
+		run := newPasses(p, Auto, start.K)
+		run.to(start)
+		if got := run.tracker.chooser; got.filter.on != c.on || (got.kind == Hamerly) != c.on || run.tracker.bounded {
+			t.Errorf("%s: after a pass the filter is on: %t, bounds are %s, made: %t", hardData[c.kind].name, got.filter.on, got.kind, run.tracker.bounded)
+		}
+		if !slices.Equal(labelsOf(p, start, &run.scratch), run.track.Labels) {
+			t.Errorf("%s: labels differ from those of all distances", hardData[c.kind].name)
+		}
+	}
+}

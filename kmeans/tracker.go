@@ -137,7 +137,7 @@ func (t *Tracker) Next(c *Centroids, score bool) *Pass {
 	p.kind = t.chooser.kind
 	p.same = t.last != nil && t.last.Equal(c)
 	p.mode = t.chooser.mode(t.bounded, p.same)
-	p.sieve.wanted, p.sieve.forced = t.chooser.filter.look(), t.chooser.filter.forced
+	p.sieve.wanted, p.sieve.forced = t.chooser.filter.on, t.chooser.filter.forced
 	t.moveOn(c)
 	t.last = c
 	if p.mode == prune && p.kind == Activity || score && (p.mode != plain || p.same || p.sieve.wanted) { // otherwise the distances come with the labels
@@ -255,7 +255,9 @@ func (p *Pass) Done(tracks []*Track, moved int64) {
 	}
 	t := p.tracker
 	t.bounded = p.mode != plain
-	t.chooser.filter.learn(p.sieve.wanted, p.sieve.gaveUp.Load())
+	if p.sieve.gaveUp.Load() && t.chooser.giveUp(t.k, t.d) {
+		t.bounded = false // others will be made
+	}
 	if !p.score {
 		rows := float64(max(1, p.rows.Load()))
 		t.chooser.learn(p.mode, fresh, float64(moved)/rows, float64(p.work.Load())/(rows*float64(t.k)))

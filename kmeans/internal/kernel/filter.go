@@ -28,6 +28,8 @@ type Filter struct {
 	k, d   int
 	rows   []float32 // the centroids, row-major
 	some   []int32   // the k rows of them that take part; nil: the first k
+	all    int       // how many there are
+	most   int       // in question for a row; where more are, the definition takes no longer
 	bytes  []int8    // groups of filterGroup centroids, as productsVNNI reads them
 	words  []int16   // groups of wordGroup centroids, as nearestWordsVNNI reads them, instead
 	shift  []float32 // the grid's
@@ -45,7 +47,7 @@ const (
 	wordGroup = 8
 	// filterPart is how many centroids' sums are kept at a time, 64 of them each: four mebibytes.
 	filterPart = filterGroup * 2730
-	// filterList is how many centroids may be in question for a row; where more are, the definition decides.
+	// filterList is how many centroids may be in question for a row at most.
 	filterList = 256
 	// closerColumns is from how many columns on a pair is so dear that it pays to go twice over those in question.
 	closerColumns = 256
@@ -151,7 +153,8 @@ func (t Tier) newFilter(g *Grid, panel func() *Panel, centroids []float32, numbe
 	if k < 1 || len(g.shift) != d || len(centroids) < k*d || d > FilterColumns {
 		panic(fmt.Sprintf("kernel: a filter of %d×%d centroids from %d values on a grid of %d columns", k, d, len(centroids), len(g.shift)))
 	}
-	f := &Filter{grid: g, tier: t, panel: panel, k: k, d: d, rows: centroids, some: numbers, shift: g.shift}
+	f := &Filter{grid: g, tier: t, panel: panel, k: k, d: d, rows: centroids, some: numbers, all: len(centroids) / d, shift: g.shift}
+	f.most = min(filterList, max(4, int(float64(f.all)/f.pair())))
 	size, line, pack := filterGroup, filterGroup*4*((d+3)/4+1), f.packBytes
 	if g.words() {
 		size, line, pack = wordGroup, wordGroup*2*((d+1)/2+1), f.packWords
@@ -395,6 +398,7 @@ func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32
 		r.thresholds[i] = int32(max(noSum, min(1<<30, float64(float64(base)/2)-float64(z*z*float64(b.wide))-float64(b.slack))))
 	}
 	f.paired.Add(int64(n))
+	f.doubtful.Add(int64(n))
 	f.products(0, f.k, r)
 	f.candidates(0, f.k, r)
 	open := uint64(0)
@@ -405,8 +409,8 @@ func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32
 		open |= 1 << i
 		if c < filterList {
 			r.lists[i*filterList+int(c)] = own[i]
-			r.counts[i]++
 		}
+		r.counts[i]++ // a list without the own one is none
 	}
 	return f.decide(blocks, best, second, index, open, r)
 }
@@ -443,7 +447,7 @@ func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint
 	for ; open != 0; open &= open - 1 {
 		i := bits.TrailingZeros64(open)
 		n := int(r.counts[i])
-		if n > filterList || n == 0 {
+		if n > f.most || n == 0 {
 			left |= 1 << i
 			continue
 		}
@@ -468,7 +472,7 @@ func (f *Filter) decide(blocks, best, second []float32, index []int32, open uint
 		}
 		// No centroid that is not among them is nearer than the bound of the nearest was, or than the own one by the definition.
 		// Nor is any but the nearest by integers nearer than second says, be that the nearest or not.
-		others := min(next, best[i]) * (2 - apart) * (1 - 0x1p-18)
+		others := min(next, best[i]) * (2 - apart) * (1 - float32(2*sums) - 0x1p-18)
 		index[i], second[i] = at, max(others, second[i])
 		best[i] = near * apart
 	}
@@ -527,11 +531,18 @@ func (f *Filter) define(blocks, best, second []float32, index []int32, r *Filter
 	}
 }
 
-// Work is how many rows the filter has looked at, and what it left to float32, as a share of the time that all distances of
-// these rows would take: so many times that of a distance for a pair, since a pair has not its neighbours to share loads with.
+// pair is how many distances of the kernel a pair in float32 takes as long as: it has no neighbours to share loads with. rowFixed is
+// what a row costs beside its pairs (docs/diary.md).
+func (f *Filter) pair() float64 { return 8 + float64(200/float64(f.d)) }
+
+func (f *Filter) rowFixed() float64 { return 2800 / float64(f.d) }
+
+// Work is how many rows the filter has looked at, and what it left to float32, as a share of the time that the distances of
+// these rows from all centroids would take.
 func (f *Filter) Work() (rows int64, share float64) {
 	rows = f.looked.Load()
-	pair := 8 + 1600/float64(f.d)
-	all := float64(rows) * float64(f.k)
-	return rows, (float64(pair*float64(f.paired.Load())) + float64(float64(f.open.Load())*float64(f.k))) / max(1, all)
+	work := float64(f.pair() * float64(f.paired.Load()))
+	work += float64(f.rowFixed() * float64(f.doubtful.Load()))
+	work += float64(float64(f.open.Load()) * float64(f.all))
+	return rows, work / max(1, float64(float64(rows)*float64(f.all)))
 }

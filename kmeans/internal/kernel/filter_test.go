@@ -210,6 +210,54 @@ func TestChallengersAreComparedAsByThePanel(t *testing.T) {
 	}
 }
 
+// Challengers that are all but equally near fill the list of a row to the last place, and one beyond.
+func TestAsManyChallengersAsAListHolds(t *testing.T) {
+	const n, d = 64, 64
+	r := rand.New(rand.NewPCG(32, 5))
+	for _, tier := range filterTiers() {
+		for _, many := range []int{4, filterList - 1, filterList, filterList + 1} {
+			k := 4000 // many enough that as many pairs are less than all distances
+			blocks := make([]float32, n*d)
+			for i := range blocks {
+				blocks[i] = float32(0.01 * r.NormFloat64())
+			}
+			centroids, numbers := make([]float32, k*d), make([]int32, many)
+			for i := range centroids {
+				centroids[i] = float32(3 + r.NormFloat64())
+			}
+			for j := range many {
+				numbers[j] = int32(j + 1)
+				for t := range d {
+					centroids[(j+1)*d+t] = float32(0.3 + 0.01*r.NormFloat64())
+				}
+			}
+			own := make([]int32, n)
+			for t := range d { // centroid 0 is everybody's, and nearest to some
+				centroids[t] = float32(0.3 + 0.01*r.NormFloat64())
+			}
+			all := new(Panel)
+			tier.Pack(all, centroids, k, d)
+			want, at := make([]float32, n), make([]int32, n)
+			all.NearestSecond(blocks, want, make([]float32, n), at)
+			f := tier.NewChallengers(NewSample(rowsOf(blocks, n, d), d, false).Grid(centroids), func() *Panel { return all }, centroids, numbers, d)
+			f.most = filterList
+			best, second, index := make([]float32, n), make([]float32, n), make([]int32, n)
+			f.Challenge(blocks, own, best, second, index, new(FilterRoom))
+			if !slices.Equal(index, at) {
+				t.Errorf("%v: %d challengers: rows go to %v, want %v", tier, many, index, at)
+			}
+		}
+	}
+}
+
+func TestSumsOfWordsKeepWithinTheirBits(t *testing.T) {
+	for d := 1; d <= FilterColumns; d++ {
+		if w := wordMost(d); w < 1 || w > math.MaxInt16 || 4*float64(d)*w*w > 1<<30 || 1.5*float64(d)*w*w >= -noSum {
+			t.Fatalf("d=%d: words of up to %g", d, w)
+		}
+	}
+}
+
 // filterPair is a filter with two rooms, for what assembly and plain Go make of the same rows.
 type filterPair struct {
 	t          *testing.T
