@@ -116,6 +116,9 @@ func (a *Assigner) filter(pts *Points) *kernel.Filter {
 	}
 	s.once.Do(func() {
 		c := a.centroids
+		if int64(pts.n)*int64(c.K) < filterLeast {
+			return
+		}
 		if sample := sampleOf(pts, c.K); sample != nil {
 			s.filter = a.tier.NewFilter(sample.Grid(c.Values), a.panel, c.Values, c.K, c.D)
 			a.tier.PackOwn(&s.own, c.Values, c.K, c.D)

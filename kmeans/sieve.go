@@ -39,6 +39,9 @@ const (
 	filterPoor  = 0.6
 )
 
+// filterLeast is how many distances a pass needs to be worth the laying out of a grid. Tests take fewer.
+var filterLeast int64 = 2 << 20
+
 // poor says that a filter leaves too much.
 func poor(f *kernel.Filter) bool {
 	rows, work := f.Work()
@@ -51,7 +54,11 @@ func (p *Pass) sifter(pts *Points) *kernel.Filter {
 	if !s.wanted || s.gaveUp.Load() {
 		return nil
 	}
-	s.once.Do(func() { s.filter = p.makeFilter(pts) })
+	s.once.Do(func() {
+		if s.forced || p.rows.Load()*int64(p.k) >= filterLeast {
+			s.filter = p.makeFilter(pts)
+		}
+	})
 	if s.filter == nil {
 		s.gaveUp.Store(true)
 	}

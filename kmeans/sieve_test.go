@@ -8,6 +8,8 @@ import (
 	"github.com/coterie-project/coterie/kmeans/internal/kernel"
 )
 
+func init() { filterLeast = 0 } // filters in small tables, too
+
 // labelsOf are the labels of all distances.
 func labelsOf(p *Points, c *Centroids, s *Scratch) []uint16 {
 	labels, a := make([]uint16, p.n), newAssigner(c)
@@ -129,5 +131,19 @@ func TestAutoGivesAFilterUpThatProvesTooLittle(t *testing.T) {
 		if !slices.Equal(labelsOf(p, start, &run.scratch), run.track.Labels) {
 			t.Errorf("%s: labels differ from those of all distances", hardData[c.kind].name)
 		}
+	}
+}
+
+func TestSmallTablesHaveNoFilter(t *testing.T) {
+	filterLeast = 2 << 20
+	defer func() { filterLeast = 0 }()
+	p, start := hardPoints(t, 3, 0, 1500, 60, 120)
+	run := newPasses(p, Auto, start.K)
+	run.to(start)
+	if run.tracker.sample != nil || run.tracker.chooser.filter.on {
+		t.Error("a table of 180,000 distances has a grid")
+	}
+	if a := NewAssigner(NewCentroids(200, 60)); a.filter(p) != nil {
+		t.Error("300,000 distances have a grid")
 	}
 }
