@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/coterie-project/coterie/kmeans/internal/kernel"
 )
 
 // hardData is kinds of values that break bounds: ties, duplicates, offsets, wide spreads, tiny numbers, one far outlier.
@@ -50,9 +52,12 @@ func hardPoints(t testing.TB, seed uint64, kind, n, d, k int) (*Points, *Centroi
 
 func TestEveryAlgorithmAndTierGivesTheSameBits(t *testing.T) {
 	shapes := []struct{ n, d, k int }{{1, 1, 1}, {33, 1, 2}, {700, 2, 5}, {2500, 4, 8}, {2100, 3, 17}, {2100, 8, 33}, {1200, 19, 60}, {600, 70, 40},
-		{300, 260, 25}, {2300, 6, 130}, {900, 12, 64}, {700, 70, 60}}
+		{300, 260, 25}, {2300, 6, 130}}
 	if testing.Short() {
-		shapes = append(shapes[:5], shapes[10:]...)
+		shapes = shapes[:5]
+	}
+	if kernel.Best().Filters() { // where auto looks at integers first
+		shapes = append(shapes, []struct{ n, d, k int }{{500, 12, 64}, {300, 70, 60}, {300, 70, 130}}...)
 	}
 	for _, tier := range Tiers() {
 		for kind := range hardData {
