@@ -2,6 +2,7 @@ package kmeans
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -38,6 +39,10 @@ func UseTier(name string) error {
 	tier.Store(int32(t))
 	return nil
 }
+
+// UseProcessors bounds the processors that are used between passes, where threads of passes stand still; 0: all. It is meant for
+// the start of a program.
+func UseProcessors(n int) { kernel.Processors.Store(int32(min(n, math.MaxInt32))) }
 
 // Assigner finds nearest centroids. It is read-only after NewAssigner and shared by threads, each with a Scratch.
 //

@@ -9,6 +9,7 @@ import (
 	"github.com/coterie-project/coterie/internal/pipeline"
 	"github.com/coterie-project/coterie/internal/progress"
 	"github.com/coterie-project/coterie/internal/wire"
+	"github.com/coterie-project/coterie/kmeans"
 )
 
 // request is the flags as the pipeline takes them. A feature that is also categorical is encoded, and is no number:
@@ -31,6 +32,7 @@ func (d *dataFlags) foldRule() *feature.Fold {
 
 // request is the flags as the pipeline takes them.
 func (e *engineFlags) request(app *App, r progress.Reporter) pipeline.Engine {
+	kmeans.UseProcessors(int(e.threads))
 	return pipeline.Engine{Workers: int(max(e.workers, 1)), Threads: int(e.threads), Stdin: app.Stdin, Reporter: r,
 		Silent: app.quiet || app.progress == string(progress.None)}
 }
