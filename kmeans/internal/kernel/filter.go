@@ -176,43 +176,31 @@ func (t Tier) newFilter(g *Grid, panel func() *Panel, centroids []float32, numbe
 }
 
 // packBytes writes the bytes of centroid j into its place of a group, each less 128 to make it signed, and returns how far it is
-// from them. With them a sum is Σq(p−128) − ⌊Σp²/2⌋, and the squared distance Σq² − 256·Σq + Σp² − 2·Σq(p−128). What fills the
-// last group is never nearest.
+// from them. With them a sum is Σq(p−128) − ⌊Σp²/2⌋, and the squared distance Σq² − 256·Σq + Σp² − 2·Σq(p−128).
 func (f *Filter) packBytes(group, place, j int) float64 {
-	to, rest, square := f.bytes[group:], 0.0, int64(0)
-	start := int32(noSum)
-	if j < f.k {
-		c := int(f.number(int32(j)))
-		for t, x := range f.rows[c*f.d : (c+1)*f.d] {
-			at, whole := f.grid.place(x, t)
-			rest += float64((at - whole) * (at - whole))
-			square += int64(whole) * int64(whole)
-			to[filterGroup*4*(t/4+1)+4*place+t%4] = int8(int64(whole) - 128)
-		}
-		start = int32(-(square / 2))
-	}
-	for i := range 4 {
-		to[4*place+i] = int8(start >> (8 * i))
-	}
-	return math.Sqrt(rest)
+	return packIntegers(f, f.bytes[group:], filterGroup, 2, place, j, 128)
 }
 
 // packWords is packBytes for words, which are signed: a sum is Σqp − ⌊Σp²/2⌋, and the squared distance Σq² + Σp² − 2·Σqp.
 func (f *Filter) packWords(group, place, j int) float64 {
-	to, rest, square := f.words[group:], 0.0, int64(0)
-	start := int32(noSum)
+	return packIntegers(f, f.words[group:], wordGroup, 1, place, j, 0)
+}
+
+// packIntegers packs 2^log integers, each less bias, to a lane. What fills the last group of so many centroids is never nearest.
+func packIntegers[T int8 | int16](f *Filter, to []T, size, log, place, j int, bias int64) float64 {
+	rest, square, start, lane := 0.0, int64(0), int32(noSum), 1<<log
 	if j < f.k {
 		c := int(f.number(int32(j)))
 		for t, x := range f.rows[c*f.d : (c+1)*f.d] {
 			at, whole := f.grid.place(x, t)
 			rest += float64((at - whole) * (at - whole))
 			square += int64(whole) * int64(whole)
-			to[wordGroup*2*(t/2+1)+2*place+t%2] = int16(whole)
+			to[(size*(t>>log+1)+place)<<log+t&(lane-1)] = T(int64(whole) - bias)
 		}
 		start = int32(-(square / 2))
 	}
-	for i := range 2 {
-		to[2*place+i] = int16(start >> (16 * i))
+	for i := range lane {
+		to[lane*place+i] = T(start >> (32 / lane * i))
 	}
 	return math.Sqrt(rest)
 }
@@ -266,10 +254,7 @@ func (f *Filter) NearestSecond(blocks, best, second []float32, index []int32, r 
 	r.left = r.left[:0]
 	for from := 0; from < n; from += filterUnit {
 		to := min(from+filterUnit, n)
-		left := unit(blocks[from*f.d:to*f.d], best[from:to], second[from:to], index[from:to], r)
-		for ; left != 0; left &= left - 1 {
-			r.left = append(r.left, int32(from+bits.TrailingZeros64(left)))
-		}
+		r.leave(from, unit(blocks[from*f.d:to*f.d], best[from:to], second[from:to], index[from:to], r))
 	}
 	f.define(blocks, best, second, index, r)
 	f.looked.Add(int64(n))
@@ -326,7 +311,6 @@ func (f *Filter) unit(blocks, best, second []float32, index []int32, r *FilterRo
 // closer takes the distances of open rows from the centroids that look nearest, which leaves much less in question than the
 // bounds of them do; it returns the rows that are still open.
 func (f *Filter) closer(blocks, best []float32, index []int32, open uint64, r *FilterRoom) (still uint64) {
-	b := &f.bounds
 	sums := 1 + float32(2*f.sumsError())
 	for i := range r.thresholds {
 		r.thresholds[i] = math.MaxInt32
@@ -339,15 +323,7 @@ func (f *Filter) closer(blocks, best []float32, index []int32, open uint64, r *F
 		if near := r.distances[0] * sums; near < best[i] {
 			best[i] = near
 		}
-		// What is farther than u is not nearest; see outcome.
-		u := float32(sqrt32(best[i]*b.up) / b.step * b.nearUp)
-		z := (u + r.errors[i]) * b.up
-		base := r.products[i] - r.totals[i]<<7
-		g := b.slack - float32(float32(max(0, base-2*r.best[i])+1)/2) + float32(z*z*b.wide)
-		if !(g < b.most) {
-			g = b.most
-		}
-		if t := r.best[i] - int32(math.RoundToEven(float64(g))); t <= r.second[i] {
+		if t := f.reach(i, best[i], r); t <= r.second[i] {
 			r.thresholds[i] = t
 			still |= 1 << i
 		}
@@ -368,10 +344,7 @@ func (f *Filter) Challenge(blocks []float32, own []int32, best, second []float32
 	r.left = r.left[:0]
 	for from := 0; from < n; from += filterUnit {
 		to := min(from+filterUnit, n)
-		left := f.challenge(blocks[from*f.d:to*f.d], own[from:to], best[from:to], second[from:to], index[from:to], r)
-		for ; left != 0; left &= left - 1 {
-			r.left = append(r.left, int32(from+bits.TrailingZeros64(left)))
-		}
+		r.leave(from, f.challenge(blocks[from*f.d:to*f.d], own[from:to], best[from:to], second[from:to], index[from:to], r))
 	}
 	f.define(blocks, best, second, index, r)
 	f.looked.Add(int64(n))
@@ -386,16 +359,13 @@ func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32
 	for i := range r.thresholds {
 		r.thresholds[i] = math.MaxInt32
 	}
-	b, sums := &f.bounds, 1+float32(2*f.sumsError())
+	sums := 1 + float32(2*f.sumsError())
 	for i, j := range own {
 		list := r.lists[i*filterList:][:4]
 		list[0] = j
 		f.squares(blocks[i/Lanes*Lanes*f.d+i%Lanes:], list, 1, r)
 		best[i], second[i], index[i] = r.distances[0]*sums, 0, j
-		u := float32(sqrt32(best[i]*b.up) / b.step * b.nearUp)
-		z := float64((u + r.errors[i]) * b.up)
-		base := r.products[i] - r.totals[i]<<7
-		r.thresholds[i] = int32(max(noSum, min(1<<30, float64(float64(base)/2)-float64(z*z*float64(b.wide))-float64(b.slack))))
+		r.thresholds[i] = f.reach(i, best[i], r)
 	}
 	f.paired.Add(int64(n))
 	f.doubtful.Add(int64(n))
@@ -413,6 +383,16 @@ func (f *Filter) challenge(blocks []float32, own []int32, best, second []float32
 		r.counts[i]++ // a list without the own one is none
 	}
 	return f.decide(blocks, best, second, index, open, r)
+}
+
+// reach is the sum that a centroid needs to be in question for row i, which has one within the squared distance near: what is
+// farther than u is not nearest; see outcome.
+func (f *Filter) reach(i int, near float32, r *FilterRoom) int32 {
+	b := &f.bounds
+	u := float32(sqrt32(near*b.up) / b.step * b.nearUp)
+	z := float64((u + r.errors[i]) * b.up)
+	base := r.products[i] - r.totals[i]<<7
+	return int32(max(noSum, min(1<<30, float64(float64(base)/2)-float64(z*z*float64(b.wide))-float64(b.slack))))
 }
 
 // sumsError is ε': how far a distance in sixteen sums is off at most, as a share of itself.
@@ -504,6 +484,13 @@ func (f *Filter) tied(x []float32, list []int32, n int, limit float32, r *Filter
 		}
 	}
 	return at
+}
+
+// leave lists the marked rows of the unit from row from on for the definition.
+func (r *FilterRoom) leave(from int, left uint64) {
+	for ; left != 0; left &= left - 1 {
+		r.left = append(r.left, int32(from+bits.TrailingZeros64(left)))
+	}
 }
 
 // defineRows is how many rows the definition decides at a time.

@@ -23,6 +23,23 @@ func constant(bits uint32, dst reg.Register) {
 	VPBROADCASTD(reg.EAX, dst)
 }
 
+// grid is what values need to become integers, in registers.
+type grid struct{ inverse, least, most, residual reg.Register }
+
+// place sets whole to the integers of the values x, less shift, and adds the squares of what they lose to the residual; it fetches
+// ahead. t and q are free.
+func (g grid) place(x, ahead, shift Mem, t, q, whole reg.Register) {
+	VMOVUPS(x, t)
+	PREFETCHT1(ahead)
+	VFMSUB213PS_BCST(shift, g.inverse, t)
+	VMAXPS(g.least, t, q)
+	VMINPS(g.most, q, q)
+	VCVTPS2DQ(q, whole)
+	VCVTDQ2PS(whole, q)
+	VSUBPS(q, t, t)
+	VFMADD231PS(t, t, g.residual)
+}
+
 // quantize makes bytes of rows.
 func quantize() {
 	TEXT("quantizeVNNI", NOSPLIT, "func(blocks *float32, n, d int, shift *float32, inverse float32, rows *uint8, products, sums *int32, residuals *float32)")
@@ -33,6 +50,7 @@ func quantize() {
 	products, sums, residuals := reg.R11, reg.R12, reg.R13
 	inverse, most, zero, ones, flip := zmm(0), zmm(1), zmm(2), zmm(3), zmm(4)
 	product, sum, residual, packed := zmm(5), zmm(6), zmm(7), zmm(8)
+	g := grid{inverse: inverse, least: zero, most: most, residual: residual}
 	Load(Param("blocks"), x)
 	Load(Param("n"), n)
 	Load(Param("rows"), rows)
@@ -56,15 +74,7 @@ func quantize() {
 	for i := range 4 {
 		t, q := zmm(9+3*i), zmm(10+3*i)
 		whole := zmm(11 + 3*i)
-		VMOVUPS(at(x, 64*i), t)
-		PREFETCHT1(at(x, 64*i+filterAhead))
-		VFMSUB213PS_BCST(at(shift, 4*i), inverse, t)
-		VMAXPS(zero, t, q)
-		VMINPS(most, q, q)
-		VCVTPS2DQ(q, whole)
-		VCVTDQ2PS(whole, q)
-		VSUBPS(q, t, t)
-		VFMADD231PS(t, t, residual)
+		g.place(at(x, 64*i), at(x, 64*i+filterAhead), at(shift, 4*i), t, q, whole)
 		if i > 0 {
 			VPSLLD(Imm(uint64(8*i)), whole, whole)
 		}
@@ -154,6 +164,41 @@ func products() {
 	done()
 }
 
+// leaders are the two largest sums of rows and the number of the first, in registers, by vector.
+type leaders struct {
+	vectors             int
+	best, second, index func(int) reg.Register
+}
+
+// each calls do for every register and its place in memory, to which ptr is set by the parameters of these names.
+func (l leaders) each(ptr reg.GPPhysical, do func(r reg.Register, m Mem)) {
+	for _, p := range []struct {
+		name string
+		of   func(int) reg.Register
+	}{{"best", l.best}, {"second", l.second}, {"index", l.index}} {
+		Load(Param(p.name), ptr)
+		for v := range l.vectors {
+			do(p.of(v), at(ptr, 64*v))
+		}
+	}
+}
+
+func (l leaders) load(ptr reg.GPPhysical) {
+	l.each(ptr, func(r reg.Register, m Mem) { VMOVDQU32(m, r) })
+}
+func (l leaders) store(ptr reg.GPPhysical) {
+	l.each(ptr, func(r reg.Register, m Mem) { VMOVDQU32(r, m) })
+}
+
+// take takes the sums x of the number j to vector v; less is free.
+func (l leaders) take(v int, x, less, j, mask reg.Register) {
+	VPCMPGTD(l.best(v), x, mask)
+	VPMINSD(l.best(v), x, less)
+	VPMAXSD(l.best(v), x, l.best(v))
+	VPMAXSD(less, l.second(v), l.second(v))
+	VMOVDQA32(j, mask, l.index(v))
+}
+
 // twoLargest finds the two largest sums of each row.
 func twoLargest() {
 	TEXT("twoLargestAVX512", NOSPLIT, "func(sums *int32, n int, first int32, best, second, index *int32)")
@@ -173,35 +218,18 @@ func twoLargest() {
 	Load(Param("first"), reg.EAX)
 	VPBROADCASTD(reg.EAX, j)
 	constant(1, one)
-	each := func(name string, of func(int) reg.Register, store bool) {
-		Load(Param(name), ptr)
-		for v := range filterVectors {
-			if store {
-				VMOVDQU32(of(v), at(ptr, 64*v))
-			} else {
-				VMOVDQU32(at(ptr, 64*v), of(v))
-			}
-		}
-	}
-	each("best", best, false)
-	each("second", second, false)
-	each("index", index, false)
+	top := leaders{vectors: filterVectors, best: best, second: second, index: index}
+	top.load(ptr)
 	Label("line")
 	for v := range filterVectors {
 		VMOVDQU32(at(sums, 64*v), x(v))
-		VPCMPGTD(best(v), x(v), masks[v])
-		VPMINSD(best(v), x(v), less(v))
-		VPMAXSD(best(v), x(v), best(v))
-		VPMAXSD(less(v), second(v), second(v))
-		VMOVDQA32(j, masks[v], index(v))
+		top.take(v, x(v), less(v), j, masks[v])
 	}
 	VPADDD(one, j, j)
 	ADDQ(I32(64*filterVectors), sums)
 	DECQ(n)
 	JNE(LabelRef("line"))
-	each("best", best, true)
-	each("second", second, true)
-	each("index", index, true)
+	top.store(ptr)
 	done()
 }
 
@@ -514,6 +542,7 @@ func quantizeWords() {
 	products, residuals := reg.R11, reg.R13
 	inverse, most, least, low := zmm(0), zmm(1), zmm(2), zmm(3)
 	product, residual, packed := zmm(5), zmm(7), zmm(8)
+	g := grid{inverse: inverse, least: least, most: most, residual: residual}
 	Load(Param("blocks"), x)
 	Load(Param("n"), n)
 	Load(Param("rows"), rows)
@@ -532,15 +561,7 @@ func quantizeWords() {
 	VPXORD(residual, residual, residual)
 	word := func(i int, whole reg.Register) {
 		t, q := zmm(9+3*i), zmm(10+3*i)
-		VMOVUPS(at(x, 64*i), t)
-		PREFETCHT1(at(x, 64*i+filterAhead))
-		VFMSUB213PS_BCST(at(shift, 4*i), inverse, t)
-		VMAXPS(least, t, q)
-		VMINPS(most, q, q)
-		VCVTPS2DQ(q, whole)
-		VCVTDQ2PS(whole, q)
-		VSUBPS(q, t, t)
-		VFMADD231PS(t, t, residual)
+		g.place(at(x, 64*i), at(x, 64*i+filterAhead), at(shift, 4*i), t, q, whole)
 	}
 	Label("two")
 	word(0, packed)
@@ -598,19 +619,8 @@ func nearestWords() {
 	Load(Param("first"), reg.EAX)
 	VPBROADCASTD(reg.EAX, j)
 	constant(1, one)
-	each := func(name string, of func(int) reg.Register, store bool) {
-		Load(Param(name), ptr)
-		for v := range wordVectors {
-			if store {
-				VMOVDQU32(of(v), at(ptr, 64*v))
-			} else {
-				VMOVDQU32(at(ptr, 64*v), of(v))
-			}
-		}
-	}
-	each("best", best, false)
-	each("second", second, false)
-	each("index", index, false)
+	top := leaders{vectors: wordVectors, best: best, second: second, index: index}
+	top.load(ptr)
 	Label("group")
 	for c := range wordCentroids {
 		VPBROADCASTD(at(centroids, 4*c), acc(0, c))
@@ -636,19 +646,13 @@ func nearestWords() {
 	for c := range wordCentroids {
 		for v := range wordVectors {
 			less := zmm(22 + (wordVectors*c+v)%6)
-			VPCMPGTD(best(v), acc(v, c), masks[v])
-			VPMINSD(best(v), acc(v, c), less)
-			VPMAXSD(best(v), acc(v, c), best(v))
-			VPMAXSD(less, second(v), second(v))
-			VMOVDQA32(j, masks[v], index(v))
+			top.take(v, acc(v, c), less, j, masks[v])
 		}
 		VPADDD(one, j, j)
 	}
 	DECQ(groups)
 	JNE(LabelRef("group"))
-	each("best", best, true)
-	each("second", second, true)
-	each("index", index, true)
+	top.store(ptr)
 	done()
 }
 
