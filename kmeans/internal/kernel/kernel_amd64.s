@@ -32,13 +32,13 @@ GLOBL lanes<>(SB), RODATA|NOPTR, $64
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·nearestLowAVX2(SB), NOSPLIT, $0-77
 	MOVQ  blocks+0(FP), SI
-	MOVQ  units+8(FP), CX
 	MOVQ  d+16(FP), BX
-	MOVQ  panel+24(FP), DI
 	MOVQ  best+56(FP), R12
 	MOVQ  index+64(FP), R13
 	MOVQ  BX, DX
 	SHLQ  $0x06, DX
+	MOVQ  units+8(FP), CX
+	MOVQ  panel+24(FP), DI
 	MOVQ  size+32(FP), R15
 	LEAQ  1(BX), R11
 	SHLQ  $0x02, R11
@@ -80,6 +80,25 @@ fresh4:
 	VPXOR        Y11, Y11, Y11
 
 begun4:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun4far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+2
+	JLE        begun4fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+4
+	JLE        begun4fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+6
+	JLE        begun4fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	JMP        begun4fetched
+
+begun4far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -94,54 +113,6 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT1 4480(SI)
 	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+8
-	JLE        begun4fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+10
-	JLE        begun4fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+12
-	JLE        begun4fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+14
-	JLE        begun4fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun4fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+18
-	JLE        begun4fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+20
-	JLE        begun4fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+22
-	JLE        begun4fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+24
-	JLE        begun4fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+26
-	JLE        begun4fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+28
-	JLE        begun4fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+30
-	JLE        begun4fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -591,6 +562,25 @@ fresh3:
 	VPXOR        Y11, Y11, Y11
 
 begun3:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun3far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+2
+	JLE        begun3fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+4
+	JLE        begun3fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+6
+	JLE        begun3fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	JMP        begun3fetched
+
+begun3far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -605,54 +595,6 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT1 4480(SI)
 	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+8
-	JLE        begun3fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+10
-	JLE        begun3fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+12
-	JLE        begun3fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+14
-	JLE        begun3fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun3fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+18
-	JLE        begun3fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+20
-	JLE        begun3fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+22
-	JLE        begun3fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+24
-	JLE        begun3fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+26
-	JLE        begun3fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+28
-	JLE        begun3fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+30
-	JLE        begun3fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -1008,6 +950,25 @@ fresh2:
 	VPXOR        Y11, Y11, Y11
 
 begun2:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun2far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+2
+	JLE        begun2fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+4
+	JLE        begun2fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+6
+	JLE        begun2fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	JMP        begun2fetched
+
+begun2far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -1022,54 +983,6 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT1 4480(SI)
 	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+8
-	JLE        begun2fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+10
-	JLE        begun2fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+12
-	JLE        begun2fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+14
-	JLE        begun2fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun2fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+18
-	JLE        begun2fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+20
-	JLE        begun2fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+22
-	JLE        begun2fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+24
-	JLE        begun2fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+26
-	JLE        begun2fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+28
-	JLE        begun2fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+30
-	JLE        begun2fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -1243,6 +1156,25 @@ fresh1:
 	VPXOR        Y11, Y11, Y11
 
 begun1:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun1far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+2
+	JLE        begun1fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+4
+	JLE        begun1fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+6
+	JLE        begun1fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	JMP        begun1fetched
+
+begun1far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -1257,54 +1189,6 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT1 4480(SI)
 	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+8
-	JLE        begun1fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+10
-	JLE        begun1fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+12
-	JLE        begun1fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+14
-	JLE        begun1fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begun1fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+18
-	JLE        begun1fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+20
-	JLE        begun1fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+22
-	JLE        begun1fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+24
-	JLE        begun1fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+26
-	JLE        begun1fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+28
-	JLE        begun1fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+30
-	JLE        begun1fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -1410,12 +1294,10 @@ hi1update:
 	RET
 
 // func nearestHighAVX2(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, index *int32, base int32, fresh bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·nearestHighAVX2(SB), NOSPLIT, $0-77
 	MOVQ blocks+0(FP), SI
-	MOVQ units+8(FP), CX
 	MOVQ d+16(FP), BX
-	MOVQ panel+24(FP), DI
 	MOVQ best+56(FP), R12
 	MOVQ index+64(FP), R13
 	MOVQ BX, DX
@@ -1450,73 +1332,16 @@ fresh:
 	VMOVUPS      Y13, 32(R13)
 
 begun:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+2
-	JLE        begunfetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+4
-	JLE        begunfetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+6
-	JLE        begunfetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+8
-	JLE        begunfetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+10
-	JLE        begunfetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+12
-	JLE        begunfetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+14
-	JLE        begunfetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begunfetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+18
-	JLE        begunfetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+20
-	JLE        begunfetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+22
-	JLE        begunfetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+24
-	JLE        begunfetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+26
-	JLE        begunfetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+28
-	JLE        begunfetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+30
-	JLE        begunfetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
-
-begunfetched:
-	MOVQ DI, R8
-	MOVQ size+32(FP), AX
-	MOVQ hi+40(FP), R9
+	MOVQ    panel+24(FP), R8
+	MOVQ    DX, R15
+	MOVQ    $+8192, DI
+	CMPQ    R15, DI
+	CMOVQHI R15, DI
+	ADDQ    SI, DI
+	MOVQ    DI, CX
+	ADDQ    R15, CX
+	MOVQ    size+32(FP), AX
+	MOVQ    hi+40(FP), R9
 
 groups:
 	CMPQ         AX, $+1
@@ -1572,6 +1397,13 @@ groups:
 	JEQ          group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -1776,6 +1608,13 @@ size5:
 	JEQ          group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -1952,6 +1791,13 @@ size4:
 	JEQ          group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -2100,6 +1946,13 @@ size3:
 	JEQ          group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -2220,6 +2073,13 @@ size2:
 	JEQ          group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -2312,6 +2172,13 @@ size1:
 	JEQ          group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -2388,19 +2255,17 @@ end:
 	ADDQ         DX, SI
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
-	DECQ         CX
+	DECQ         units+8(FP)
 	JNE          block
 	VZEROUPPER
 	RET
 
 // func nearestHighSecondAVX2(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, second *float32, index *int32, fresh bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·nearestHighSecondAVX2(SB), NOSPLIT, $0-81
 	MOVQ second+64(FP), R10
 	MOVQ blocks+0(FP), SI
-	MOVQ units+8(FP), CX
 	MOVQ d+16(FP), BX
-	MOVQ panel+24(FP), DI
 	MOVQ best+56(FP), R12
 	MOVQ index+72(FP), R13
 	MOVQ BX, DX
@@ -2432,73 +2297,16 @@ fresh:
 	VMOVUPS      Y12, 32(R10)
 
 begun:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+2
-	JLE        begunfetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+4
-	JLE        begunfetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+6
-	JLE        begunfetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+8
-	JLE        begunfetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+10
-	JLE        begunfetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+12
-	JLE        begunfetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+14
-	JLE        begunfetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+16
-	JLE        begunfetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+18
-	JLE        begunfetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+20
-	JLE        begunfetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+22
-	JLE        begunfetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+24
-	JLE        begunfetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+26
-	JLE        begunfetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+28
-	JLE        begunfetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+30
-	JLE        begunfetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
-
-begunfetched:
-	MOVQ DI, R8
-	MOVQ size+32(FP), AX
-	MOVQ hi+40(FP), R9
+	MOVQ    panel+24(FP), R8
+	MOVQ    DX, R15
+	MOVQ    $+8192, DI
+	CMPQ    R15, DI
+	CMOVQHI R15, DI
+	ADDQ    SI, DI
+	MOVQ    DI, CX
+	ADDQ    R15, CX
+	MOVQ    size+32(FP), AX
+	MOVQ    hi+40(FP), R9
 
 groups:
 	CMPQ         AX, $+1
@@ -2554,6 +2362,13 @@ groups:
 	JEQ          group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -2786,6 +2601,13 @@ size5:
 	JEQ          group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -2986,6 +2808,13 @@ size4:
 	JEQ          group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3154,6 +2983,13 @@ size3:
 	JEQ          group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3290,6 +3126,13 @@ size2:
 	JEQ          group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3394,6 +3237,13 @@ size1:
 	JEQ          group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3466,19 +3316,23 @@ end:
 	ADDQ DX, SI
 	ADDQ $+64, R12
 	ADDQ $+64, R13
-	DECQ CX
+	DECQ units+8(FP)
 	JNE  block
 	VZEROUPPER
 	RET
 
-// func accumulateAVX2(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32)
-// Requires: AVX, FMA3
-TEXT ·accumulateAVX2(SB), NOSPLIT, $0-64
+// func accumulateAVX2(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32, next *float32)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·accumulateAVX2(SB), NOSPLIT, $0-72
 	MOVQ x+0(FP), SI
 	MOVQ bytes+8(FP), DX
 	MOVQ d+16(FP), BX
 	MOVQ panel+24(FP), R8
 	MOVQ acc+56(FP), R12
+	MOVQ next+64(FP), DI
+	MOVQ BX, CX
+	SHLQ $0x06, CX
+	ADDQ DI, CX
 	MOVQ size+32(FP), AX
 	MOVQ hi+40(FP), R9
 
@@ -3512,6 +3366,11 @@ groups:
 	JEQ     group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3652,6 +3511,11 @@ size5:
 	JEQ     group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3773,6 +3637,11 @@ size4:
 	JEQ     group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3875,6 +3744,11 @@ size3:
 	JEQ     group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -3958,6 +3832,11 @@ size2:
 	JEQ     group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -4022,6 +3901,11 @@ size1:
 	JEQ     group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Y12
 	VMOVUPS      32(R15), Y13
 	VBROADCASTSS (R8), Y14
@@ -4428,13 +4312,13 @@ block:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·nearestLowAVX512(SB), NOSPLIT, $0-77
 	MOVQ  blocks+0(FP), SI
-	MOVQ  units+8(FP), CX
 	MOVQ  d+16(FP), BX
-	MOVQ  panel+24(FP), DI
 	MOVQ  best+56(FP), R12
 	MOVQ  index+64(FP), R13
 	MOVQ  BX, DX
 	SHLQ  $0x06, DX
+	MOVQ  units+8(FP), CX
+	MOVQ  panel+24(FP), DI
 	MOVQ  size+32(FP), R15
 	LEAQ  1(BX), R11
 	SHLQ  $0x02, R11
@@ -4484,6 +4368,41 @@ fresh8:
 	VPXORD       Z23, Z23, Z23
 
 begun8:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun8far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun8fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun8fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun8fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun8fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun8fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun8fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun8fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun8fetched
+
+begun8far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -4514,38 +4433,6 @@ begun8:
 	JLE        begun8fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun8fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun8fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun8fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun8fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun8fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun8fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun8fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun8fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun8fetched:
 	MOVQ DI, R8
@@ -5372,6 +5259,41 @@ fresh7:
 	VPXORD       Z23, Z23, Z23
 
 begun7:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun7far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun7fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun7fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun7fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun7fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun7fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun7fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun7fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun7fetched
+
+begun7far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -5402,38 +5324,6 @@ begun7:
 	JLE        begun7fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun7fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun7fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun7fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun7fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun7fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun7fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun7fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun7fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun7fetched:
 	MOVQ DI, R8
@@ -6166,6 +6056,41 @@ fresh6:
 	VPXORD       Z23, Z23, Z23
 
 begun6:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun6far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun6fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun6fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun6fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun6fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun6fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun6fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun6fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun6fetched
+
+begun6far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -6196,38 +6121,6 @@ begun6:
 	JLE        begun6fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun6fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun6fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun6fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun6fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun6fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun6fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun6fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun6fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun6fetched:
 	MOVQ DI, R8
@@ -6866,6 +6759,41 @@ fresh5:
 	VPXORD       Z23, Z23, Z23
 
 begun5:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun5far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun5fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun5fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun5fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun5fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun5fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun5fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun5fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun5fetched
+
+begun5far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -6896,38 +6824,6 @@ begun5:
 	JLE        begun5fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun5fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun5fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun5fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun5fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun5fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun5fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun5fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun5fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun5fetched:
 	MOVQ DI, R8
@@ -7472,6 +7368,41 @@ fresh4:
 	VPXORD       Z23, Z23, Z23
 
 begun4:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun4far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun4fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun4fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun4fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun4fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun4fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun4fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun4fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun4fetched
+
+begun4far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -7502,38 +7433,6 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun4fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun4fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun4fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun4fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun4fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun4fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun4fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun4fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -7802,6 +7701,41 @@ fresh3:
 	VPXORD       Z23, Z23, Z23
 
 begun3:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun3far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun3fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun3fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun3fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun3fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun3fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun3fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun3fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun3fetched
+
+begun3far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -7832,38 +7766,6 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun3fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun3fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun3fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun3fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun3fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun3fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun3fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun3fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -8085,6 +7987,41 @@ fresh2:
 	VPXORD       Z23, Z23, Z23
 
 begun2:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun2far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun2fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun2fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun2fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun2fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun2fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun2fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun2fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun2fetched
+
+begun2far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -8115,38 +8052,6 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun2fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun2fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun2fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun2fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun2fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun2fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun2fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun2fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -8321,6 +8226,41 @@ fresh1:
 	VPXORD       Z23, Z23, Z23
 
 begun1:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun1far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun1fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun1fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun1fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun1fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun1fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun1fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun1fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun1fetched
+
+begun1far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -8351,38 +8291,6 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun1fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun1fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun1fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun1fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun1fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun1fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun1fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun1fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -8489,12 +8397,10 @@ hi1update:
 	RET
 
 // func nearestHighAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, index *int32, base int32, fresh bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·nearestHighAVX512(SB), NOSPLIT, $0-77
 	MOVQ blocks+0(FP), SI
-	MOVQ units+8(FP), CX
 	MOVQ d+16(FP), BX
-	MOVQ panel+24(FP), DI
 	MOVQ best+56(FP), R12
 	MOVQ index+64(FP), R13
 	MOVQ BX, DX
@@ -8521,73 +8427,17 @@ fresh:
 	VPXORD       Z23, Z23, Z23
 
 begun:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begunfetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begunfetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begunfetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begunfetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begunfetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begunfetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begunfetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begunfetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begunfetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begunfetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begunfetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begunfetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begunfetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begunfetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begunfetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
-
-begunfetched:
-	MOVQ DI, R8
-	MOVQ size+32(FP), AX
-	MOVQ hi+40(FP), R9
+	MOVQ    panel+24(FP), R8
+	MOVQ    DX, R15
+	SHLQ    $0x01, R15
+	MOVQ    $+8192, DI
+	CMPQ    R15, DI
+	CMOVQHI R15, DI
+	ADDQ    SI, DI
+	MOVQ    DI, CX
+	ADDQ    R15, CX
+	MOVQ    size+32(FP), AX
+	MOVQ    hi+40(FP), R9
 
 groups:
 	CMPQ         AX, $+1
@@ -8671,6 +8521,13 @@ groups:
 	JEQ          group10odd
 
 group10pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -8969,6 +8826,13 @@ size9:
 	JEQ          group9odd
 
 group9pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -9240,6 +9104,13 @@ size8:
 	JEQ          group8odd
 
 group8pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -9484,6 +9355,13 @@ size7:
 	JEQ          group7odd
 
 group7pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -9701,6 +9579,13 @@ size6:
 	JEQ          group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -9891,6 +9776,13 @@ size5:
 	JEQ          group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -10054,6 +9946,13 @@ size4:
 	JEQ          group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -10190,6 +10089,13 @@ size3:
 	JEQ          group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -10299,6 +10205,13 @@ size2:
 	JEQ          group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -10381,6 +10294,13 @@ size1:
 	JEQ          group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -10445,7 +10365,7 @@ end:
 	ADDQ         DX, SI
 	ADDQ         $+128, R12
 	ADDQ         $+128, R13
-	DECQ         CX
+	DECQ         units+8(FP)
 	JNE          block
 	VZEROUPPER
 	RET
@@ -10454,13 +10374,13 @@ end:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·nearestLowSecondAVX512(SB), NOSPLIT, $0-81
 	MOVQ  blocks+0(FP), SI
-	MOVQ  units+8(FP), CX
 	MOVQ  d+16(FP), BX
-	MOVQ  panel+24(FP), DI
 	MOVQ  best+56(FP), R12
 	MOVQ  index+72(FP), R13
 	MOVQ  BX, DX
 	SHLQ  $0x06, DX
+	MOVQ  units+8(FP), CX
+	MOVQ  panel+24(FP), DI
 	MOVQ  size+32(FP), R15
 	LEAQ  1(BX), R11
 	SHLQ  $0x02, R11
@@ -10510,6 +10430,41 @@ fresh8:
 	VMOVAPS      Z21, Z29
 
 begun8:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun8far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun8fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun8fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun8fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun8fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun8fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun8fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun8fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun8fetched
+
+begun8far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -10540,38 +10495,6 @@ begun8:
 	JLE        begun8fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun8fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun8fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun8fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun8fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun8fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun8fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun8fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun8fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun8fetched:
 	MOVQ DI, R8
@@ -11455,6 +11378,41 @@ fresh7:
 	VMOVAPS      Z21, Z29
 
 begun7:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun7far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun7fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun7fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun7fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun7fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun7fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun7fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun7fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun7fetched
+
+begun7far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -11485,38 +11443,6 @@ begun7:
 	JLE        begun7fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun7fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun7fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun7fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun7fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun7fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun7fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun7fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun7fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun7fetched:
 	MOVQ DI, R8
@@ -12298,6 +12224,41 @@ fresh6:
 	VMOVAPS      Z21, Z29
 
 begun6:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun6far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun6fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun6fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun6fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun6fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun6fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun6fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun6fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun6fetched
+
+begun6far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -12328,38 +12289,6 @@ begun6:
 	JLE        begun6fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun6fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun6fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun6fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun6fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun6fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun6fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun6fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun6fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun6fetched:
 	MOVQ DI, R8
@@ -13039,6 +12968,41 @@ fresh5:
 	VMOVAPS      Z21, Z29
 
 begun5:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun5far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun5fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun5fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun5fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun5fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun5fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun5fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun5fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun5fetched
+
+begun5far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -13069,38 +13033,6 @@ begun5:
 	JLE        begun5fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun5fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun5fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun5fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun5fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun5fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun5fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun5fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun5fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun5fetched:
 	MOVQ DI, R8
@@ -13678,6 +13610,41 @@ fresh4:
 	VMOVAPS      Z21, Z29
 
 begun4:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun4far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun4fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun4fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun4fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun4fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun4fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun4fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun4fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun4fetched
+
+begun4far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -13708,38 +13675,6 @@ begun4:
 	JLE        begun4fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun4fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun4fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun4fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun4fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun4fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun4fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun4fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun4fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -14021,6 +13956,41 @@ fresh3:
 	VMOVAPS      Z21, Z29
 
 begun3:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun3far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun3fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun3fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun3fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun3fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun3fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun3fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun3fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun3fetched
+
+begun3far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -14051,38 +14021,6 @@ begun3:
 	JLE        begun3fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun3fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun3fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun3fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun3fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun3fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun3fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun3fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun3fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -14313,6 +14251,41 @@ fresh2:
 	VMOVAPS      Z21, Z29
 
 begun2:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun2far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun2fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun2fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun2fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun2fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun2fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun2fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun2fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun2fetched
+
+begun2far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -14343,38 +14316,6 @@ begun2:
 	JLE        begun2fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun2fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun2fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun2fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun2fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun2fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun2fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun2fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun2fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -14554,6 +14495,41 @@ fresh1:
 	VMOVAPS      Z21, Z29
 
 begun1:
+	CMPB       ·fetchesNear+0(SB), $0x00
+	JEQ        begun1far
+	PREFETCHT0 8192(SI)
+	PREFETCHT0 8256(SI)
+	CMPQ       BX, $+1
+	JLE        begun1fetched
+	PREFETCHT0 8320(SI)
+	PREFETCHT0 8384(SI)
+	CMPQ       BX, $+2
+	JLE        begun1fetched
+	PREFETCHT0 8448(SI)
+	PREFETCHT0 8512(SI)
+	CMPQ       BX, $+3
+	JLE        begun1fetched
+	PREFETCHT0 8576(SI)
+	PREFETCHT0 8640(SI)
+	CMPQ       BX, $+4
+	JLE        begun1fetched
+	PREFETCHT0 8704(SI)
+	PREFETCHT0 8768(SI)
+	CMPQ       BX, $+5
+	JLE        begun1fetched
+	PREFETCHT0 8832(SI)
+	PREFETCHT0 8896(SI)
+	CMPQ       BX, $+6
+	JLE        begun1fetched
+	PREFETCHT0 8960(SI)
+	PREFETCHT0 9024(SI)
+	CMPQ       BX, $+7
+	JLE        begun1fetched
+	PREFETCHT0 9088(SI)
+	PREFETCHT0 9152(SI)
+	JMP        begun1fetched
+
+begun1far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -14584,38 +14560,6 @@ begun1:
 	JLE        begun1fetched
 	PREFETCHT1 4992(SI)
 	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begun1fetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begun1fetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begun1fetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begun1fetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begun1fetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begun1fetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begun1fetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begun1fetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -14727,9 +14671,7 @@ hi1update:
 // Requires: AVX, AVX512F, MMX+, POPCNT
 TEXT ·nearestLowMoversAVX512(SB), NOSPLIT, $0-88
 	MOVQ         blocks+0(FP), SI
-	MOVQ         units+8(FP), CX
 	MOVQ         d+16(FP), BX
-	MOVQ         panel+24(FP), DI
 	MOVQ         labels+56(FP), R12
 	VMOVDQU32    lanes<>+0(SB), Z28
 	MOVL         $0x00000010, R14
@@ -14737,6 +14679,8 @@ TEXT ·nearestLowMoversAVX512(SB), NOSPLIT, $0-88
 	MOVQ         index+64(FP), R13
 	MOVQ         BX, DX
 	SHLQ         $0x06, DX
+	MOVQ         units+8(FP), CX
+	MOVQ         panel+24(FP), DI
 	MOVQ         size+32(FP), R15
 	LEAQ         1(BX), R11
 	SHLQ         $0x02, R11
@@ -14771,68 +14715,71 @@ block8:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun8far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun8fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun8fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun8fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun8fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun8fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun8fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun8fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun8fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun8fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun8fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun8fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun8fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun8fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun8fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun8fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun8fetched
+
+begun8far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun8fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun8fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun8fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun8fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun8fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun8fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun8fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun8fetched:
 	MOVQ DI, R8
@@ -15656,68 +15603,71 @@ block7:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun7far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun7fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun7fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun7fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun7fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun7fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun7fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun7fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun7fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun7fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun7fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun7fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun7fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun7fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun7fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun7fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun7fetched
+
+begun7far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun7fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun7fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun7fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun7fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun7fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun7fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun7fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun7fetched:
 	MOVQ DI, R8
@@ -16447,68 +16397,71 @@ block6:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun6far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun6fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun6fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun6fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun6fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun6fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun6fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun6fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun6fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun6fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun6fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun6fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun6fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun6fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun6fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun6fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun6fetched
+
+begun6far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun6fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun6fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun6fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun6fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun6fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun6fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun6fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun6fetched:
 	MOVQ DI, R8
@@ -17144,68 +17097,71 @@ block5:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun5far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun5fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun5fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun5fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun5fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun5fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun5fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun5fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun5fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun5fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun5fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun5fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun5fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun5fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun5fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun5fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun5fetched
+
+begun5far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun5fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun5fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun5fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun5fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun5fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun5fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun5fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun5fetched:
 	MOVQ DI, R8
@@ -17747,68 +17703,71 @@ block4:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun4far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun4fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun4fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun4fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun4fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun4fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun4fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun4fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun4fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun4fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun4fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun4fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun4fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun4fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun4fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun4fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun4fetched
+
+begun4far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun4fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun4fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun4fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun4fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun4fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun4fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun4fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -18074,68 +18033,71 @@ block3:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun3far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun3fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun3fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun3fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun3fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun3fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun3fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun3fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun3fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun3fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun3fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun3fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun3fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun3fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun3fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun3fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun3fetched
+
+begun3far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun3fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun3fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun3fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun3fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun3fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun3fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun3fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -18354,68 +18316,71 @@ block2:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun2far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun2fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun2fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun2fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun2fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun2fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun2fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun2fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun2fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun2fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun2fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun2fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun2fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun2fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun2fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun2fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun2fetched
+
+begun2far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun2fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun2fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun2fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun2fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun2fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun2fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun2fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -18587,68 +18552,71 @@ block1:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
+	CMPB         ·fetchesNear+0(SB), $0x00
+	JEQ          begun1far
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8256(SI)
 	CMPQ         BX, $+1
 	JLE          begun1fetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
+	PREFETCHT0   8320(SI)
+	PREFETCHT0   8384(SI)
 	CMPQ         BX, $+2
 	JLE          begun1fetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
+	PREFETCHT0   8448(SI)
+	PREFETCHT0   8512(SI)
 	CMPQ         BX, $+3
 	JLE          begun1fetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
+	PREFETCHT0   8576(SI)
+	PREFETCHT0   8640(SI)
 	CMPQ         BX, $+4
 	JLE          begun1fetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
+	PREFETCHT0   8704(SI)
+	PREFETCHT0   8768(SI)
 	CMPQ         BX, $+5
 	JLE          begun1fetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
+	PREFETCHT0   8832(SI)
+	PREFETCHT0   8896(SI)
 	CMPQ         BX, $+6
 	JLE          begun1fetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
+	PREFETCHT0   8960(SI)
+	PREFETCHT0   9024(SI)
 	CMPQ         BX, $+7
 	JLE          begun1fetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begun1fetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begun1fetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begun1fetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begun1fetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begun1fetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begun1fetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begun1fetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begun1fetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
+	PREFETCHT0   9088(SI)
+	PREFETCHT0   9152(SI)
+	JMP          begun1fetched
+
+begun1far:
+	PREFETCHT1 4096(SI)
+	PREFETCHT1 4160(SI)
+	CMPQ       BX, $+1
+	JLE        begun1fetched
+	PREFETCHT1 4224(SI)
+	PREFETCHT1 4288(SI)
+	CMPQ       BX, $+2
+	JLE        begun1fetched
+	PREFETCHT1 4352(SI)
+	PREFETCHT1 4416(SI)
+	CMPQ       BX, $+3
+	JLE        begun1fetched
+	PREFETCHT1 4480(SI)
+	PREFETCHT1 4544(SI)
+	CMPQ       BX, $+4
+	JLE        begun1fetched
+	PREFETCHT1 4608(SI)
+	PREFETCHT1 4672(SI)
+	CMPQ       BX, $+5
+	JLE        begun1fetched
+	PREFETCHT1 4736(SI)
+	PREFETCHT1 4800(SI)
+	CMPQ       BX, $+6
+	JLE        begun1fetched
+	PREFETCHT1 4864(SI)
+	PREFETCHT1 4928(SI)
+	CMPQ       BX, $+7
+	JLE        begun1fetched
+	PREFETCHT1 4992(SI)
+	PREFETCHT1 5056(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -18768,12 +18736,10 @@ hi1update:
 	RET
 
 // func nearestHighMoversAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, labels *uint16, index *int32, rows *int32) int
-// Requires: AVX, AVX512F, MMX+, POPCNT
+// Requires: AVX, AVX512F, CMOV, MMX+, POPCNT
 TEXT ·nearestHighMoversAVX512(SB), NOSPLIT, $0-88
 	MOVQ         blocks+0(FP), SI
-	MOVQ         units+8(FP), CX
 	MOVQ         d+16(FP), BX
-	MOVQ         panel+24(FP), DI
 	MOVQ         labels+56(FP), R12
 	VMOVDQU32    lanes<>+0(SB), Z28
 	MOVL         $0x00000010, R14
@@ -18788,73 +18754,17 @@ block:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	PREFETCHT1   4096(SI)
-	PREFETCHT1   4160(SI)
-	CMPQ         BX, $+1
-	JLE          begunfetched
-	PREFETCHT1   4224(SI)
-	PREFETCHT1   4288(SI)
-	CMPQ         BX, $+2
-	JLE          begunfetched
-	PREFETCHT1   4352(SI)
-	PREFETCHT1   4416(SI)
-	CMPQ         BX, $+3
-	JLE          begunfetched
-	PREFETCHT1   4480(SI)
-	PREFETCHT1   4544(SI)
-	CMPQ         BX, $+4
-	JLE          begunfetched
-	PREFETCHT1   4608(SI)
-	PREFETCHT1   4672(SI)
-	CMPQ         BX, $+5
-	JLE          begunfetched
-	PREFETCHT1   4736(SI)
-	PREFETCHT1   4800(SI)
-	CMPQ         BX, $+6
-	JLE          begunfetched
-	PREFETCHT1   4864(SI)
-	PREFETCHT1   4928(SI)
-	CMPQ         BX, $+7
-	JLE          begunfetched
-	PREFETCHT1   4992(SI)
-	PREFETCHT1   5056(SI)
-	CMPQ         BX, $+8
-	JLE          begunfetched
-	PREFETCHT1   5120(SI)
-	PREFETCHT1   5184(SI)
-	CMPQ         BX, $+9
-	JLE          begunfetched
-	PREFETCHT1   5248(SI)
-	PREFETCHT1   5312(SI)
-	CMPQ         BX, $+10
-	JLE          begunfetched
-	PREFETCHT1   5376(SI)
-	PREFETCHT1   5440(SI)
-	CMPQ         BX, $+11
-	JLE          begunfetched
-	PREFETCHT1   5504(SI)
-	PREFETCHT1   5568(SI)
-	CMPQ         BX, $+12
-	JLE          begunfetched
-	PREFETCHT1   5632(SI)
-	PREFETCHT1   5696(SI)
-	CMPQ         BX, $+13
-	JLE          begunfetched
-	PREFETCHT1   5760(SI)
-	PREFETCHT1   5824(SI)
-	CMPQ         BX, $+14
-	JLE          begunfetched
-	PREFETCHT1   5888(SI)
-	PREFETCHT1   5952(SI)
-	CMPQ         BX, $+15
-	JLE          begunfetched
-	PREFETCHT1   6016(SI)
-	PREFETCHT1   6080(SI)
-
-begunfetched:
-	MOVQ DI, R8
-	MOVQ size+32(FP), AX
-	MOVQ hi+40(FP), R9
+	MOVQ         panel+24(FP), R8
+	MOVQ         DX, R15
+	SHLQ         $0x01, R15
+	MOVQ         $+8192, DI
+	CMPQ         R15, DI
+	CMOVQHI      R15, DI
+	ADDQ         SI, DI
+	MOVQ         DI, CX
+	ADDQ         R15, CX
+	MOVQ         size+32(FP), AX
+	MOVQ         hi+40(FP), R9
 
 groups:
 	CMPQ         AX, $+1
@@ -18938,6 +18848,13 @@ groups:
 	JEQ          group10odd
 
 group10pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -19236,6 +19153,13 @@ size9:
 	JEQ          group9odd
 
 group9pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -19507,6 +19431,13 @@ size8:
 	JEQ          group8odd
 
 group8pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -19751,6 +19682,13 @@ size7:
 	JEQ          group7odd
 
 group7pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -19968,6 +19906,13 @@ size6:
 	JEQ          group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -20158,6 +20103,13 @@ size5:
 	JEQ          group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -20321,6 +20273,13 @@ size4:
 	JEQ          group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -20457,6 +20416,13 @@ size3:
 	JEQ          group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -20566,6 +20532,13 @@ size2:
 	JEQ          group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -20648,6 +20621,13 @@ size1:
 	JEQ          group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -20722,7 +20702,7 @@ end:
 	ADDQ        DX, SI
 	ADDQ        $+64, R12
 	ADDQ        $+128, R13
-	DECQ        CX
+	DECQ        units+8(FP)
 	JNE         block
 	VZEROUPPER
 	SUBQ        rows+72(FP), R10
@@ -20731,13 +20711,11 @@ end:
 	RET
 
 // func nearestHighSecondAVX512(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, second *float32, index *int32, fresh bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·nearestHighSecondAVX512(SB), NOSPLIT, $0-81
 	MOVQ second+64(FP), R10
 	MOVQ blocks+0(FP), SI
-	MOVQ units+8(FP), CX
 	MOVQ d+16(FP), BX
-	MOVQ panel+24(FP), DI
 	MOVQ best+56(FP), R12
 	MOVQ index+72(FP), R13
 	MOVQ BX, DX
@@ -20763,73 +20741,17 @@ fresh:
 	VMOVAPS      Z21, Z29
 
 begun:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begunfetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begunfetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begunfetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begunfetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begunfetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begunfetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begunfetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
-	CMPQ       BX, $+8
-	JLE        begunfetched
-	PREFETCHT1 5120(SI)
-	PREFETCHT1 5184(SI)
-	CMPQ       BX, $+9
-	JLE        begunfetched
-	PREFETCHT1 5248(SI)
-	PREFETCHT1 5312(SI)
-	CMPQ       BX, $+10
-	JLE        begunfetched
-	PREFETCHT1 5376(SI)
-	PREFETCHT1 5440(SI)
-	CMPQ       BX, $+11
-	JLE        begunfetched
-	PREFETCHT1 5504(SI)
-	PREFETCHT1 5568(SI)
-	CMPQ       BX, $+12
-	JLE        begunfetched
-	PREFETCHT1 5632(SI)
-	PREFETCHT1 5696(SI)
-	CMPQ       BX, $+13
-	JLE        begunfetched
-	PREFETCHT1 5760(SI)
-	PREFETCHT1 5824(SI)
-	CMPQ       BX, $+14
-	JLE        begunfetched
-	PREFETCHT1 5888(SI)
-	PREFETCHT1 5952(SI)
-	CMPQ       BX, $+15
-	JLE        begunfetched
-	PREFETCHT1 6016(SI)
-	PREFETCHT1 6080(SI)
-
-begunfetched:
-	MOVQ DI, R8
-	MOVQ size+32(FP), AX
-	MOVQ hi+40(FP), R9
+	MOVQ    panel+24(FP), R8
+	MOVQ    DX, R15
+	SHLQ    $0x01, R15
+	MOVQ    $+8192, DI
+	CMPQ    R15, DI
+	CMOVQHI R15, DI
+	ADDQ    SI, DI
+	MOVQ    DI, CX
+	ADDQ    R15, CX
+	MOVQ    size+32(FP), AX
+	MOVQ    hi+40(FP), R9
 
 groups:
 	CMPQ         AX, $+1
@@ -20913,6 +20835,13 @@ groups:
 	JEQ          group10odd
 
 group10pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -21251,6 +21180,13 @@ size9:
 	JEQ          group9odd
 
 group9pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -21558,6 +21494,13 @@ size8:
 	JEQ          group8odd
 
 group8pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -21834,6 +21777,13 @@ size7:
 	JEQ          group7odd
 
 group7pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22079,6 +22029,13 @@ size6:
 	JEQ          group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22293,6 +22250,13 @@ size5:
 	JEQ          group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22476,6 +22440,13 @@ size4:
 	JEQ          group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22628,6 +22599,13 @@ size3:
 	JEQ          group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22749,6 +22727,13 @@ size2:
 	JEQ          group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22839,6 +22824,13 @@ size1:
 	JEQ          group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   192(DI)
+	ADDQ         $+256, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -22905,19 +22897,23 @@ end:
 	ADDQ    DX, SI
 	ADDQ    $+128, R12
 	ADDQ    $+128, R13
-	DECQ    CX
+	DECQ    units+8(FP)
 	JNE     block
 	VZEROUPPER
 	RET
 
-// func accumulateAVX512(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32)
-// Requires: AVX, AVX512F
-TEXT ·accumulateAVX512(SB), NOSPLIT, $0-64
+// func accumulateAVX512(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32, next *float32)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·accumulateAVX512(SB), NOSPLIT, $0-72
 	MOVQ x+0(FP), SI
 	MOVQ bytes+8(FP), DX
 	MOVQ d+16(FP), BX
 	MOVQ panel+24(FP), R8
 	MOVQ acc+56(FP), R12
+	MOVQ next+64(FP), DI
+	MOVQ BX, CX
+	SHLQ $0x06, CX
+	ADDQ DI, CX
 	MOVQ size+32(FP), AX
 	MOVQ hi+40(FP), R9
 
@@ -22967,6 +22963,13 @@ groups:
 	JEQ     group10odd
 
 group10pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -23183,6 +23186,13 @@ size9:
 	JEQ     group9odd
 
 group9pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -23380,6 +23390,13 @@ size8:
 	JEQ     group8odd
 
 group8pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -23558,6 +23575,13 @@ size7:
 	JEQ     group7odd
 
 group7pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -23717,6 +23741,13 @@ size6:
 	JEQ     group6odd
 
 group6pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -23857,6 +23888,13 @@ size5:
 	JEQ     group5odd
 
 group5pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -23978,6 +24016,13 @@ size4:
 	JEQ     group4odd
 
 group4pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -24080,6 +24125,13 @@ size3:
 	JEQ     group3odd
 
 group3pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -24163,6 +24215,13 @@ size2:
 	JEQ     group2odd
 
 group2pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -24227,6 +24286,13 @@ size1:
 	JEQ     group1odd
 
 group1pair:
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   (DI)(DX*1)
+	PREFETCHT0   64(DI)(DX*1)
+	ADDQ         $+128, DI
+	CMPQ         DI, CX
+	CMOVQHI      CX, DI
 	VMOVUPS      (R15), Z24
 	VMOVUPS      (R15)(DX*1), Z25
 	VPBROADCASTD (R8), Z26
@@ -24742,6 +24808,18 @@ block2:
 	DECQ      CX
 	JNE       block2
 	VZEROUPPER
+	RET
+
+// func cpuid(leaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)
+// Requires: CPUID
+TEXT ·cpuid(SB), NOSPLIT, $0-24
+	MOVL leaf+0(FP), AX
+	XORL CX, CX
+	CPUID
+	MOVL AX, eax+8(FP)
+	MOVL BX, ebx+12(FP)
+	MOVL CX, ecx+16(FP)
+	MOVL DX, edx+20(FP)
 	RET
 
 // func compactAVX512(blocks *float32, n int, bytes int, d int, masks *uint16, dst *float32)

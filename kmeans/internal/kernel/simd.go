@@ -144,15 +144,21 @@ func (p *part) runs(unit int, do func(run)) {
 	}
 }
 
-// distances fills acc with the distances of the unit of points at x (all dimensions) from the centroids
-// of the run.
+// distances fills acc with the distances of the unit of points that x begins with (all dimensions) from the centroids
+// of the run. While one tile is computed the next is fetched; the unit behind it in x follows the last.
 func (p *Panel) distances(s shape, q *part, r run, length int, x, acc []float32) {
 	clear(acc[:r.groups*r.size*s.unit])
 	tileStart, centroids := 0, q.centroids()
 	for from := 0; from < p.d; from += length {
 		d := min(length, p.d-from)
 		c := &q.data[tileStart+r.skip*(d+1)]
-		p.tier.accumulate(&x[from*Lanes], p.d*Lanes*4, d, c, r.size, r.groups, &acc[0])
+		next := &x[0]
+		if from+d < p.d {
+			next = &x[(from+d)*Lanes]
+		} else if len(x) > s.unit*p.d {
+			next = &x[s.unit*p.d]
+		}
+		p.tier.accumulate(&x[from*Lanes], p.d*Lanes*4, d, c, r.size, r.groups, &acc[0], next)
 		tileStart += centroids * (d + 1)
 	}
 }
@@ -164,7 +170,7 @@ func nearestTiled(p *Panel, s shape, length int, blocks, best []float32, index [
 	for i := range p.parts {
 		q := &p.parts[i]
 		for from := 0; from < len(best); from += s.unit {
-			x := blocks[from*p.d : (from+s.unit)*p.d]
+			x := blocks[from*p.d:]
 			q.runs(s.unit, func(r run) {
 				p.distances(s, q, r, length, x, acc[:])
 				p.tier.argmin(&acc[0], r.groups*r.size, &best[from], &index[from], base+int32(r.first))
@@ -180,7 +186,7 @@ func twoNearestSIMD(p *Panel, blocks, best, second []float32, index, secondIndex
 	for i := range p.parts {
 		q := &p.parts[i]
 		for from := 0; from < len(best); from += s.unit {
-			x := blocks[from*p.d : (from+s.unit)*p.d]
+			x := blocks[from*p.d:]
 			q.runs(s.unit, func(r run) {
 				p.distances(s, q, r, length, x, acc[:])
 				n, first := r.groups*r.size, int32(r.first)

@@ -16,8 +16,27 @@ func detect() []Tier {
 	return tiers
 }
 
+// fetchesNear says that points which come from memory are best asked for early and brought to the first-level cache; elsewhere
+// they go to the second, later. The assembly reads it. Zen 5 is up to 1.8 times as fast that way, and Zen 4 slower.
+var fetchesNear = laterZen()
+
+// laterZen says whether the processor is a Zen 5 or one that came after it.
+func laterZen() bool {
+	const zen5 = 0x1a // the family
+	_, b, c, d := cpuid(0)
+	if b != 0x68747541 || d != 0x69746e65 || c != 0x444d4163 { // "AuthenticAMD"
+		return false
+	}
+	a, _, _, _ := cpuid(1)
+	family := a >> 8 & 0xf
+	if family == 0xf {
+		family += a >> 20 & 0xff
+	}
+	return family >= zen5
+}
+
 var shapes = [...]shape{
-	AVX2:   {unit: Lanes, low: 4, high: 6, straight: 8, tile: 256},
+	AVX2:   {unit: Lanes, low: 4, high: 6, straight: 8, tile: 128},
 	AVX512: {unit: 2 * Lanes, low: 8, high: 10, straight: 8, tile: 128},
 }
 
@@ -51,12 +70,12 @@ func (t Tier) nearestSecond(x *float32, units, d int, q *part, best, second *flo
 	}
 }
 
-func (t Tier) accumulate(x *float32, bytes, d int, panel *float32, size, groups int, acc *float32) {
+func (t Tier) accumulate(x *float32, bytes, d int, panel *float32, size, groups int, acc, next *float32) {
 	if t == AVX2 {
-		accumulateAVX2(x, bytes, d, panel, size, groups, 0, acc)
+		accumulateAVX2(x, bytes, d, panel, size, groups, 0, acc, next)
 		return
 	}
-	accumulateAVX512(x, bytes, d, panel, size, groups, 0, acc)
+	accumulateAVX512(x, bytes, d, panel, size, groups, 0, acc, next)
 }
 
 func (t Tier) argmin(acc *float32, n int, best *float32, index *int32, first int32) {

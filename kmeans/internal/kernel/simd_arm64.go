@@ -17,7 +17,7 @@ func (Tier) nearestSecond(x *float32, units, d int, q *part, best, second *float
 	nearestSecondNEON(x, units, d, &q.data[0], q.size, q.hi, q.lo, best, second, index, fresh)
 }
 
-func (Tier) accumulate(x *float32, bytes, d int, panel *float32, size, groups int, acc *float32) {
+func (Tier) accumulate(x *float32, bytes, d int, panel *float32, size, groups int, acc, _ *float32) {
 	accumulateNEON(x, bytes, d, panel, size, groups, acc)
 }
 

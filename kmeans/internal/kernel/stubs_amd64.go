@@ -24,7 +24,7 @@ func nearestHighSecondAVX2(blocks *float32, units int, d int, panel *float32, si
 // (a pair of vectors each). bytes is the size of a block. Groups are as in nearestLowAVX2.
 //
 //go:noescape
-func accumulateAVX2(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32)
+func accumulateAVX2(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32, next *float32)
 
 // argminAVX2 updates best and index of one pair of vectors with the distances acc of n centroids, numbered
 // from first on.
@@ -107,7 +107,7 @@ func nearestHighSecondAVX512(blocks *float32, units int, d int, panel *float32, 
 // (a pair of vectors each). bytes is the size of a block. Groups are as in nearestLowAVX512.
 //
 //go:noescape
-func accumulateAVX512(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32)
+func accumulateAVX512(x *float32, bytes int, d int, panel *float32, size int, hi int, lo int, acc *float32, next *float32)
 
 // argminAVX512 updates best and index of one pair of vectors with the distances acc of n centroids, numbered
 // from first on.
@@ -150,6 +150,9 @@ func survivorsAVX512(labels *uint16, slack *float32, n int, high *float32, bytes
 //
 //go:noescape
 func marginsAVX512(best *float32, second *float32, index *int32, n int, low *float32, bytes int, down float32, up float32, slack *float32)
+
+// cpuid is the instruction of that name.
+func cpuid(leaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)
 
 // compactAVX512 copies d coordinates, at most 16, of the marked rows of n blocks to dst, in order. bytes is the size of a
 // block, there and here.

@@ -13,6 +13,9 @@ var infinity Mem
 // largest is the largest finite float32; lanes is 0 to 15.
 var largest, lanes Mem
 
+// fetchesNear is a variable of the package: whether points are fetched to the first-level cache.
+var fetchesNear = NewDataAddr(Symbol{Name: "·fetchesNear"}, 0)
+
 func main() {
 	ConstraintExpr("amd64")
 	infinity = ConstData("infinity", U32(0x7f800000))
@@ -40,6 +43,7 @@ func main() {
 		survivors(v)
 		margins(v)
 	}
+	cpuid()
 	compact()
 	spread()
 	list()

@@ -58,9 +58,7 @@ func (v variant) loadNearest() {
 		Load(Param("second"), v.ptr)
 	}
 	Load(Param("blocks"), block)
-	Load(Param("units"), units)
 	Load(Param("d"), dim)
-	Load(Param("panel"), panel)
 	if v.movers {
 		Load(Param("labels"), labelPtr)
 		v.beginList()
@@ -110,28 +108,38 @@ func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 	if !v.movers {
 		Label(begun)
 	}
-	v.prefetch(begun)
 }
 
-// ahead is how far the points are fetched before their use, in bytes: a few memory latencies at the shapes where memory
-// matters. They go to the second-level cache: what is fetched to the first waits for its few places. On virtual machines
-// the processor's own prefetching may be of little use (docs/diary.md).
-const ahead = 4096
+// ahead is how far the points are fetched before their use, in bytes, to the first-level cache: a few memory latencies at the
+// shapes where memory matters. farAhead is that where they go to the second. On virtual machines the processor's own
+// prefetching may be of little use, and which of the two is better is the processor's secret (docs/diary.md).
+const (
+	ahead    = 8192
+	farAhead = 4096
+)
 
-// prefetch asks for the cache lines of a unit, 32 at most: with more dimensions there is enough to do to
-// hide the rest.
+// prefetch asks for the cache lines of a unit of the straight-line kernels.
 func (v isa) prefetch(begun string) {
-	const lines, step = 32, 2
+	CMPB(fetchesNear, Imm(0))
+	JEQ(LabelRef(begun + "far"))
+	v.prefetchLines(begun, func(line int) { PREFETCHT0(at(block, ahead+64*line)) })
+	JMP(LabelRef(begun + "fetched"))
+	Label(begun + "far")
+	v.prefetchLines(begun, func(line int) { PREFETCHT1(at(block, farAhead+64*line)) })
+	Label(begun + "fetched")
+}
+
+func (v isa) prefetchLines(begun string, one func(line int)) {
+	const step = 2
 	for n := step; ; n += step {
-		PREFETCHT1(at(block, ahead+64*(n-2)))
-		PREFETCHT1(at(block, ahead+64*(n-1)))
-		if n == lines {
-			break
+		one(n - 2)
+		one(n - 1)
+		if n == v.straight*v.blocks() {
+			return
 		}
 		CMPQ(dim, I32(n/v.blocks()))
 		JLE(LabelRef(begun + "fetched"))
 	}
-	Label(begun + "fetched")
 }
 
 // labelsAhead is how far the labels are fetched before their use, in bytes: sixteen lines, of 32 labels each.
@@ -222,6 +230,8 @@ func nearestLow(v variant) {
 	v.text("nearestLow", " updates best and index of units pairs of vectors with hi groups of size centroids and lo of",
 		"size-1, for d up to the tier's straight limit. Group: size int32 numbers, then d×size coordinates.")
 	v.loadNearest()
+	Load(Param("units"), units)
+	Load(Param("panel"), panel)
 	size := reg.R15
 	hiStride, loStride, hiEnd, loEnd := reg.RAX, reg.R11, reg.R9, reg.R10
 	Load(Param("size"), size)
@@ -261,6 +271,7 @@ func (v variant) lowBlocks(s int, hiStride, loStride, hiEnd, loEnd reg.Register)
 	g, r, masks := v.lowTile(s)
 	Label(label("block%d", s))
 	v.begin(g, r, label("fresh%d", s), label("begun%d", s), false)
+	v.prefetch(label("begun%d", s))
 	MOVQ(panel, group)
 	Label(label("hi%d", s))
 	g.straightLine(label("hi%d", s), r, masks, v.second)
@@ -345,12 +356,13 @@ func nearestHigh(v variant) {
 	}
 	Label("block")
 	v.begin(g, r, "fresh", "begun", inMemory)
-	MOVQ(panel, group)
+	Load(Param("panel"), group)
+	next := v.fetchUnit()
 	v.groups(func(s int, start reg.Register) {
 		g.size = s
 		MOVQ(group, start)
 		ADDQ(I32(4*s), group)
-		g.loop(label("group%d", s), block, true)
+		g.loop(label("group%d", s), block, true, next)
 		if !inMemory && v.second {
 			g.updateSecond(r, at(start, 0), masks)
 			return
@@ -388,9 +400,50 @@ func nearestHigh(v variant) {
 		}
 	}
 	v.nextUnit()
-	DECQ(units)
+	DECQ(parameter("units"))
 	JNE(LabelRef("block"))
 	v.end()
+}
+
+// coming is how the points that come next are asked for while the groups are computed, so that they are in the first-level
+// cache by then: a few lines for each two coordinates, from cursor on and before limit.
+type coming struct {
+	cursor, limit reg.Register
+	lines         []Mem
+	step          int // bytes that the cursor goes on
+}
+
+// some asks for the next lines. Behind the limit it asks for the same ones, which costs little.
+func (f coming) some() {
+	if f.lines == nil {
+		return
+	}
+	for _, line := range f.lines {
+		PREFETCHT0(line)
+	}
+	ADDQ(I32(f.step), f.cursor)
+	CMPQ(f.cursor, f.limit)
+	CMOVQHI(f.limit, f.cursor)
+}
+
+// fetchUnit begins to ask for as much as a unit takes, ahead bytes or a unit away.
+func (v isa) fetchUnit() coming {
+	f := coming{cursor: panel, limit: units, step: 256}
+	for i := range 4 {
+		f.lines = append(f.lines, at(f.cursor, 64*i))
+	}
+	bytes := reg.R15
+	MOVQ(stride, bytes)
+	if v.blocks() == 2 {
+		SHLQ(Imm(1), bytes)
+	}
+	MOVQ(I32(ahead), f.cursor)
+	CMPQ(bytes, f.cursor)
+	CMOVQHI(bytes, f.cursor)
+	ADDQ(block, f.cursor)
+	MOVQ(f.cursor, f.limit)
+	ADDQ(bytes, f.limit)
+	return f
 }
 
 // groups is the loop over hi groups of size centroids, then lo groups of size-1. body gets the size and a
@@ -426,7 +479,8 @@ func (v isa) groups(body func(s int, start reg.Register)) {
 }
 
 // loop runs over all dim coordinates of a group, two at a time, and leaves the cursor behind them.
-func (g tile) loop(name string, points reg.Register, first bool) {
+// next is what else it asks for.
+func (g tile) loop(name string, points reg.Register, first bool, next coming) {
 	x, left := reg.R15, reg.R14
 	MOVQ(points, x)
 	MOVQ(dim, left)
@@ -445,6 +499,7 @@ func (g tile) loop(name string, points reg.Register, first bool) {
 	SHRQ(Imm(1), left)
 	JEQ(LabelRef(name + "odd"))
 	Label(name + "pair")
+	next.some()
 	one(0, false)
 	one(1, false)
 	advance(2)

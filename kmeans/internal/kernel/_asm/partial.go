@@ -10,7 +10,7 @@ import (
 // dimensions, keeping them in memory.
 func accumulate(v isa) {
 	TEXT("accumulate"+v.name, NOSPLIT,
-		"func(x *float32, bytes, d int, panel *float32, size, hi, lo int, acc *float32)")
+		"func(x *float32, bytes, d int, panel *float32, size, hi, lo int, acc, next *float32)")
 	Doc("accumulate"+v.name+" adds d coordinates of one pair of vectors at x to their distances acc from every centroid",
 		"(a pair of vectors each). bytes is the size of a block. Groups are as in nearestLow"+v.name+".")
 	Pragma("noescape")
@@ -21,19 +21,33 @@ func accumulate(v isa) {
 	Load(Param("panel"), group)
 	Load(Param("acc"), out)
 	g, _, _ := v.highTile(v.high)
+	next := v.fetchTile()
 	v.groups(func(s int, _ reg.Register) {
 		g.size = s
 		for a := range 2 * s {
 			VMOVUPS(at(out, a*v.bytes()), v.vec(a))
 		}
 		ADDQ(I32(4*s), group)
-		g.loop(label("group%d", s), block, false)
+		g.loop(label("group%d", s), block, false, next)
 		for a := range 2 * s {
 			VMOVUPS(v.vec(a), at(out, a*v.bytes()))
 		}
 		ADDQ(I32(2*s*v.bytes()), out)
 	})
 	done()
+}
+
+// fetchTile begins to ask for the coordinates that come next, of as many dimensions.
+func (v isa) fetchTile() coming {
+	f := coming{cursor: panel, limit: units, step: 128}
+	for i := range v.blocks() {
+		f.lines = append(f.lines, v.points(f.cursor, stride, 0, i), v.points(f.cursor, stride, 1, i))
+	}
+	Load(Param("next"), f.cursor)
+	MOVQ(dim, f.limit)
+	SHLQ(Imm(6), f.limit)
+	ADDQ(f.cursor, f.limit)
+	return f
 }
 
 // argmin compares the distances that accumulate left.

@@ -25,7 +25,7 @@ func distances(v isa) {
 	for i := range 2 {
 		v.zero(g.acc(0, i))
 	}
-	g.loop("unit", block, false)
+	g.loop("unit", block, false, coming{})
 	for i := range 2 {
 		VMOVUPS(g.acc(0, i), at(out, i*v.bytes()))
 	}
@@ -103,4 +103,17 @@ func peak(v isa) {
 	DECQ(rounds)
 	JNE(LabelRef("round"))
 	done()
+}
+
+// cpuid asks the processor what it is.
+func cpuid() {
+	TEXT("cpuid", NOSPLIT, "func(leaf uint32) (eax, ebx, ecx, edx uint32)")
+	Doc("cpuid is the instruction of that name.")
+	Load(Param("leaf"), reg.EAX)
+	XORL(reg.ECX, reg.ECX)
+	CPUID()
+	for i, r := range []reg.Register{reg.EAX, reg.EBX, reg.ECX, reg.EDX} {
+		Store(r, ReturnIndex(i))
+	}
+	RET()
 }
