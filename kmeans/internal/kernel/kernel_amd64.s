@@ -28,6 +28,26 @@ DATA lanes<>+56(SB)/4, $0x0000000e
 DATA lanes<>+60(SB)/4, $0x0000000f
 GLOBL lanes<>(SB), RODATA|NOPTR, $64
 
+DATA halves0<>+0(SB)/8, $0x0000000000000000
+DATA halves0<>+8(SB)/8, $0x0000000000000001
+DATA halves0<>+16(SB)/8, $0x0000000000000008
+DATA halves0<>+24(SB)/8, $0x0000000000000009
+DATA halves0<>+32(SB)/8, $0x0000000000000002
+DATA halves0<>+40(SB)/8, $0x0000000000000003
+DATA halves0<>+48(SB)/8, $0x000000000000000a
+DATA halves0<>+56(SB)/8, $0x000000000000000b
+GLOBL halves0<>(SB), RODATA|NOPTR, $64
+
+DATA halves1<>+0(SB)/8, $0x0000000000000004
+DATA halves1<>+8(SB)/8, $0x0000000000000005
+DATA halves1<>+16(SB)/8, $0x000000000000000c
+DATA halves1<>+24(SB)/8, $0x000000000000000d
+DATA halves1<>+32(SB)/8, $0x0000000000000006
+DATA halves1<>+40(SB)/8, $0x0000000000000007
+DATA halves1<>+48(SB)/8, $0x000000000000000e
+DATA halves1<>+56(SB)/8, $0x000000000000000f
+GLOBL halves1<>(SB), RODATA|NOPTR, $64
+
 // func nearestLowAVX2(blocks *float32, units int, d int, panel *float32, size int, hi int, lo int, best *float32, index *int32, base int32, fresh bool)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·nearestLowAVX2(SB), NOSPLIT, $0-77
@@ -80,25 +100,6 @@ fresh4:
 	VPXOR        Y11, Y11, Y11
 
 begun4:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun4far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+2
-	JLE        begun4fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+4
-	JLE        begun4fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+6
-	JLE        begun4fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	JMP        begun4fetched
-
-begun4far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -562,25 +563,6 @@ fresh3:
 	VPXOR        Y11, Y11, Y11
 
 begun3:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun3far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+2
-	JLE        begun3fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+4
-	JLE        begun3fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+6
-	JLE        begun3fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	JMP        begun3fetched
-
-begun3far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -950,25 +932,6 @@ fresh2:
 	VPXOR        Y11, Y11, Y11
 
 begun2:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun2far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+2
-	JLE        begun2fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+4
-	JLE        begun2fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+6
-	JLE        begun2fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	JMP        begun2fetched
-
-begun2far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -1156,25 +1119,6 @@ fresh1:
 	VPXOR        Y11, Y11, Y11
 
 begun1:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun1far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+2
-	JLE        begun1fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+4
-	JLE        begun1fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+6
-	JLE        begun1fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	JMP        begun1fetched
-
-begun1far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+2
@@ -4368,41 +4312,6 @@ fresh8:
 	VPXORD       Z23, Z23, Z23
 
 begun8:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun8far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun8fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun8fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun8fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun8fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun8fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun8fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun8fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun8fetched
-
-begun8far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -5259,41 +5168,6 @@ fresh7:
 	VPXORD       Z23, Z23, Z23
 
 begun7:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun7far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun7fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun7fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun7fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun7fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun7fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun7fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun7fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun7fetched
-
-begun7far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -6056,41 +5930,6 @@ fresh6:
 	VPXORD       Z23, Z23, Z23
 
 begun6:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun6far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun6fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun6fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun6fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun6fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun6fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun6fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun6fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun6fetched
-
-begun6far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -6759,41 +6598,6 @@ fresh5:
 	VPXORD       Z23, Z23, Z23
 
 begun5:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun5far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun5fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun5fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun5fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun5fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun5fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun5fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun5fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun5fetched
-
-begun5far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -7368,41 +7172,6 @@ fresh4:
 	VPXORD       Z23, Z23, Z23
 
 begun4:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun4far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun4fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun4fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun4fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun4fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun4fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun4fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun4fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun4fetched
-
-begun4far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -7701,41 +7470,6 @@ fresh3:
 	VPXORD       Z23, Z23, Z23
 
 begun3:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun3far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun3fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun3fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun3fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun3fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun3fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun3fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun3fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun3fetched
-
-begun3far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -7987,41 +7721,6 @@ fresh2:
 	VPXORD       Z23, Z23, Z23
 
 begun2:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun2far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun2fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun2fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun2fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun2fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun2fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun2fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun2fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun2fetched
-
-begun2far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -8226,41 +7925,6 @@ fresh1:
 	VPXORD       Z23, Z23, Z23
 
 begun1:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun1far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun1fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun1fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun1fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun1fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun1fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun1fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun1fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun1fetched
-
-begun1far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -10430,41 +10094,6 @@ fresh8:
 	VMOVAPS      Z21, Z29
 
 begun8:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun8far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun8fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun8fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun8fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun8fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun8fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun8fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun8fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun8fetched
-
-begun8far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -11378,41 +11007,6 @@ fresh7:
 	VMOVAPS      Z21, Z29
 
 begun7:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun7far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun7fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun7fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun7fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun7fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun7fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun7fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun7fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun7fetched
-
-begun7far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -12224,41 +11818,6 @@ fresh6:
 	VMOVAPS      Z21, Z29
 
 begun6:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun6far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun6fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun6fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun6fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun6fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun6fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun6fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun6fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun6fetched
-
-begun6far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -12968,41 +12527,6 @@ fresh5:
 	VMOVAPS      Z21, Z29
 
 begun5:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun5far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun5fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun5fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun5fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun5fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun5fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun5fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun5fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun5fetched
-
-begun5far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -13610,41 +13134,6 @@ fresh4:
 	VMOVAPS      Z21, Z29
 
 begun4:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun4far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun4fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun4fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun4fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun4fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun4fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun4fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun4fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun4fetched
-
-begun4far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -13956,41 +13445,6 @@ fresh3:
 	VMOVAPS      Z21, Z29
 
 begun3:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun3far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun3fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun3fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun3fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun3fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun3fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun3fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun3fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun3fetched
-
-begun3far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -14251,41 +13705,6 @@ fresh2:
 	VMOVAPS      Z21, Z29
 
 begun2:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun2far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun2fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun2fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun2fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun2fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun2fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun2fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun2fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun2fetched
-
-begun2far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -14495,41 +13914,6 @@ fresh1:
 	VMOVAPS      Z21, Z29
 
 begun1:
-	CMPB       ·fetchesNear+0(SB), $0x00
-	JEQ        begun1far
-	PREFETCHT0 8192(SI)
-	PREFETCHT0 8256(SI)
-	CMPQ       BX, $+1
-	JLE        begun1fetched
-	PREFETCHT0 8320(SI)
-	PREFETCHT0 8384(SI)
-	CMPQ       BX, $+2
-	JLE        begun1fetched
-	PREFETCHT0 8448(SI)
-	PREFETCHT0 8512(SI)
-	CMPQ       BX, $+3
-	JLE        begun1fetched
-	PREFETCHT0 8576(SI)
-	PREFETCHT0 8640(SI)
-	CMPQ       BX, $+4
-	JLE        begun1fetched
-	PREFETCHT0 8704(SI)
-	PREFETCHT0 8768(SI)
-	CMPQ       BX, $+5
-	JLE        begun1fetched
-	PREFETCHT0 8832(SI)
-	PREFETCHT0 8896(SI)
-	CMPQ       BX, $+6
-	JLE        begun1fetched
-	PREFETCHT0 8960(SI)
-	PREFETCHT0 9024(SI)
-	CMPQ       BX, $+7
-	JLE        begun1fetched
-	PREFETCHT0 9088(SI)
-	PREFETCHT0 9152(SI)
-	JMP        begun1fetched
-
-begun1far:
 	PREFETCHT1 4096(SI)
 	PREFETCHT1 4160(SI)
 	CMPQ       BX, $+1
@@ -14715,71 +14099,36 @@ block8:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun8far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun8fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun8fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun8fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun8fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun8fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun8fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun8fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun8fetched
-
-begun8far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun8fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun8fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun8fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun8fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun8fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun8fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun8fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun8fetched:
 	MOVQ DI, R8
@@ -15603,71 +14952,36 @@ block7:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun7far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun7fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun7fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun7fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun7fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun7fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun7fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun7fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun7fetched
-
-begun7far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun7fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun7fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun7fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun7fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun7fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun7fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun7fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun7fetched:
 	MOVQ DI, R8
@@ -16397,71 +15711,36 @@ block6:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun6far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun6fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun6fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun6fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun6fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun6fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun6fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun6fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun6fetched
-
-begun6far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun6fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun6fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun6fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun6fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun6fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun6fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun6fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun6fetched:
 	MOVQ DI, R8
@@ -17097,71 +16376,36 @@ block5:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun5far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun5fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun5fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun5fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun5fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun5fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun5fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun5fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun5fetched
-
-begun5far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun5fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun5fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun5fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun5fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun5fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun5fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun5fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun5fetched:
 	MOVQ DI, R8
@@ -17703,71 +16947,36 @@ block4:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun4far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun4fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun4fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun4fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun4fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun4fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun4fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun4fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun4fetched
-
-begun4far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun4fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun4fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun4fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun4fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun4fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun4fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun4fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun4fetched:
 	MOVQ DI, R8
@@ -18033,71 +17242,36 @@ block3:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun3far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun3fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun3fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun3fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun3fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun3fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun3fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun3fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun3fetched
-
-begun3far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun3fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun3fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun3fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun3fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun3fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun3fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun3fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun3fetched:
 	MOVQ DI, R8
@@ -18316,71 +17490,36 @@ block2:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun2far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun2fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun2fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun2fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun2fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun2fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun2fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun2fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun2fetched
-
-begun2far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun2fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun2fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun2fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun2fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun2fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun2fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun2fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun2fetched:
 	MOVQ DI, R8
@@ -18552,71 +17691,36 @@ block1:
 	VPXORD       Z22, Z22, Z22
 	VBROADCASTSS infinity<>+0(SB), Z21
 	VPXORD       Z23, Z23, Z23
-	CMPB         ·fetchesNear+0(SB), $0x00
-	JEQ          begun1far
-	PREFETCHT0   8192(SI)
-	PREFETCHT0   8256(SI)
+	PREFETCHT1   4096(SI)
+	PREFETCHT1   4160(SI)
 	CMPQ         BX, $+1
 	JLE          begun1fetched
-	PREFETCHT0   8320(SI)
-	PREFETCHT0   8384(SI)
+	PREFETCHT1   4224(SI)
+	PREFETCHT1   4288(SI)
 	CMPQ         BX, $+2
 	JLE          begun1fetched
-	PREFETCHT0   8448(SI)
-	PREFETCHT0   8512(SI)
+	PREFETCHT1   4352(SI)
+	PREFETCHT1   4416(SI)
 	CMPQ         BX, $+3
 	JLE          begun1fetched
-	PREFETCHT0   8576(SI)
-	PREFETCHT0   8640(SI)
+	PREFETCHT1   4480(SI)
+	PREFETCHT1   4544(SI)
 	CMPQ         BX, $+4
 	JLE          begun1fetched
-	PREFETCHT0   8704(SI)
-	PREFETCHT0   8768(SI)
+	PREFETCHT1   4608(SI)
+	PREFETCHT1   4672(SI)
 	CMPQ         BX, $+5
 	JLE          begun1fetched
-	PREFETCHT0   8832(SI)
-	PREFETCHT0   8896(SI)
+	PREFETCHT1   4736(SI)
+	PREFETCHT1   4800(SI)
 	CMPQ         BX, $+6
 	JLE          begun1fetched
-	PREFETCHT0   8960(SI)
-	PREFETCHT0   9024(SI)
+	PREFETCHT1   4864(SI)
+	PREFETCHT1   4928(SI)
 	CMPQ         BX, $+7
 	JLE          begun1fetched
-	PREFETCHT0   9088(SI)
-	PREFETCHT0   9152(SI)
-	JMP          begun1fetched
-
-begun1far:
-	PREFETCHT1 4096(SI)
-	PREFETCHT1 4160(SI)
-	CMPQ       BX, $+1
-	JLE        begun1fetched
-	PREFETCHT1 4224(SI)
-	PREFETCHT1 4288(SI)
-	CMPQ       BX, $+2
-	JLE        begun1fetched
-	PREFETCHT1 4352(SI)
-	PREFETCHT1 4416(SI)
-	CMPQ       BX, $+3
-	JLE        begun1fetched
-	PREFETCHT1 4480(SI)
-	PREFETCHT1 4544(SI)
-	CMPQ       BX, $+4
-	JLE        begun1fetched
-	PREFETCHT1 4608(SI)
-	PREFETCHT1 4672(SI)
-	CMPQ       BX, $+5
-	JLE        begun1fetched
-	PREFETCHT1 4736(SI)
-	PREFETCHT1 4800(SI)
-	CMPQ       BX, $+6
-	JLE        begun1fetched
-	PREFETCHT1 4864(SI)
-	PREFETCHT1 4928(SI)
-	CMPQ       BX, $+7
-	JLE        begun1fetched
-	PREFETCHT1 4992(SI)
-	PREFETCHT1 5056(SI)
+	PREFETCHT1   4992(SI)
+	PREFETCHT1   5056(SI)
 
 begun1fetched:
 	MOVQ DI, R8
@@ -24810,18 +23914,6 @@ block2:
 	VZEROUPPER
 	RET
 
-// func cpuid(leaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)
-// Requires: CPUID
-TEXT ·cpuid(SB), NOSPLIT, $0-24
-	MOVL leaf+0(FP), AX
-	XORL CX, CX
-	CPUID
-	MOVL AX, eax+8(FP)
-	MOVL BX, ebx+12(FP)
-	MOVL CX, ecx+16(FP)
-	MOVL DX, edx+20(FP)
-	RET
-
 // func compactAVX512(blocks *float32, n int, bytes int, d int, masks *uint16, dst *float32)
 // Requires: AVX, AVX512F, MMX+, POPCNT
 TEXT ·compactAVX512(SB), NOSPLIT, $0-48
@@ -25293,9 +24385,9 @@ rest:
 	VGATHERDPS (AX)(X0*4), K1, X1
 	JMP        book
 
-// func sumAVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
+// func sum4AVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL
-TEXT ·sumAVX512(SB), NOSPLIT, $0-64
+TEXT ·sum4AVX512(SB), NOSPLIT, $0-64
 	MOVQ    blocks+0(FP), SI
 	MOVQ    n+8(FP), CX
 	MOVQ    bytes+16(FP), DX
@@ -25323,138 +24415,341 @@ block:
 	VMOVUPS 192(SI), Z3
 
 turn:
-	VUNPCKLPS     Z1, Z0, Z4
-	VUNPCKHPS     Z1, Z0, Z5
-	VUNPCKLPS     Z3, Z2, Z6
-	VUNPCKHPS     Z3, Z2, Z7
-	VUNPCKLPD     Z6, Z4, Z8
-	VUNPCKHPD     Z6, Z4, Z9
-	VUNPCKLPD     Z7, Z5, Z10
-	VUNPCKHPD     Z7, Z5, Z11
+	VUNPCKLPS     Z1, Z0, Z8
+	VUNPCKHPS     Z1, Z0, Z9
+	VUNPCKLPS     Z3, Z2, Z10
+	VUNPCKHPS     Z3, Z2, Z11
+	VUNPCKLPD     Z10, Z8, Z12
+	VUNPCKHPD     Z10, Z8, Z13
+	VUNPCKLPD     Z11, Z9, Z14
+	VUNPCKHPD     Z11, Z9, Z15
 	MOVLQSX       (R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X8, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
+	VCVTPS2PD     X12, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       4(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X9, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
+	VCVTPS2PD     X13, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       8(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X10, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
+	VCVTPS2PD     X14, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       12(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X11, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x01, Z8, X12
+	VCVTPS2PD     X15, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       16(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x01, Z9, X12
+	VEXTRACTF32X4 $0x01, Z12, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       20(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x01, Z10, X12
+	VEXTRACTF32X4 $0x01, Z13, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       24(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x01, Z11, X12
+	VEXTRACTF32X4 $0x01, Z14, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       28(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x02, Z8, X12
+	VEXTRACTF32X4 $0x01, Z15, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       32(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x02, Z9, X12
+	VEXTRACTF32X4 $0x02, Z12, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       36(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x02, Z10, X12
+	VEXTRACTF32X4 $0x02, Z13, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       40(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x02, Z11, X12
+	VEXTRACTF32X4 $0x02, Z14, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       44(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x03, Z8, X12
+	VEXTRACTF32X4 $0x02, Z15, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       48(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x03, Z9, X12
+	VEXTRACTF32X4 $0x03, Z12, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       52(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x03, Z10, X12
+	VEXTRACTF32X4 $0x03, Z13, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       56(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
-	VEXTRACTF32X4 $0x03, Z11, X12
+	VEXTRACTF32X4 $0x03, Z14, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
 	MOVLQSX       60(R8), AX
 	IMULQ         R10, AX
-	VCVTPS2PD     X12, Y13
-	VMULPD        Y31, Y13, Y13
-	VCVTTPD2QQ    Y13, Y13
-	VPADDQ        (R9)(AX*1), Y13, Y13
-	VMOVDQU       Y13, (R9)(AX*1)
+	VEXTRACTF32X4 $0x03, Z15, X8
+	VCVTPS2PD     X8, Y30
+	VMULPD        Y31, Y30, Y30
+	VCVTTPD2QQ    Y30, Y30
+	VPADDQ        (R9)(AX*1), Y30, Y30
+	VMOVDQU64     Y30, (R9)(AX*1)
+	ADDQ          DX, SI
+	ADDQ          $0x40, R8
+	DECQ          CX
+	JNE           block
+	VZEROUPPER
+	RET
+
+// func sum8AVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·sum8AVX512(SB), NOSPLIT, $0-64
+	MOVQ      blocks+0(FP), SI
+	MOVQ      n+8(FP), CX
+	MOVQ      bytes+16(FP), DX
+	MOVQ      index+24(FP), R8
+	MOVQ      sums+32(FP), R9
+	MOVQ      stride+40(FP), R10
+	MOVQ      units+48(FP), AX
+	MOVQ      d+56(FP), BX
+	VMOVDQU64 halves0<>+0(SB), Z28
+	VMOVDQU64 halves1<>+0(SB), Z29
+	VMOVUPD   (AX), Z31
+	VPXORD    Z0, Z0, Z0
+	VPXORD    Z1, Z1, Z1
+	VPXORD    Z2, Z2, Z2
+	VPXORD    Z3, Z3, Z3
+	VPXORD    Z4, Z4, Z4
+	VPXORD    Z5, Z5, Z5
+	VPXORD    Z6, Z6, Z6
+	VPXORD    Z7, Z7, Z7
+
+block:
+	VMOVUPS (SI), Z0
+	CMPQ    BX, $0x01
+	JEQ     turn
+	VMOVUPS 64(SI), Z1
+	CMPQ    BX, $0x02
+	JEQ     turn
+	VMOVUPS 128(SI), Z2
+	CMPQ    BX, $0x03
+	JEQ     turn
+	VMOVUPS 192(SI), Z3
+	CMPQ    BX, $0x04
+	JEQ     turn
+	VMOVUPS 256(SI), Z4
+	CMPQ    BX, $0x05
+	JEQ     turn
+	VMOVUPS 320(SI), Z5
+	CMPQ    BX, $0x06
+	JEQ     turn
+	VMOVUPS 384(SI), Z6
+	CMPQ    BX, $0x07
+	JEQ     turn
+	VMOVUPS 448(SI), Z7
+
+turn:
+	VUNPCKLPS     Z1, Z0, Z8
+	VUNPCKHPS     Z1, Z0, Z9
+	VUNPCKLPS     Z3, Z2, Z10
+	VUNPCKHPS     Z3, Z2, Z11
+	VUNPCKLPD     Z10, Z8, Z12
+	VUNPCKHPD     Z10, Z8, Z13
+	VUNPCKLPD     Z11, Z9, Z14
+	VUNPCKHPD     Z11, Z9, Z15
+	VUNPCKLPS     Z5, Z4, Z16
+	VUNPCKHPS     Z5, Z4, Z17
+	VUNPCKLPS     Z7, Z6, Z18
+	VUNPCKHPS     Z7, Z6, Z19
+	VUNPCKLPD     Z18, Z16, Z20
+	VUNPCKHPD     Z18, Z16, Z21
+	VUNPCKLPD     Z19, Z17, Z22
+	VUNPCKHPD     Z19, Z17, Z23
+	VMOVAPS       Z12, Z9
+	VPERMT2Q      Z20, Z28, Z9
+	VPERMT2Q      Z20, Z29, Z12
+	VMOVAPS       Z13, Z10
+	VPERMT2Q      Z21, Z28, Z10
+	VPERMT2Q      Z21, Z29, Z13
+	VMOVAPS       Z14, Z11
+	VPERMT2Q      Z22, Z28, Z11
+	VPERMT2Q      Z22, Z29, Z14
+	VMOVAPS       Z15, Z16
+	VPERMT2Q      Z23, Z28, Z16
+	VPERMT2Q      Z23, Z29, Z15
+	MOVLQSX       (R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y9, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       4(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y10, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       8(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y11, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       12(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y16, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       16(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z9, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       20(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z10, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       24(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z11, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       28(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z16, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       32(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y12, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       36(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y13, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       40(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y14, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       44(R8), AX
+	IMULQ         R10, AX
+	VCVTPS2PD     Y15, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       48(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z12, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       52(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z13, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       56(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z14, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
+	MOVLQSX       60(R8), AX
+	IMULQ         R10, AX
+	VEXTRACTF32X8 $0x01, Z15, Y8
+	VCVTPS2PD     Y8, Z30
+	VMULPD        Z31, Z30, Z30
+	VCVTTPD2QQ    Z30, Z30
+	VPADDQ        (R9)(AX*1), Z30, Z30
+	VMOVDQU64     Z30, (R9)(AX*1)
 	ADDQ          DX, SI
 	ADDQ          $0x40, R8
 	DECQ          CX

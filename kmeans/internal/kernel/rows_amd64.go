@@ -43,12 +43,15 @@ func (l *Ledger) moveSIMD(blocks []float32, rows []int32, labels []uint16, index
 }
 
 func (l *Ledger) addSIMD(blocks []float32, index []int32) {
-	const group = 4 // coordinates at a time
 	bytes, stride := l.D*Lanes*4, 8*LedgerStride(l.D)
 	for from := 0; from < len(index); from += callBlocks {
 		n := min(callBlocks, len(index)-from)
-		for t := 0; t < l.D; t += group {
-			sumAVX512(&blocks[from*l.D+t*Lanes], n/Lanes, bytes, &index[from], &l.Sums[t], stride, &l.Units[t], min(group, l.D-t))
+		for t := 0; t < l.D; t += 8 {
+			sum, d := sum8AVX512, min(8, l.D-t)
+			if d <= 4 {
+				sum = sum4AVX512
+			}
+			sum(&blocks[from*l.D+t*Lanes], n/Lanes, bytes, &index[from], &l.Sums[t], stride, &l.Units[t], d)
 		}
 	}
 }

@@ -151,9 +151,6 @@ func survivorsAVX512(labels *uint16, slack *float32, n int, high *float32, bytes
 //go:noescape
 func marginsAVX512(best *float32, second *float32, index *int32, n int, low *float32, bytes int, down float32, up float32, slack *float32)
 
-// cpuid is the instruction of that name.
-func cpuid(leaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)
-
 // compactAVX512 copies d coordinates, at most 16, of the marked rows of n blocks to dst, in order. bytes is the size of a
 // block, there and here.
 //
@@ -188,11 +185,17 @@ func gatherAVX512(blocks *float32, d int, rows *int32, n int, dst *float32)
 //go:noescape
 func moveAVX512(blocks *float32, d int, rows *int32, n int, labels *uint16, index *int32, sums *int64, stride int, units *float64, counts *int64, touched *bool)
 
-// sumAVX512 adds d coordinates, at most 4, of the rows of n blocks to the sums of their indexes. bytes is the size of a
+// sum4AVX512 adds d coordinates, at most 4, of the rows of n blocks to the sums of their indexes. bytes is the size of a
 // block; a line of sums has stride bytes.
 //
 //go:noescape
-func sumAVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
+func sum4AVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
+
+// sum8AVX512 adds d coordinates, at most 8, of the rows of n blocks to the sums of their indexes. bytes is the size of a
+// block; a line of sums has stride bytes.
+//
+//go:noescape
+func sum8AVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, stride int, units *float64, d int)
 
 // fetchRows asks for the cache lines of n listed rows of d coordinates.
 //

@@ -13,8 +13,8 @@ var infinity Mem
 // largest is the largest finite float32; lanes is 0 to 15.
 var largest, lanes Mem
 
-// fetchesNear is a variable of the package: whether points are fetched to the first-level cache.
-var fetchesNear = NewDataAddr(Symbol{Name: "·fetchesNear"}, 0)
+// halves choose words of two vectors of rows' quarters: the lower two quarters of each, and the upper.
+var halves [2]Mem
 
 func main() {
 	ConstraintExpr("amd64")
@@ -23,6 +23,12 @@ func main() {
 	lanes = GLOBL("lanes", RODATA|NOPTR)
 	for i := range 16 {
 		DATA(4*i, U32(i))
+	}
+	for i, words := range [2][8]uint64{{0, 1, 8, 9, 2, 3, 10, 11}, {4, 5, 12, 13, 6, 7, 14, 15}} {
+		halves[i] = GLOBL(label("halves%d", i), RODATA|NOPTR)
+		for j, w := range words {
+			DATA(8*j, U64(w))
+		}
 	}
 	for _, v := range []isa{avx2, avx512} {
 		nearestLow(variant{isa: v})
@@ -43,14 +49,14 @@ func main() {
 		survivors(v)
 		margins(v)
 	}
-	cpuid()
 	compact()
 	spread()
 	list()
 	labels()
 	gather()
 	move()
-	sum()
+	sum(4)
+	sum(8)
 	fetch()
 	filter()
 	Generate()

@@ -110,36 +110,24 @@ func (v variant) begin(g tile, r running, fresh, begun string, inMemory bool) {
 	}
 }
 
-// ahead is how far the points are fetched before their use, in bytes, to the first-level cache: a few memory latencies at the
-// shapes where memory matters. farAhead is that where they go to the second. On virtual machines the processor's own
-// prefetching may be of little use, and which of the two is better is the processor's secret (docs/diary.md).
-const (
-	ahead    = 8192
-	farAhead = 4096
-)
+// ahead is how far the points are fetched before their use, in bytes: a few memory latencies at the shapes where memory
+// matters. On virtual machines the processor's own prefetching may be of little use (docs/diary.md).
+const ahead = 4096
 
-// prefetch asks for the cache lines of a unit of the straight-line kernels.
+// prefetch asks for the cache lines of a unit of the straight-line kernels. They go to the second-level cache: what is fetched
+// to the first waits for its few places.
 func (v isa) prefetch(begun string) {
-	CMPB(fetchesNear, Imm(0))
-	JEQ(LabelRef(begun + "far"))
-	v.prefetchLines(begun, func(line int) { PREFETCHT0(at(block, ahead+64*line)) })
-	JMP(LabelRef(begun + "fetched"))
-	Label(begun + "far")
-	v.prefetchLines(begun, func(line int) { PREFETCHT1(at(block, farAhead+64*line)) })
-	Label(begun + "fetched")
-}
-
-func (v isa) prefetchLines(begun string, one func(line int)) {
 	const step = 2
 	for n := step; ; n += step {
-		one(n - 2)
-		one(n - 1)
+		PREFETCHT1(at(block, ahead+64*(n-2)))
+		PREFETCHT1(at(block, ahead+64*(n-1)))
 		if n == v.straight*v.blocks() {
-			return
+			break
 		}
 		CMPQ(dim, I32(n/v.blocks()))
 		JLE(LabelRef(begun + "fetched"))
 	}
+	Label(begun + "fetched")
 }
 
 // labelsAhead is how far the labels are fetched before their use, in bytes: sixteen lines, of 32 labels each.
@@ -426,7 +414,7 @@ func (f coming) some() {
 	CMOVQHI(f.limit, f.cursor)
 }
 
-// fetchUnit begins to ask for as much as a unit takes, ahead bytes or a unit away.
+// fetchUnit begins to ask for as much as a unit takes: twice ahead bytes away, or the next unit.
 func (v isa) fetchUnit() coming {
 	f := coming{cursor: panel, limit: units, step: 256}
 	for i := range 4 {
@@ -437,7 +425,7 @@ func (v isa) fetchUnit() coming {
 	if v.blocks() == 2 {
 		SHLQ(Imm(1), bytes)
 	}
-	MOVQ(I32(ahead), f.cursor)
+	MOVQ(I32(2*ahead), f.cursor)
 	CMPQ(bytes, f.cursor)
 	CMOVQHI(bytes, f.cursor)
 	ADDQ(block, f.cursor)

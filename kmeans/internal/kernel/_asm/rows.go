@@ -180,15 +180,15 @@ func move() {
 	JMP(LabelRef("book"))
 }
 
-// sum adds whole blocks to the sums of their indexes: four dimensions at a time are turned, so that those of a row lie
-// side by side.
-func sum() {
-	TEXT("sumAVX512", NOSPLIT, "func(blocks *float32, n, bytes int, index *int32, sums *int64, stride int, units *float64, d int)")
-	Doc("sumAVX512 adds d coordinates, at most 4, of the rows of n blocks to the sums of their indexes. bytes is the size of a",
+// sum adds whole blocks to the sums of their indexes: four or eight dimensions at a time are turned, so that those of a row
+// lie side by side.
+func sum(wide int) {
+	name := label("sum%dAVX512", wide)
+	TEXT(name, NOSPLIT, "func(blocks *float32, n, bytes int, index *int32, sums *int64, stride int, units *float64, d int)")
+	Doc(name+label(" adds d coordinates, at most %d, of the rows of n blocks to the sums of their indexes. bytes is the size of a", wide),
 		"block; a line of sums has stride bytes.")
 	Pragma("noescape")
 	n, bytes, index, sums, line, to := reg.RCX, reg.RDX, reg.R8, reg.R9, reg.R10, reg.RAX
-	unit := reg.Y31
 	Load(Param("blocks"), block)
 	Load(Param("n"), n)
 	Load(Param("bytes"), bytes)
@@ -197,49 +197,89 @@ func sum() {
 	Load(Param("stride"), line)
 	Load(Param("units"), to)
 	Load(Param("d"), dim)
+	unit, value := reg.Register(reg.Y31), reg.Register(reg.Y30)
+	if wide == 8 {
+		unit, value = reg.Z31, reg.Z30
+		for i, table := range halves {
+			VMOVDQU64(table, avx512.vec(28+i))
+		}
+	}
 	VMOVUPD(at(to, 0), unit)
-	x := []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3}
-	for _, v := range x {
-		avx512.zero(v)
+	x := make([]reg.Register, wide)
+	for t := range x {
+		x[t] = avx512.vec(t)
+		avx512.zero(x[t])
 	}
 	Label("block")
 	for t, v := range x {
 		VMOVUPS(at(block, 64*t), v)
-		if t < 3 {
+		if t < wide-1 {
 			CMPQ(dim, Imm(uint64(t+1)))
 			JEQ(LabelRef("turn"))
 		}
 	}
 	Label("turn")
-	// Lane group g of turned[i] is point 4g+i.
-	VUNPCKLPS(x[1], x[0], reg.Z4)
-	VUNPCKHPS(x[1], x[0], reg.Z5)
-	VUNPCKLPS(x[3], x[2], reg.Z6)
-	VUNPCKHPS(x[3], x[2], reg.Z7)
-	turned := []reg.VecPhysical{reg.Z8, reg.Z9, reg.Z10, reg.Z11}
-	VUNPCKLPD(reg.Z6, reg.Z4, turned[0])
-	VUNPCKHPD(reg.Z6, reg.Z4, turned[1])
-	VUNPCKLPD(reg.Z7, reg.Z5, turned[2])
-	VUNPCKHPD(reg.Z7, reg.Z5, turned[3])
+	rows := turn(x)
 	for point := range 16 {
-		g, from := point/4, turned[point%4].AsX()
-		if g > 0 {
-			VEXTRACTF32X4(Imm(uint64(g)), turned[point%4], reg.X12)
-			from = reg.X12
-		}
 		MOVLQSX(at(index, 4*point), to)
 		IMULQ(line, to)
-		VCVTPS2PD(from, reg.Y13)
-		VMULPD(unit, reg.Y13, reg.Y13)
-		VCVTTPD2QQ(reg.Y13, reg.Y13)
-		VPADDQ(Mem{Base: sums, Index: to, Scale: 1}, reg.Y13, reg.Y13)
-		VMOVDQU(reg.Y13, Mem{Base: sums, Index: to, Scale: 1})
+		VCVTPS2PD(rows(point), value)
+		VMULPD(unit, value, value)
+		VCVTTPD2QQ(value, value)
+		VPADDQ(Mem{Base: sums, Index: to, Scale: 1}, value, value)
+		VMOVDQU64(value, Mem{Base: sums, Index: to, Scale: 1})
 	}
 	ADDQ(bytes, block)
 	ADDQ(Imm(64), index)
 	DECQ(n)
 	JNE(LabelRef("block"))
 	done()
+}
+
+// turn makes rows of four or eight columns of sixteen. What it returns has the register that holds the coordinates of a
+// point, to be asked for in order.
+func turn(x []reg.Register) func(point int) reg.Register {
+	next, quads := 8, []reg.Register{}
+	take := func() reg.Register { next++; return avx512.vec(next - 1) }
+	for q := 0; q < len(x); q += 4 {
+		pairs := [4]reg.Register{take(), take(), take(), take()}
+		VUNPCKLPS(x[q+1], x[q], pairs[0])
+		VUNPCKHPS(x[q+1], x[q], pairs[1])
+		VUNPCKLPS(x[q+3], x[q+2], pairs[2])
+		VUNPCKHPS(x[q+3], x[q+2], pairs[3])
+		for i := range 2 { // lane group g of quads[4q+i] is point 4g+i
+			low, high := take(), take()
+			VUNPCKLPD(pairs[2+i], pairs[i], low)
+			VUNPCKHPD(pairs[2+i], pairs[i], high)
+			quads = append(quads, low, high)
+		}
+	}
+	spare := reg.Z8 // a pair that is not needed any more
+	if len(x) == 4 {
+		return func(point int) reg.Register {
+			g, from := point/4, quads[point%4].(reg.VecPhysical).AsX()
+			if g == 0 {
+				return from
+			}
+			VEXTRACTF32X4(Imm(uint64(g)), quads[point%4], spare.AsX())
+			return spare.AsX()
+		}
+	}
+	// Half h of rows[i+4g] is point 8g+4h+i.
+	rows := [8]reg.Register{reg.Z9, reg.Z10, reg.Z11, reg.Z16, quads[0], quads[1], quads[2], quads[3]} // pairs, and quads in place
+	for i := range 4 {
+		VMOVAPS(quads[i], rows[i])
+		VPERMT2Q(quads[4+i], reg.Z28, rows[i])
+		VPERMT2Q(quads[4+i], reg.Z29, rows[i+4])
+	}
+	return func(point int) reg.Register {
+		row := rows[point%4+point/8*4].(reg.VecPhysical)
+		if point/4%2 == 0 {
+			return row.AsY()
+		}
+		VEXTRACTF32X8(Imm(1), row, spare.AsY())
+		return spare.AsY()
+	}
 }
 
 // fetch asks for the cache lines of listed rows.

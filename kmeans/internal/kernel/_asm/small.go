@@ -104,16 +104,3 @@ func peak(v isa) {
 	JNE(LabelRef("round"))
 	done()
 }
-
-// cpuid asks the processor what it is.
-func cpuid() {
-	TEXT("cpuid", NOSPLIT, "func(leaf uint32) (eax, ebx, ecx, edx uint32)")
-	Doc("cpuid is the instruction of that name.")
-	Load(Param("leaf"), reg.EAX)
-	XORL(reg.ECX, reg.ECX)
-	CPUID()
-	for i, r := range []reg.Register{reg.EAX, reg.EBX, reg.ECX, reg.EDX} {
-		Store(r, ReturnIndex(i))
-	}
-	RET()
-}
