@@ -112,7 +112,9 @@ type holding struct {
 	tracks map[int]*tracked // by run, of its cohort: labels and bounds
 	seeds  map[int]*seeded  // by run, until its first pass
 
-	// Where points is but a shell and ids is nil, their numbers lie on the disk.
+	// coded has the rows as codes, of which points is a shell; nil: points has them, or the disk.
+	coded *kmeans.Coded
+	// Where points is but a shell and ids is nil, their numbers, or codes, lie on the disk.
 	chunks   []chunk
 	idsAt    []spill.Extent
 	idsBytes int
@@ -225,11 +227,14 @@ func (e *Engine) Held() (ids []int, bytes int64) {
 	defer e.mu.Unlock()
 	for id, h := range e.held {
 		ids = append(ids, id)
-		row := idBytes + e.runBytes
-		if !h.spilled() {
-			row += 4 * h.points.Columns()
+		bytes += int64(h.points.Rows()) * int64(idBytes+e.runBytes)
+		switch {
+		case h.spilled():
+		case h.coded != nil:
+			bytes += h.pointsBytes()
+		default:
+			bytes += int64(h.points.Rows()) * int64(4*h.points.Columns())
 		}
-		bytes += int64(h.points.Rows()) * int64(row)
 		if h.folded != nil {
 			bytes += int64(h.folded.Rows()) * int64(4*h.folded.Columns()+4)
 		}

@@ -37,8 +37,11 @@ func (h *holding) spilled() bool { return h.chunks != nil }
 // hotBytes is what the Points and ids of a holding take in memory.
 func (h *holding) hotBytes() int64 {
 	bytes := int64(0)
+	if h.coded != nil {
+		bytes = int64(h.coded.TableBytes())
+	}
 	if !h.spilled() {
-		bytes = pointsBytes(h.points)
+		bytes += h.pointsBytes()
 		if h.ids != nil {
 			bytes += int64(h.ids.Bytes())
 		}
@@ -49,7 +52,33 @@ func (h *holding) hotBytes() int64 {
 	return bytes
 }
 
-func pointsBytes(p *kmeans.Points) int64 { return int64(p.ChunkBytes(p.Rows())) }
+// pointsBytes is what a holding's rows take, in memory or on the disk.
+func (h *holding) pointsBytes() int64 { return int64(h.chunkBytes(h.points.Rows())) }
+
+// chunkBytes is what so many of a holding's rows take.
+func (h *holding) chunkBytes(rows int) int {
+	if h.coded != nil {
+		return h.coded.ChunkBytes(rows)
+	}
+	return h.points.ChunkBytes(rows)
+}
+
+// putChunk writes some of a holding's rows to a buffer.
+func (h *holding) putChunk(dst []byte, lo, hi int) {
+	if h.coded != nil {
+		h.coded.PutChunk(dst, lo, hi)
+		return
+	}
+	h.points.PutChunk(dst, lo, hi)
+}
+
+// encode holds columns of few distinct values as codes, where they have some. Of the holding's rows there is nothing but codes
+// from then on.
+func (h *holding) encode() {
+	if h.coded = kmeans.Encode(h.points); h.coded != nil {
+		h.points = h.coded.Shell()
+	}
+}
 
 // rowBytes is what a row of so many columns takes that may be spilled: its Point, its weight, its number where rows are left
 // out, and its id where labels want it.
@@ -137,7 +166,7 @@ func (e *Engine) yield(tasks []*wire.Task) error {
 	for _, held := range e.held {
 		n := int64(held.points.Rows())
 		h.Rows, h.Largest = h.Rows+n, max(h.Largest, n)
-		points += pointsBytes(held.points)
+		points += held.pointsBytes()
 		if held.ids != nil || held.idsAt != nil {
 			points += idBytes * n
 		}
@@ -264,23 +293,37 @@ func (e *Engine) takes(bytes int64) bool {
 	return true
 }
 
-// enter puts a partition that was loaded where it is to lie.
+// enter puts a partition that was loaded where it is to lie. Where memory is not enough for the numbers of all rows, codes take
+// their place: more rows stay, and the others take less of the disk's time.
 func (e *Engine) enter(h *holding) error {
-	stays := e.takes(h.hotBytes())
+	stays := (h.folded != nil || !e.short()) && e.takes(h.hotBytes())
 	if !stays {
 		h.folded = nil // there is no room for kinds, and the labels of spilled rows are those of rows
+		if e.short() {
+			h.encode()
+		}
 		stays = e.takes(h.hotBytes())
 	}
-	if !stays {
+	switch {
+	case !stays:
 		if err := e.spill(h); err != nil {
 			return err
 		}
+	case h.coded != nil:
+		h.coded.Pack()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.drop(h.id)
 	e.held[h.id] = h
 	return nil
+}
+
+// short says that memory is not enough for all rows as they are.
+func (e *Engine) short() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.memory.file != nil
 }
 
 // drop forgets a partition, and frees what it takes. The caller has mu.
@@ -308,7 +351,7 @@ func (e *Engine) free(h *holding) {
 // written nothing is changed. Labels of kinds of rows are not those of rows, so kinds are forgotten, with their cohorts.
 func (e *Engine) spill(h *holding) error {
 	p, size := h.points, e.memory.now.Chunk
-	rows := chunkRows(p, size)
+	rows := chunkRows(h, size)
 	buffer := e.spare(size)
 	defer e.spares.Put(&buffer)
 	written := &holding{chunks: []chunk{}}
@@ -321,8 +364,8 @@ func (e *Engine) spill(h *holding) error {
 	}
 	for lo := 0; lo < p.Rows(); lo += rows {
 		hi := min(lo+rows, p.Rows())
-		n := p.ChunkBytes(hi - lo)
-		p.PutChunk(buffer[:n], lo, hi)
+		n := h.chunkBytes(hi - lo)
+		h.putChunk(buffer[:n], lo, hi)
 		at, err := put(n)
 		if err != nil {
 			return err
@@ -350,12 +393,16 @@ func (e *Engine) spill(h *holding) error {
 		e.dissolve([]int{h.id})
 	}
 	h.points, h.chunks, h.ids, h.idsAt, h.idsBytes = p.Shell(), written.chunks, nil, written.idsAt, written.idsBytes
+	if h.coded != nil {
+		h.coded = h.coded.Drop()
+		e.memory.hot += h.hotBytes() // dictionaries
+	}
 	return nil
 }
 
-// chunkRows is how many rows of p make a chunk of at most so many bytes: whole spans, where it has room for one.
-func chunkRows(p *kmeans.Points, size int) int {
-	rows := max(size/p.ChunkBytes(kmeans.ChunkRows), 1) * kmeans.ChunkRows
+// chunkRows is how many rows of a holding make a chunk of at most so many bytes: whole spans, where it has room for one.
+func chunkRows(h *holding, size int) int {
+	rows := max(size/h.chunkBytes(kmeans.ChunkRows), 1) * kmeans.ChunkRows
 	if rows > kmeans.SpanRows {
 		rows = rows / kmeans.SpanRows * kmeans.SpanRows
 	}

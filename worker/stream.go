@@ -19,9 +19,9 @@ type piece struct {
 	chunk
 }
 
-// over gives every row of the holdings to do, on all threads, whether they are in memory or on the disk. What is read is
-// worked on as it comes; meanwhile threads do what is in memory, so that the disk and they are busy at once. skips says of
-// rows on the disk that nobody wants them. When a thread is done with a chunk, settle is told, after which it is gone.
+// over gives every row of the holdings to do, on all threads, whether they are in memory, in codes or on the disk. What is read
+// is worked on as it comes; meanwhile threads do what is in memory, so that the disk and they are busy at once. skips says of
+// rows on the disk, or in codes, that nobody wants them. When a thread is done with a view, settle is told, after which it is gone.
 func (e *Engine) over(ctx context.Context, list []*holding, skips func(h *holding, lo, hi int) bool,
 	do func(t *thread, slot int, s span), settle func(slot int, p *kmeans.Points)) error {
 	var hot []*holding
@@ -37,11 +37,20 @@ func (e *Engine) over(ctx context.Context, list []*holding, skips func(h *holdin
 			cold = append(cold, piece{h, c})
 		}
 	}
+	views := viewer{engine: e, do: do, settle: settle}
+	at := func(t *thread, slot int, s span) {
+		switch {
+		case s.h.coded == nil:
+			do(t, slot, s)
+		case !skips(s.h, s.lo, s.hi):
+			views.widened(slot, s.h, s.h.coded, 0, s.lo, s.hi)
+		}
+	}
 	if len(cold) == 0 {
-		return e.parallel(ctx, spansOf(list), do)
+		return e.parallel(ctx, spansOf(list), at)
 	}
 	stream := e.memory.file.Stream(ctx, pieces, e.passBuffers(), func(i int) bool { return skips(cold[i].h, cold[i].lo, cold[i].hi) })
-	w := &walker{engine: e, spans: spansOf(hot), cold: cold, stream: stream, do: do, settle: settle}
+	w := &walker{viewer: views, spans: spansOf(hot), hot: at, cold: cold, stream: stream}
 	var wait sync.WaitGroup
 	for slot := range e.threads {
 		wait.Go(func() { w.walk(ctx, slot) })
@@ -65,15 +74,43 @@ func (e *Engine) passBuffers() [][]byte {
 	return m.buffers
 }
 
+// viewer is what a pass does with views of rows, whose Points are there for the moment only.
+type viewer struct {
+	engine *Engine
+	do     func(t *thread, slot int, s span)
+	settle func(slot int, p *kmeans.Points)
+}
+
+// over does a view of a holding, which begins at its row at.
+func (v *viewer) over(slot int, h *holding, view *kmeans.Points, at int) {
+	for lo := 0; lo < view.Rows(); lo += kmeans.SpanRows {
+		v.do(v.engine.threads[slot], slot, span{h: h, view: view, at: at, lo: lo, hi: min(lo+kmeans.SpanRows, view.Rows())})
+	}
+	v.settle(slot, view)
+}
+
+// widened does rows [lo,hi) of codes, which begin at a holding's row at.
+func (v *viewer) widened(slot int, h *holding, codes *kmeans.Coded, at, lo, hi int) {
+	v.engine.widen(codes, lo, hi, func(view *kmeans.Points, from int) { v.over(slot, h, view, at+from) })
+}
+
+// widen visits rows [lo,hi) of codes as Points, some at a time, which are gone afterwards.
+func (e *Engine) widen(codes *kmeans.Coded, lo, hi int, visit func(view *kmeans.Points, from int)) {
+	buffer := e.spare(e.chunkSize())
+	defer e.spares.Put(&buffer)
+	for rows := codes.WidenRows(len(buffer)); lo < hi; lo += rows {
+		visit(codes.Widen(lo, min(lo+rows, hi), buffer), lo)
+	}
+}
+
 // walker is a pass over rows of which some come from the disk.
 type walker struct {
-	engine *Engine
+	viewer
 	spans  []span // in memory
+	hot    func(t *thread, slot int, s span)
 	next   atomic.Int64
 	cold   []piece
 	stream *spill.Stream
-	do     func(t *thread, slot int, s span)
-	settle func(slot int, p *kmeans.Points)
 	failed atomic.Pointer[error]
 }
 
@@ -112,7 +149,7 @@ func (w *walker) some(slot int) bool {
 		return false
 	}
 	for _, s := range w.spans[from:min(from+hotSpans, len(w.spans))] {
-		w.do(w.engine.threads[slot], slot, s)
+		w.hot(w.engine.threads[slot], slot, s)
 	}
 	return true
 }
@@ -124,22 +161,33 @@ func (w *walker) take(slot int, f spill.Filled, open bool) bool {
 	}
 	defer w.stream.Release(f)
 	p := w.cold[f.Index]
+	if p.h.coded != nil {
+		codes, err := p.h.coded.Chunk(f.Data, p.lo, p.hi)
+		if err != nil {
+			w.failed.Store(&err)
+			return true
+		}
+		w.widened(slot, p.h, codes, p.lo, 0, codes.Rows())
+		return true
+	}
 	view, err := p.h.points.Chunk(f.Data, p.lo, p.hi)
 	if err != nil {
 		w.failed.Store(&err)
 		return true
 	}
-	for lo := 0; lo < view.Rows(); lo += kmeans.SpanRows {
-		w.do(w.engine.threads[slot], slot, span{h: p.h, view: view, at: p.lo, lo: lo, hi: min(lo+kmeans.SpanRows, view.Rows())})
-	}
-	w.settle(slot, view)
+	w.over(slot, p.h, view, p.lo)
 	return true
 }
 
-// eachChunk visits the Points of a holding in order: all at once, or one chunk of them at a time, which begins at row at and is
-// gone afterwards.
+// eachChunk visits the Points of a holding in order: all at once, or some of them at a time, which begin at row at and are gone
+// afterwards.
 func (e *Engine) eachChunk(ctx context.Context, h *holding, visit func(p *kmeans.Points, at int)) error {
-	if !h.spilled() {
+	switch {
+	case h.spilled():
+	case h.coded != nil:
+		e.widen(h.coded, 0, h.coded.Rows(), visit)
+		return nil
+	default:
 		visit(h.points, 0)
 		return nil
 	}
@@ -152,6 +200,14 @@ func (e *Engine) eachChunk(ctx context.Context, h *holding, visit func(p *kmeans
 		data, err := e.memory.file.Get(c.at, buffer)
 		if err != nil {
 			return err
+		}
+		if h.coded != nil {
+			codes, err := h.coded.Chunk(data, c.lo, c.hi)
+			if err != nil {
+				return err
+			}
+			e.widen(codes, 0, codes.Rows(), func(p *kmeans.Points, from int) { visit(p, c.lo+from) })
+			continue
 		}
 		p, err := h.points.Chunk(data, c.lo, c.hi)
 		if err != nil {

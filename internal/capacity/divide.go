@@ -95,7 +95,8 @@ func Divide(limit int64, h Holding) Division {
 	}
 	d.Chunk = int(max(min(max(limit/chunkShare, smallChunk), largeChunk), chunkRows*(h.Point+spareBytes)))
 	d.Buffers = spill.Readers + h.Threads + 1
-	d.Fixed += int64(d.Buffers+h.Threads) * spill.BufferBytes(d.Chunk) // each thread has one of its own beside those of a pass
+	// Beside those of a pass each thread has two of its own: one for what it reads or writes, one for numbers made of codes.
+	d.Fixed += int64(d.Buffers+2*h.Threads) * spill.BufferBytes(d.Chunk)
 	partition := h.Largest * (h.Point + loadBytes)
 	d.Least = least(d.Fixed + d.State + partition)
 	room := limit - d.Fixed - d.State

@@ -202,6 +202,12 @@ func sum8AVX512(blocks *float32, n int, bytes int, index *int32, sums *int64, st
 //go:noescape
 func fetchRows(blocks *float32, d int, rows *int32, n int)
 
+// widenVBMI writes the values of groups of 64 codes, stride bytes from each other, to four blocks each, of block bytes.
+// planes are four tables of 256 bytes.
+//
+//go:noescape
+func widenVBMI(codes *byte, stride int, groups int, planes *byte, out *float32, block int)
+
 // quantizeVNNI makes bytes of n blocks of 16 rows, at most 4: the integer q nearest to t = x·inverse − shift, from 0 to 255,
 // four dimensions in a lane, blocks of the same four side by side. Of each row it writes Σq(q−128), Σq and Σ(t−q)².
 //

@@ -58,6 +58,7 @@ func main() {
 	sum(4)
 	sum(8)
 	fetch()
+	widen()
 	filter()
 	Generate()
 }

@@ -1,0 +1,177 @@
+package kmeans
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// few are Points of n rows whose columns have these numbers of distinct values at most; 0: all differ.
+func few(t *testing.T, n int, distinct []int, weighted, gaps bool) *Points {
+	t.Helper()
+	r := rand.New(rand.NewPCG(uint64(n), uint64(len(distinct))))
+	d := len(distinct)
+	grid, columns := make([]int, d), make([][]float32, d)
+	for c, most := range distinct {
+		grid[c], columns[c] = -10, make([]float32, n)
+		for i := range columns[c] {
+			v := i - n/2
+			if most > 0 {
+				v = r.IntN(most) - most/3
+			}
+			columns[c][i] = float32(v) / 1024
+		}
+	}
+	p, err := NewPoints(n, d, 1000, grid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var weights []uint64
+	if weighted {
+		p.SetWeighted()
+		for range n {
+			weights = append(weights, r.Uint64N(WeightOne))
+		}
+	}
+	var keep []bool
+	if gaps {
+		for i := range n {
+			keep = append(keep, i%7 != 3)
+		}
+	}
+	if err := p.Append(columns, n, 1000, keep, weights); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// sameRows compares rows [lo, lo+got.Rows()) of want with all of got, to the bit, and what pads them.
+func sameRows(t *testing.T, got, want *Points, lo int) {
+	t.Helper()
+	for i := range got.Rows() {
+		if !slices.Equal(got.At(i, make([]float32, got.d)), want.At(lo+i, make([]float32, got.d))) || got.Weight(i) != want.Weight(lo+i) || got.RowNumber(i) != want.RowNumber(lo+i) {
+			t.Fatalf("row %d of %d is another", lo+i, want.Rows())
+		}
+	}
+	if len(got.blocks) != paddedRows(got.n)*got.d || got.Weighted() != want.Weighted() {
+		t.Fatalf("%d rows have %d values, weighted: %v", got.n, len(got.blocks), got.Weighted())
+	}
+	for i := got.n; i < paddedRows(got.n); i++ {
+		for c := range got.d {
+			if got.blocks[got.index(i, c)] != 0 {
+				t.Fatalf("behind %d rows there is %g", got.n, got.blocks[got.index(i, c)])
+			}
+		}
+	}
+}
+
+func TestCodesAreTheRowsThatWereEncoded(t *testing.T) {
+	for _, n := range []int{64, 255, 256, 257, 1000, 5000, 20000} {
+		for _, mode := range []struct{ weighted, gaps bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+			distinct := []int{2, 0, 1, 256, 500}
+			want, p := few(t, n, distinct, mode.weighted, mode.gaps), few(t, n, distinct, mode.weighted, mode.gaps)
+			c := Encode(p)
+			if c == nil && n < 5000 { // nearly all values differ, or dictionaries outweigh what they spare
+				continue
+			}
+			if c == nil {
+				t.Fatalf("%d rows were not encoded", n)
+			}
+			for packed := range 2 {
+				if packed == 1 {
+					c.Pack()
+				}
+				for lo := 0; lo < c.Rows(); lo += 4 * ChunkRows {
+					hi := min(lo+4*ChunkRows, c.Rows())
+					b := make([]byte, c.ChunkBytes(hi-lo))
+					c.PutChunk(b, lo, hi)
+					chunk, err := c.Drop().Chunk(b, lo, hi)
+					if err != nil {
+						t.Fatal(err)
+					}
+					buffer := make([]byte, 4*ChunkRows*4*want.d)
+					for from := 0; from < chunk.Rows(); from += ChunkRows {
+						sameRows(t, chunk.Widen(from, min(from+ChunkRows, chunk.Rows()), buffer), want, lo+from)
+					}
+				}
+			}
+			buffer := make([]byte, SpanRows*4*want.d)
+			rows := c.WidenRows(len(buffer))
+			if rows != SpanRows {
+				t.Fatalf("room for %d rows, not %d", rows, SpanRows)
+			}
+			for lo := 0; lo < c.Rows(); lo += rows {
+				for i := range buffer {
+					buffer[i] = 0xff
+				}
+				sameRows(t, c.Widen(lo, min(lo+rows, c.Rows()), buffer), want, lo)
+			}
+		}
+	}
+}
+
+func TestColumnsAreEncodedUpToTheirLimits(t *testing.T) {
+	const n = 1 << 18
+	for _, c := range []struct{ distinct, width int }{{1, 1}, {256, 1}, {257, 2}, {n / codeShare, 2}, {n/codeShare + 1, 4}, {0, 4}} {
+		p := few(t, n, []int{2, c.distinct}, false, false)
+		if c.distinct > 1 { // all of them
+			for i := range n {
+				p.blocks[p.index(i, 1)] = float32(i%c.distinct) / 1024
+			}
+		}
+		coded := Encode(p)
+		if coded == nil {
+			t.Fatalf("%d distinct values: not encoded", c.distinct)
+		}
+		if got := coded.columns[1].width(); got != c.width {
+			t.Errorf("%d distinct values: %d bytes a value, not %d", c.distinct, got, c.width)
+		}
+		if got, most := coded.ChunkBytes(n), n*(1+c.width); got != most {
+			t.Errorf("%d distinct values: %d bytes of codes, not %d", c.distinct, got, most)
+		}
+	}
+}
+
+func TestWhatCodesDoNotSpareStaysAsItIs(t *testing.T) {
+	for _, distinct := range [][]int{{0}, {0, 0, 0, 0, 2}, {60000}} {
+		p, want := few(t, 100_000, distinct, false, false), few(t, 100_000, distinct, false, false)
+		if Encode(p) != nil {
+			t.Errorf("%v distinct values were encoded", distinct)
+		}
+		if !slices.Equal(p.blocks, want.blocks) {
+			t.Errorf("%v distinct values: what was not encoded is another", distinct)
+		}
+	}
+	if empty := few(t, 0, []int{0, 0}, false, false); Encode(empty) != nil {
+		t.Error("no rows were encoded")
+	}
+}
+
+func TestChunksOfCodesOfAnotherSizeAreRefused(t *testing.T) {
+	c := Encode(few(t, 20000, []int{2, 2}, true, true))
+	b := make([]byte, c.ChunkBytes(256)+8)
+	whole := b[:c.ChunkBytes(256)]
+	for _, q := range []struct {
+		b      []byte
+		lo, hi int
+	}{{b, 0, 256}, {b[:16], 0, 256}, {nil, 0, 256}, {whole, 1, 257}, {whole, 17152, 17408}, {b[1 : 1+len(whole)], 0, 256}, {whole, -256, 0}, {whole, 256, 0}} {
+		if _, err := c.Chunk(q.b, q.lo, q.hi); !errors.Is(err, ErrShape) {
+			t.Errorf("rows %d to %d of %d bytes: got %v, want %v", q.lo, q.hi, len(q.b), err, ErrShape)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	p := few(&testing.T{}, 1<<18, []int{2, 100, 256, 5000, 0, 0, 30, 1000}, false, false)
+	kept := slices.Clone(p.blocks)
+	for b.Loop() {
+		copy(p.blocks, kept)
+		if c := Encode(p); c == nil {
+			b.Fatal("not encoded")
+		} else {
+			c.Pack()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(kept)), "ns/value")
+}
