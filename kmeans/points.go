@@ -53,6 +53,9 @@ func NewPoints(n, d int, first int64, grid []int) (*Points, error) {
 	return p, nil
 }
 
+// Blocks are all values in the kernel's layout, with room for rows that are not there yet. They belong to the Points.
+func (p *Points) Blocks() []float32 { return p.blocks }
+
 // SetWeighted says that rows carry weights; before the first Append. Points of no rows need to know it too, so that
 // their sums have the shape of the others'.
 func (p *Points) SetWeighted() {

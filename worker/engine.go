@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coterie-project/coterie/dataset"
 	"github.com/coterie-project/coterie/internal/capacity"
 	"github.com/coterie-project/coterie/internal/failpoint"
+	"github.com/coterie-project/coterie/internal/numa"
 	"github.com/coterie-project/coterie/internal/spill"
 	"github.com/coterie-project/coterie/internal/wire"
 	"github.com/coterie-project/coterie/kmeans"
@@ -52,7 +52,9 @@ type Config struct {
 	Source   dataset.Source
 	Manifest *partition.Manifest
 	Threads  int // at least 1
-	Labels   LabelSink
+	// Nodes are those that threads and rows are divided among; nil: this machine's.
+	Nodes  []*numa.Node
+	Labels LabelSink
 	// Name is what the worker is called in traces; empty: Self.
 	Name string
 	// Self is the name that owners of ids are told by in tasks: an engine does not ask itself.
@@ -90,9 +92,10 @@ type Engine struct {
 	threads []*thread
 	keeping keeping
 
-	mu       sync.Mutex // guards held, runBytes, raw and memory
+	mu       sync.Mutex // guards held, placed, runBytes, raw and memory
 	held     map[int]*holding
-	runBytes int // what the runs of the last round over rows know of a row, at most
+	placed   map[int]*numa.Node // by partition, where its rows lie; empty where the threads are on no nodes
+	runBytes int                // what the runs of the last round over rows know of a row, at most
 	raw      rawRows
 	memory   memory
 
@@ -105,6 +108,7 @@ type Engine struct {
 // holding is one partition in memory, with its soft state.
 type holding struct {
 	id     int
+	node   *numa.Node // where its rows lie; nil: anywhere
 	points *kmeans.Points
 	folded *kmeans.Points // the distinct rows of points, counted, which assignments are of; nil: points are
 	ids    *dataset.IDs
@@ -130,6 +134,7 @@ func (h *holding) assigned() *kmeans.Points {
 
 // thread is what one computing thread keeps between passes.
 type thread struct {
+	node    *numa.Node // that it runs on; nil: anywhere
 	scratch kmeans.Scratch
 }
 
@@ -142,10 +147,13 @@ func NewEngine(c Config) (*Engine, error) {
 		c.Divide = capacity.Divide
 	}
 	e := &Engine{config: c, tokens: make(chan struct{}, c.Threads), held: make(map[int]*holding),
-		raw: rawRows{rooms: make(map[int]*kmeans.Room)}}
+		placed: make(map[int]*numa.Node), raw: rawRows{rooms: make(map[int]*kmeans.Room)}}
 	e.exchange = exchange{handed: make(map[int]*handed), settled: make(map[int]bool), dropped: make(map[int][]int64)}
-	for range c.Threads {
-		e.threads = append(e.threads, new(thread))
+	if c.Nodes == nil {
+		c.Nodes = numa.Nodes()
+	}
+	for _, node := range numa.Divide(c.Nodes, c.Threads) {
+		e.threads = append(e.threads, &thread{node: node})
 	}
 	return e, nil
 }
@@ -287,7 +295,7 @@ func spansOf(list []*holding) []span {
 }
 
 // parallel gives every span to do, on all threads. Each thread walks a contiguous range of its own, which memory
-// likes, and then helps with what others have left. Results do not depend on who did what.
+// likes, and then helps with what others have left, those of its node first. Results do not depend on who did what.
 func (e *Engine) parallel(ctx context.Context, spans []span, do func(t *thread, slot int, s span)) error {
 	n := len(e.threads)
 	if n == 1 || len(spans) < 2 {
@@ -299,26 +307,17 @@ func (e *Engine) parallel(ctx context.Context, spans []span, do func(t *thread, 
 		}
 		return ctx.Err()
 	}
-	cursors := make([]atomic.Int64, n)
-	bound := func(i int) int64 { return int64(i) * int64(len(spans)) / int64(n) }
-	for i := range cursors {
-		cursors[i].Store(bound(i))
-	}
-	var wait sync.WaitGroup
-	for slot := range n {
-		wait.Go(func() {
-			for turn := range n {
-				own := (slot + turn) % n
-				for ctx.Err() == nil {
-					i := cursors[own].Add(1) - 1
-					if i >= bound(own+1) {
-						break
-					}
-					do(e.threads[slot], slot, spans[i])
+	shares := e.shares(spans)
+	e.onThreads(func(t *thread, slot int) {
+		for s := range inTurn(shares, slot, t.node) {
+			for ctx.Err() == nil {
+				next := s.take(1)
+				if next == nil {
+					break
 				}
+				do(t, slot, next[0])
 			}
-		})
-	}
-	wait.Wait()
+		}
+	})
 	return ctx.Err()
 }

@@ -43,6 +43,7 @@ func (e *Engine) room(k *intake) *kmeans.Room {
 		e.giveBack(k)
 		return nil
 	}
+	e.nodeOf(k.part.ID).Renew(room.Blocks())
 	return room
 }
 

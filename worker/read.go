@@ -37,6 +37,7 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 			return nil, err
 		}
 	}
+	e.place(t.Partitions)
 	seats := make(chan struct{}, e.seats(t))
 	for _, id := range t.Partitions {
 		seats <- struct{}{}
@@ -49,7 +50,9 @@ func (e *Engine) read(ctx context.Context, t *wire.Task) (*wire.Partial, error) 
 			if int64(id) > lowest.Load() {
 				return
 			}
-			p, err := e.readOne(ctx, t, id)
+			var p *wire.Partial
+			var err error
+			e.nodeOf(id).Run(func() { p, err = e.readOne(ctx, t, id) }) // who writes rows first decides where they lie
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -206,7 +209,7 @@ func (e *Engine) load(ctx context.Context, t *wire.Task, k *intake, id int) erro
 	k.partial.Distinct = kmeans.NewDistinct(t.K)
 	k.partial.Distinct.Add(points)
 	k.partial.Sample = sampleOf(points, len(t.Transform.Numeric), e.config.Manifest.Rows)
-	held := &holding{id: id, points: points, folded: points.Fold(t.K), asked: e.keeping.count}
+	held := &holding{id: id, node: e.nodeOf(id), points: points, folded: points.Fold(t.K), asked: e.keeping.count}
 	if h != nil {
 		e.handIn(t, id, h, k.partial)
 		if t.KeepIDs {
@@ -227,6 +230,7 @@ func (e *Engine) points(ctx context.Context, t *wire.Task, k *intake, ids bool) 
 	if err != nil {
 		return nil, nil, err
 	}
+	e.nodeOf(k.part.ID).Renew(b.points.Blocks())
 	err = e.visit(ctx, k, func(r *rows) error {
 		applied, err := b.add(r)
 		for k.setAside(err) {

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/coterie-project/coterie/internal/spill"
@@ -50,12 +49,8 @@ func (e *Engine) over(ctx context.Context, list []*holding, skips func(h *holdin
 		return e.parallel(ctx, spansOf(list), at)
 	}
 	stream := e.memory.file.Stream(ctx, pieces, e.passBuffers(), func(i int) bool { return skips(cold[i].h, cold[i].lo, cold[i].hi) })
-	w := &walker{viewer: views, spans: spansOf(hot), hot: at, cold: cold, stream: stream}
-	var wait sync.WaitGroup
-	for slot := range e.threads {
-		wait.Go(func() { w.walk(ctx, slot) })
-	}
-	wait.Wait()
+	w := &walker{viewer: views, shares: e.byNode(spansOf(hot)), hot: at, cold: cold, stream: stream}
+	e.onThreads(func(_ *thread, slot int) { w.walk(ctx, slot) })
 	if err := stream.Close(); err != nil {
 		return err
 	}
@@ -106,9 +101,8 @@ func (e *Engine) widen(codes *kmeans.Coded, lo, hi int, visit func(view *kmeans.
 // walker is a pass over rows of which some come from the disk.
 type walker struct {
 	viewer
-	spans  []span // in memory
+	shares []*share // of spans in memory
 	hot    func(t *thread, slot int, s span)
-	next   atomic.Int64
 	cold   []piece
 	stream *spill.Stream
 	failed atomic.Pointer[error]
@@ -142,16 +136,19 @@ func (w *walker) walk(ctx context.Context, slot int) {
 	}
 }
 
-// some does the next spans in memory; false: there are none left.
+// some does the next spans in memory, those on the thread's node first; false: there are none left.
 func (w *walker) some(slot int) bool {
-	from := int(w.next.Add(hotSpans)) - hotSpans
-	if from >= len(w.spans) {
-		return false
+	t := w.engine.threads[slot]
+	for share := range inTurn(w.shares, slot, t.node) {
+		next := share.take(hotSpans)
+		for _, s := range next {
+			w.hot(t, slot, s)
+		}
+		if next != nil {
+			return true
+		}
 	}
-	for _, s := range w.spans[from:min(from+hotSpans, len(w.spans))] {
-		w.hot(w.engine.threads[slot], slot, s)
-	}
-	return true
+	return false
 }
 
 // take does a chunk; false: there are no more.
