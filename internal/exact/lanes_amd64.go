@@ -6,3 +6,6 @@ import "golang.org/x/sys/cpu"
 
 // vectors says whether the assembly runs on this processor. It gives the bits that plain Go gives.
 var vectors = cpu.X86.HasAVX2
+
+// wideVectors says so of what also multiplies and adds at once.
+var wideVectors = vectors && cpu.X86.HasFMA

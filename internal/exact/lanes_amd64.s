@@ -182,6 +182,110 @@ next:
 	VZEROUPPER
 	RET
 
+// func extremesWideAVX2(x *float64, groups int, out *[12]float64)
+// Requires: AVX
+TEXT ·extremesWideAVX2(SB), NOSPLIT, $0-24
+	MOVQ    x+0(FP), SI
+	MOVQ    groups+8(FP), CX
+	MOVQ    out+16(FP), DI
+	VMOVUPD (SI), Y0
+	VMOVAPD Y0, Y2
+	VXORPD  Y4, Y4, Y4
+	VMOVUPD 32(SI), Y1
+	VMOVAPD Y1, Y3
+	VXORPD  Y5, Y5, Y5
+
+next:
+	VMOVUPD (SI), Y6
+	VMINPD  Y6, Y0, Y0
+	VMAXPD  Y6, Y2, Y2
+	VSUBPD  Y6, Y6, Y6
+	VADDPD  Y6, Y4, Y4
+	VMOVUPD 32(SI), Y7
+	VMINPD  Y7, Y1, Y1
+	VMAXPD  Y7, Y3, Y3
+	VSUBPD  Y7, Y7, Y7
+	VADDPD  Y7, Y5, Y5
+	ADDQ    $0x40, SI
+	DECQ    CX
+	JNE     next
+	VMINPD  Y1, Y0, Y0
+	VMAXPD  Y3, Y2, Y2
+	VADDPD  Y5, Y4, Y4
+	VMOVUPD Y0, (DI)
+	VMOVUPD Y2, 32(DI)
+	VMOVUPD Y4, 64(DI)
+	VZEROUPPER
+	RET
+
+// func momentsWideAVX2(x *float64, groups int, cuts *[5]float64, out *[28]float64)
+// Requires: AVX, FMA3
+TEXT ·momentsWideAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), SI
+	MOVQ         groups+8(FP), CX
+	MOVQ         cuts+16(FP), DX
+	MOVQ         out+24(FP), DI
+	VBROADCASTSD (DX), Y7
+	VBROADCASTSD 8(DX), Y8
+	VBROADCASTSD 16(DX), Y9
+	VBROADCASTSD 24(DX), Y10
+	VBROADCASTSD 32(DX), Y11
+	VXORPD       Y0, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
+	VXORPD       Y6, Y6, Y6
+
+next:
+	VMOVUPD     (SI), Y12
+	VADDPD      Y7, Y12, Y13
+	VSUBPD      Y7, Y13, Y13
+	VADDPD      Y13, Y0, Y0
+	VSUBPD      Y13, Y12, Y14
+	VADDPD      Y8, Y14, Y13
+	VSUBPD      Y8, Y13, Y13
+	VADDPD      Y13, Y1, Y1
+	VSUBPD      Y13, Y14, Y14
+	VORPD       Y14, Y6, Y6
+	VMULPD      Y12, Y12, Y14
+	VFMSUB213PD Y14, Y12, Y12
+	VADDPD      Y9, Y14, Y13
+	VSUBPD      Y9, Y13, Y13
+	VADDPD      Y13, Y2, Y2
+	VSUBPD      Y13, Y14, Y14
+	VADDPD      Y10, Y14, Y13
+	VSUBPD      Y10, Y13, Y13
+	VADDPD      Y13, Y3, Y3
+	VSUBPD      Y13, Y14, Y14
+	VADDPD      Y10, Y12, Y13
+	VSUBPD      Y10, Y13, Y13
+	VADDPD      Y13, Y3, Y3
+	VSUBPD      Y13, Y12, Y12
+	VADDPD      Y11, Y14, Y13
+	VSUBPD      Y11, Y13, Y13
+	VADDPD      Y13, Y4, Y4
+	VSUBPD      Y13, Y14, Y14
+	VADDPD      Y11, Y12, Y13
+	VSUBPD      Y11, Y13, Y13
+	VADDPD      Y13, Y4, Y4
+	VSUBPD      Y13, Y12, Y12
+	VADDPD      Y14, Y5, Y5
+	VADDPD      Y12, Y5, Y5
+	ADDQ        $0x20, SI
+	DECQ        CX
+	JNE         next
+	VMOVUPD     Y0, (DI)
+	VMOVUPD     Y1, 32(DI)
+	VMOVUPD     Y2, 64(DI)
+	VMOVUPD     Y3, 96(DI)
+	VMOVUPD     Y4, 128(DI)
+	VMOVUPD     Y5, 160(DI)
+	VMOVUPD     Y6, 192(DI)
+	VZEROUPPER
+	RET
+
 // func gridAVX2(dst *float32, src *float32, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
 // Requires: AVX, AVX2
 TEXT ·gridAVX2(SB), NOSPLIT, $0-56

@@ -28,6 +28,9 @@ func (m *Moments) AddSlice(x []float64) {
 		}
 		m.widen(int64(len(block)), least, greatest)
 		top := math.Float64bits(max(-least, greatest, 0))
+		if m.addWide(block, top) {
+			continue
+		}
 		if done := m.addBlock(block, top); done < len(block) {
 			m.addEach(block[done:])
 		}
@@ -38,6 +41,13 @@ func (m *Moments) AddSlice(x []float64) {
 // the two may mean nothing.
 func extremes(x []float64) (least, greatest float64, finite bool) {
 	least, greatest = x[0], x[0]
+	if wideVectors && len(x) >= blockLeast {
+		var done int
+		if least, greatest, finite, done = extremesWide(x); !finite {
+			return least, greatest, false
+		}
+		x = x[done:]
+	}
 	var a, b float64 // stay 0 as long as all is finite, and become NaN otherwise
 	for len(x) >= 2 {
 		v, w := x[0], x[1]

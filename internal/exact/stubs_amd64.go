@@ -23,6 +23,20 @@ func momentsAVX2(x *float32, groups int, stride int, perUnit float64, cut float6
 //go:noescape
 func sumAVX2(x *float32, groups int, perUnit float64, out *[12]float64)
 
+// extremesWideAVX2 writes the least and the greatest of groups of eight float64s, at least one, each in four lanes. The last
+// four lanes are 0, or NaN where a number is not finite; the others then mean nothing.
+//
+//go:noescape
+func extremesWideAVX2(x *float64, groups int, out *[12]float64)
+
+// momentsWideAVX2 sums groups of four float64s, at least one, and their exact squares, each cut into multiples of two and four
+// units: adding and subtracting one of cuts rounds to multiples of its unit, and what that leaves goes to the next. Six sums of
+// four lanes: two of the numbers, four of the squares. The last four lanes are not zero where cutting a number leaves something;
+// the sums then mean nothing.
+//
+//go:noescape
+func momentsWideAVX2(x *float64, groups int, cuts *[5]float64, out *[28]float64)
+
 // gridAVX2 sets groups of 16 numbers, strides in bytes, to (number − center) / spread rounded to the grid, and top to the
 // greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.
 // dst may be src.

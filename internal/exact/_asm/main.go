@@ -28,6 +28,8 @@ func main() {
 	extremes()
 	moments()
 	sum()
+	extremesWide()
+	momentsWide()
 	grid("gridAVX2", false)
 	grid("gridShiftedAVX2", true)
 	Generate()
@@ -122,6 +124,93 @@ func moments() {
 		VADDPD(v, low[i%2], low[i%2])
 	}
 	ADDQ(stride, x)
+	DECQ(n)
+	JNE(LabelRef("next"))
+	for i, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
+		VMOVUPD(r, at(out, 32*i))
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func extremesWide() {
+	TEXT("extremesWideAVX2", NOSPLIT, "func(x *float64, groups int, out *[12]float64)")
+	Doc("extremesWideAVX2 writes the least and the greatest of groups of eight float64s, at least one, each in four lanes. The last",
+		"four lanes are 0, or NaN where a number is not finite; the others then mean nothing.")
+	Pragma("noescape")
+	x, n, out := reg.RSI, reg.RCX, reg.RDI
+	Load(Param("x"), x)
+	Load(Param("groups"), n)
+	Load(Param("out"), out)
+	least, most, odd := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3}, []reg.Register{reg.Y4, reg.Y5}
+	for i := range 2 {
+		VMOVUPD(at(x, 32*i), least[i])
+		VMOVAPD(least[i], most[i])
+		VXORPD(odd[i], odd[i], odd[i])
+	}
+	Label("next")
+	for i, v := range []reg.Register{reg.Y6, reg.Y7} {
+		VMOVUPD(at(x, 32*i), v)
+		VMINPD(v, least[i], least[i])
+		VMAXPD(v, most[i], most[i])
+		VSUBPD(v, v, v)
+		VADDPD(v, odd[i], odd[i])
+	}
+	ADDQ(Imm(64), x)
+	DECQ(n)
+	JNE(LabelRef("next"))
+	VMINPD(least[1], least[0], least[0])
+	VMAXPD(most[1], most[0], most[0])
+	VADDPD(odd[1], odd[0], odd[0])
+	for i, r := range []reg.Register{least[0], most[0], odd[0]} {
+		VMOVUPD(r, at(out, 32*i))
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func momentsWide() {
+	TEXT("momentsWideAVX2", NOSPLIT, "func(x *float64, groups int, cuts *[5]float64, out *[28]float64)")
+	Doc("momentsWideAVX2 sums groups of four float64s, at least one, and their exact squares, each cut into multiples of two and four",
+		"units: adding and subtracting one of cuts rounds to multiples of its unit, and what that leaves goes to the next. Six sums of",
+		"four lanes: two of the numbers, four of the squares. The last four lanes are not zero where cutting a number leaves something;",
+		"the sums then mean nothing.")
+	Pragma("noescape")
+	x, n, cuts, out := reg.RSI, reg.RCX, reg.RDX, reg.RDI
+	Load(Param("x"), x)
+	Load(Param("groups"), n)
+	Load(Param("cuts"), cuts)
+	Load(Param("out"), out)
+	values, squares, miss := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3, reg.Y4, reg.Y5}, reg.Y6
+	cut := []reg.Register{reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11}
+	for i, r := range cut {
+		VBROADCASTSD(at(cuts, 8*i), r)
+	}
+	for _, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
+		VXORPD(r, r, r)
+	}
+	v, part, square := reg.Y12, reg.Y13, reg.Y14
+	take := func(from, cut, sum, left reg.Register) {
+		VADDPD(cut, from, part)
+		VSUBPD(cut, part, part)
+		VADDPD(part, sum, sum)
+		VSUBPD(part, from, left)
+	}
+	Label("next")
+	VMOVUPD(at(x, 0), v)
+	take(v, cut[0], values[0], square) // not yet a square
+	take(square, cut[1], values[1], square)
+	VORPD(square, miss, miss)
+	VMULPD(v, v, square)
+	VFMSUB213PD(square, v, v) // what the square was rounded by
+	take(square, cut[2], squares[0], square)
+	take(square, cut[3], squares[1], square)
+	take(v, cut[3], squares[1], v)
+	take(square, cut[4], squares[2], square)
+	take(v, cut[4], squares[2], v)
+	VADDPD(square, squares[3], squares[3])
+	VADDPD(v, squares[3], squares[3])
+	ADDQ(Imm(32), x)
 	DECQ(n)
 	JNE(LabelRef("next"))
 	for i, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
