@@ -36,7 +36,7 @@ type regime struct {
 // the few that are left. In the middle the kernel is the limit, and of dear rows it pays to look at each.
 var regimes = []regime{
 	{work: 160, kind: Hamerly, few: 0.001, poor: 0.04, dense: 4},
-	{work: 1024, kind: Hamerly, few: 0.01, poor: 0.5, dense: 5},
+	{work: 1024, kind: Hamerly, few: 0.003, poor: 0.4, dense: 5},
 	{work: 20000, kind: Hamerly, few: 0.05, poor: 0.75, dense: 7},
 	{work: 1 << 62, kind: Activity, few: 0.2, poor: 0.8, dense: 7},
 }
