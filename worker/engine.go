@@ -92,10 +92,11 @@ type Engine struct {
 	threads []*thread
 	keeping keeping
 
-	mu       sync.Mutex // guards held, placed, runBytes, raw and memory
+	mu       sync.Mutex // guards held, placed, walked, runBytes, raw and memory
 	held     map[int]*holding
 	placed   map[int]*numa.Node // by partition, where its rows lie; empty where the threads are on no nodes
-	runBytes int                // what the runs of the last round over rows know of a row, at most
+	walked   walked
+	runBytes int // what the runs of the last round over rows know of a row, at most
 	raw      rawRows
 	memory   memory
 
@@ -283,8 +284,25 @@ func (s *span) points() *kmeans.Points {
 	return s.h.points
 }
 
+// walked is the spans of the last pass: the next one is over the same holdings, as a rule, and of small rows making thousands of
+// spans anew would be felt. It is forgotten with the first of the holdings that is.
+type walked struct {
+	list  []*holding
+	spans []span
+}
+
 // spansOf cuts holdings into spans, in row order.
-func spansOf(list []*holding) []span {
+func (e *Engine) spansOf(list []*holding) []span {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if w := &e.walked; !slices.Equal(w.list, list) {
+		*w = walked{list: slices.Clone(list), spans: cut(list)}
+	}
+	return e.walked.spans
+}
+
+// cut cuts holdings into spans, in row order.
+func cut(list []*holding) []span {
 	var spans []span
 	for _, h := range list {
 		for lo := 0; lo < h.points.Rows(); lo += kmeans.SpanRows {

@@ -137,3 +137,21 @@ func TestLabelsUnderCosineAreOneMinusCos(t *testing.T) {
 		}
 	}
 }
+
+func TestSpansOfAPassAreForgottenWithTheirRows(t *testing.T) {
+	e, c := holdingEngine(t, 2)
+	want := assignTo(t, e, c, 0, 1, 2)
+	if len(e.walked.list) != 3 || len(e.walked.spans) != 9 {
+		t.Fatalf("%d spans of %d partitions are known, want 9 of 3", len(e.walked.spans), len(e.walked.list))
+	}
+	other := assignTo(t, e, c, 0, 2)
+	if other.Sums.Counts[0] >= want.Sums.Counts[0] {
+		t.Errorf("two of three partitions have %d rows in a cluster of %d", other.Sums.Counts[0], want.Sums.Counts[0])
+	}
+	e.mu.Lock()
+	e.drop(1)
+	e.mu.Unlock()
+	if e.walked.list != nil || e.walked.spans != nil {
+		t.Error("spans keep rows in memory that are not held any more")
+	}
+}

@@ -16,7 +16,7 @@ func TestAPassIsGivenUpInTheMiddle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		spans := spansOf(list)
+		spans := cut(list)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan bool, len(spans))
 		err = e.parallel(ctx, spans, func(*thread, int, span) {

@@ -333,6 +333,7 @@ func (e *Engine) drop(id int) {
 		return
 	}
 	delete(e.held, id)
+	e.walked = walked{}
 	e.memory.hot -= h.hotBytes()
 	e.free(h)
 }
@@ -462,6 +463,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	clear(e.held)
+	e.walked = walked{}
 	e.cohorts, e.memory.buffers, e.memory.hot = nil, nil, 0
 	file := e.memory.file
 	if file == nil {

@@ -81,6 +81,7 @@ type share struct {
 	node  *numa.Node
 	spans []span
 	next  atomic.Int64
+	_     [64]byte // others' cursors are in other lines of the cache
 }
 
 // take takes up to so many spans; nil: there are none left.

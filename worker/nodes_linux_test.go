@@ -91,7 +91,7 @@ func TestRowsLieWithTheThreadsThatWalkThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		ran := make([][]int, threads)
-		first := firstSpans(t, e, spansOf(list), func(slot int, _ span) { ran[slot] = append(ran[slot], cpu(t)) })
+		first := firstSpans(t, e, cut(list), func(slot int, _ span) { ran[slot] = append(ran[slot], cpu(t)) })
 		for slot, th := range e.threads {
 			if first[slot].h.node != th.node {
 				t.Errorf("job %d: thread %d of node %d began with rows of node %d", job, slot, th.node.ID, first[slot].h.node.ID)

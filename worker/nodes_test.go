@@ -141,7 +141,7 @@ func TestEverySpanIsDoneOnceAndThoseOfTheOwnNodeFirst(t *testing.T) {
 				list[0].node = nil
 				list[4].node = &numa.Node{}
 			}
-			spans := spansOf(list)
+			spans := cut(list)
 			got := make(map[span]int)
 			var mu sync.Mutex
 			first := firstSpans(t, e, spans, func(_ int, s span) {

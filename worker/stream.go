@@ -46,10 +46,10 @@ func (e *Engine) over(ctx context.Context, list []*holding, skips func(h *holdin
 		}
 	}
 	if len(cold) == 0 {
-		return e.parallel(ctx, spansOf(list), at)
+		return e.parallel(ctx, e.spansOf(list), at)
 	}
 	stream := e.memory.file.Stream(ctx, pieces, e.passBuffers(), func(i int) bool { return skips(cold[i].h, cold[i].lo, cold[i].hi) })
-	w := &walker{viewer: views, shares: e.byNode(spansOf(hot)), hot: at, cold: cold, stream: stream}
+	w := &walker{viewer: views, shares: e.byNode(e.spansOf(hot)), hot: at, cold: cold, stream: stream}
 	e.onThreads(func(_ *thread, slot int) { w.walk(ctx, slot) })
 	if err := stream.Close(); err != nil {
 		return err
