@@ -2,8 +2,10 @@ package kmeans
 
 import (
 	"math/bits"
+	"sync"
 
 	"github.com/coterie-project/coterie/internal/exact"
+	"github.com/coterie-project/coterie/kmeans/internal/kernel"
 )
 
 // A digest is a linear hash of Sums over the integers: the sum over all entries of factor·entry, modulo the prime
@@ -37,13 +39,20 @@ func (s *Sums) Digest() uint64 {
 // to.
 func (a *Accumulator) Digest() uint64 {
 	a.fold()
+	var mu sync.Mutex // guards digest
 	digest := uint64(0)
-	for j, changed := range a.changed {
-		if changed {
-			digest = a.sums.digestCluster(digest, j)
+	kernel.SpreadOut(a.sums.K, a.sums.D, func(lo, hi int) {
+		part := uint64(0)
+		for j := lo; j < hi; j++ {
+			if a.changed[j] {
+				part = a.sums.digestCluster(part, j)
+			}
 		}
-	}
-	return digestResidue(digest)
+		mu.Lock()
+		defer mu.Unlock()
+		digest = AddDigests(digest, part)
+	})
+	return digest
 }
 
 // digestCluster adds the entries of cluster j to a digest that is not fully reduced.

@@ -225,17 +225,19 @@ func (a *Accumulator) fold() {
 		return
 	}
 	d, stride := a.sums.D, kernel.LedgerStride(a.sums.D)
-	for j, touched := range a.ledger.Touched {
-		if !touched {
-			continue
+	kernel.SpreadOut(a.sums.K, d, func(lo, hi int) {
+		for j := lo; j < hi; j++ {
+			if !a.ledger.Touched[j] {
+				continue
+			}
+			a.ledger.Touched[j], a.changed[j] = false, true
+			row := a.ledger.Sums[j*stride:][:d]
+			for t, v := range row {
+				a.sums.Values[j*d+t] = a.sums.Values[j*d+t].Add(exact.FromInt64(v))
+				row[t] = 0
+			}
 		}
-		a.ledger.Touched[j], a.changed[j] = false, true
-		row := a.ledger.Sums[j*stride:][:d]
-		for t, v := range row {
-			a.sums.Values[j*d+t] = a.sums.Values[j*d+t].Add(exact.FromInt64(v))
-			row[t] = 0
-		}
-	}
+	})
 }
 
 // Drain adds the moves taken so far to sums, says how many rows moved, and starts again from nothing. It costs d for
@@ -243,23 +245,25 @@ func (a *Accumulator) fold() {
 func (a *Accumulator) Drain(into *Sums) int64 {
 	a.fold()
 	d := a.sums.D
-	for j, changed := range a.changed {
-		if !changed {
-			continue
+	kernel.SpreadOut(a.sums.K, d, func(lo, hi int) {
+		for j := lo; j < hi; j++ {
+			if !a.changed[j] {
+				continue
+			}
+			a.changed[j] = false
+			into.Counts[j] += a.sums.Counts[j]
+			a.sums.Counts[j] = 0
+			if a.sums.Weights != nil {
+				into.Weights[j] = into.Weights[j].Add(a.sums.Weights[j])
+				a.sums.Weights[j] = exact.Int128{}
+			}
+			from, to := a.sums.Values[j*d:(j+1)*d], into.Values[j*d:(j+1)*d]
+			for t, v := range from {
+				to[t] = to[t].Add(v)
+			}
+			clear(from)
 		}
-		a.changed[j] = false
-		into.Counts[j] += a.sums.Counts[j]
-		a.sums.Counts[j] = 0
-		if a.sums.Weights != nil {
-			into.Weights[j] = into.Weights[j].Add(a.sums.Weights[j])
-			a.sums.Weights[j] = exact.Int128{}
-		}
-		from, to := a.sums.Values[j*d:(j+1)*d], into.Values[j*d:(j+1)*d]
-		for t, v := range from {
-			to[t] = to[t].Add(v)
-		}
-		clear(from)
-	}
+	})
 	moved := a.moved
 	a.moved = 0
 	return moved
