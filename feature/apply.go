@@ -101,7 +101,7 @@ func (p *pass) walkColumns(out [][]float32) error {
 	for lo := 0; lo < p.b.Rows; lo += applyRows {
 		v := block[:min(applyRows, p.b.Rows-lo)]
 		for j := range p.t.Numeric {
-			if p.narrow(out[j], j, lo, len(v)) {
+			if p.scaled(out[j], j, lo, len(v)) {
 				continue
 			}
 			if !p.numbers(v, j, lo) {
@@ -131,15 +131,19 @@ func (p *pass) walkColumns(out [][]float32) error {
 	return nil
 }
 
-// narrow makes Points of rows lo … lo+n−1 of a numeric column that comes in float32 and is only scaled. It is false for other
-// columns, and where a value is missing or too large; out then holds anything.
-func (p *pass) narrow(out []float32, j, lo, n int) bool {
-	x := p.b.float32s(j)
-	if x == nil || p.mask != nil || !p.t.Numeric[j].onlyScaled() {
+// scaled makes Points of rows lo … lo+n−1 of a numeric column that is only scaled. It is false for other columns, and where a
+// value is missing or too large; out then holds anything.
+func (p *pass) scaled(out []float32, j, lo, n int) bool {
+	if p.mask != nil || !p.t.Numeric[j].onlyScaled() {
 		return false
 	}
 	s := p.t.Numeric[j].scaling()
-	return s.Apply(out[lo:lo+n], x[lo:lo+n]) <= p.limit
+	if x := p.b.float32s(j); x != nil {
+		return s.Apply(out[lo:lo+n], x[lo:lo+n]) <= p.limit
+	}
+	x := p.b.Numeric[j][lo : lo+n]
+	least, greatest, finite := exact.Extremes(x)
+	return finite && -least <= MaxMagnitude && greatest <= MaxMagnitude && s.ApplyWide(out[lo:lo+n], x) <= p.limit
 }
 
 // fill sets n rows of a column of shares to 0, and to a Point of zeros where the row does not count.

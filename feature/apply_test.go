@@ -255,3 +255,23 @@ func TestApplyAllocatesNothingPerRow(t *testing.T) {
 		t.Errorf("got %v allocations for 100 rows and %v for 10,000", small, large)
 	}
 }
+
+// What is scaled in lanes goes by the same limits as what is not.
+func TestNumbersBeyondTheLimitAreNamedWhereverTheyStand(t *testing.T) {
+	for _, at := range []int{0, 15, 16, 100, 1030} {
+		for _, value := range []float64{2 * MaxMagnitude, -2 * MaxMagnitude, math.Inf(1), math.NaN()} {
+			x := make([]float64, 1031)
+			for i := range x {
+				x[i] = float64(i)
+			}
+			x[at] = value
+			// So large a spread brings what must not be there within the Points' limit.
+			tr := &Transform{Missing: Fail, Numeric: []NumericColumn{{Name: "a", Spread: MaxMagnitude, Grid: Grid{Exponent: -30}}}}
+			_, err := tr.Apply(&Batch{Rows: len(x), Numeric: [][]float64{x}}, [][]float32{make([]float32, len(x))}, nil)
+			var bad *ValueError
+			if !errors.As(err, &bad) || bad.Row != at || bad.Column != "a" {
+				t.Errorf("%g in row %d: got %v, want an error that names it", value, at, err)
+			}
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package exact
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Lanes is how many float32s the vector loops take at a step: rows of a block in the layout of Points.
 const Lanes = 16
@@ -87,6 +90,15 @@ func laneSums(out *[28]float64, cutBits int) (sum int64, squares Int128) {
 		squares = squares.AddInt64(int64(out[16+l])).Add(high)
 	}
 	return sum, squares
+}
+
+// Extremes is the least and the greatest of x, and whether all values are finite; where they are not, the two may mean nothing.
+// Without values all are 0.
+func Extremes(x []float64) (least, greatest float64, finite bool) {
+	if len(x) == 0 {
+		return 0, 0, true
+	}
+	return extremes(x)
 }
 
 // Finite says whether all of x are finite.
@@ -177,22 +189,41 @@ func (s *Scaling) ApplyBlocks(blocks []float32, column, columns int) (top uint32
 	return top
 }
 
-func (s *Scaling) lanes(dst, src *float32, groups, dstStride, srcStride int) (top uint32) {
+// ApplyWide is Apply of float64s.
+func (s *Scaling) ApplyWide(dst []float32, x []float64) (top uint32) {
+	dst = dst[:len(x)]
+	if whole := len(x) / Lanes; vectors && whole > 0 {
+		p, tops := s.parameters(), [8]uint32{}
+		if s.Shift == 0 {
+			gridWideAVX2(&dst[0], &x[0], whole, laneBytes, 2*laneBytes, &p, &tops)
+		} else {
+			gridWideShiftedAVX2(&dst[0], &x[0], whole, laneBytes, 2*laneBytes, &p, &tops)
+		}
+		top = slices.Max(tops[:])
+		dst, x = dst[whole*Lanes:], x[whole*Lanes:]
+	}
+	return max(top, eachOf(s, dst, x))
+}
+
+// parameters are what the loops over lanes want to know.
+func (s *Scaling) parameters() [5]float64 {
 	g := newGrid(s.Exponent)
-	p := [5]float64{s.Center, s.Spread, g.fine, g.magic, s.Shift}
-	var tops [8]uint32
+	return [5]float64{s.Center, s.Spread, g.fine, g.magic, s.Shift}
+}
+
+func (s *Scaling) lanes(dst, src *float32, groups, dstStride, srcStride int) (top uint32) {
+	p, tops := s.parameters(), [8]uint32{}
 	if s.Shift == 0 {
 		gridAVX2(dst, src, groups, dstStride, srcStride, &p, &tops)
 	} else {
 		gridShiftedAVX2(dst, src, groups, dstStride, srcStride, &p, &tops)
 	}
-	for _, t := range tops {
-		top = max(top, t)
-	}
-	return top
+	return slices.Max(tops[:])
 }
 
-func (s *Scaling) each(dst, x []float32) (top uint32) {
+func (s *Scaling) each(dst, x []float32) (top uint32) { return eachOf(s, dst, x) }
+
+func eachOf[T float32 | float64](s *Scaling, dst []float32, x []T) (top uint32) {
 	g := newGrid(s.Exponent)
 	for i, v := range x {
 		y := (float64(v) - s.Center) / s.Spread

@@ -501,3 +501,219 @@ next:
 	VMOVDQU     Y14, (R8)
 	VZEROUPPER
 	RET
+
+// func gridWideAVX2(dst *float32, src *float64, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
+// Requires: AVX, AVX2
+TEXT ·gridWideAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         groups+16(FP), CX
+	MOVQ         dstStride+24(FP), DX
+	MOVQ         srcStride+32(FP), BX
+	MOVQ         p+40(FP), AX
+	VBROADCASTSD (AX), Y8
+	VBROADCASTSD 8(AX), Y9
+	VBROADCASTSD 16(AX), Y10
+	VBROADCASTSD 24(AX), Y11
+	VBROADCASTSD 32(AX), Y12
+	VBROADCASTSD magnitude<>+0(SB), Y13
+	VPCMPEQD     Y7, Y7, Y7
+	VPSRLD       $0x01, Y7, Y7
+	VXORPS       Y14, Y14, Y14
+	VXORPS       Y15, Y15, Y15
+	MOVQ         top+48(FP), R8
+
+next:
+	VMOVUPD     (SI), Y0
+	VSUBPD      Y8, Y0, Y0
+	VDIVPD      Y9, Y0, Y0
+	VADDPD      Y11, Y0, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y0, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y0, Y0
+	VCVTPD2PSY  Y0, X5
+	VMOVUPD     32(SI), Y1
+	VSUBPD      Y8, Y1, Y1
+	VDIVPD      Y9, Y1, Y1
+	VADDPD      Y11, Y1, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y1, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y1, Y1
+	VCVTPD2PSY  Y1, X6
+	VINSERTF128 $0x01, X6, Y5, Y5
+	VADDPS      Y15, Y5, Y5
+	VMOVUPS     Y5, (DI)
+	VPAND       Y7, Y5, Y5
+	VPMAXUD     Y5, Y14, Y14
+	VMOVUPD     64(SI), Y0
+	VSUBPD      Y8, Y0, Y0
+	VDIVPD      Y9, Y0, Y0
+	VADDPD      Y11, Y0, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y0, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y0, Y0
+	VCVTPD2PSY  Y0, X5
+	VMOVUPD     96(SI), Y1
+	VSUBPD      Y8, Y1, Y1
+	VDIVPD      Y9, Y1, Y1
+	VADDPD      Y11, Y1, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y1, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y1, Y1
+	VCVTPD2PSY  Y1, X6
+	VINSERTF128 $0x01, X6, Y5, Y5
+	VADDPS      Y15, Y5, Y5
+	VMOVUPS     Y5, 32(DI)
+	VPAND       Y7, Y5, Y5
+	VPMAXUD     Y5, Y14, Y14
+	ADDQ        DX, DI
+	ADDQ        BX, SI
+	DECQ        CX
+	JNE         next
+	VMOVDQU     Y14, (R8)
+	VZEROUPPER
+	RET
+
+// func gridWideShiftedAVX2(dst *float32, src *float64, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
+// Requires: AVX, AVX2
+TEXT ·gridWideShiftedAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         groups+16(FP), CX
+	MOVQ         dstStride+24(FP), DX
+	MOVQ         srcStride+32(FP), BX
+	MOVQ         p+40(FP), AX
+	VBROADCASTSD (AX), Y8
+	VBROADCASTSD 8(AX), Y9
+	VBROADCASTSD 16(AX), Y10
+	VBROADCASTSD 24(AX), Y11
+	VBROADCASTSD 32(AX), Y12
+	VBROADCASTSD magnitude<>+0(SB), Y13
+	VPCMPEQD     Y7, Y7, Y7
+	VPSRLD       $0x01, Y7, Y7
+	VXORPS       Y14, Y14, Y14
+	VXORPS       Y15, Y15, Y15
+	MOVQ         top+48(FP), R8
+
+next:
+	VMOVUPD     (SI), Y0
+	VSUBPD      Y8, Y0, Y0
+	VDIVPD      Y9, Y0, Y0
+	VSUBPD      Y12, Y0, Y2
+	VSUBPD      Y0, Y2, Y3
+	VSUBPD      Y3, Y2, Y4
+	VSUBPD      Y4, Y0, Y0
+	VADDPD      Y12, Y3, Y3
+	VSUBPD      Y3, Y0, Y0
+	VPXOR       Y2, Y0, Y4
+	VPADDQ      Y0, Y0, Y0
+	VPCMPEQQ    Y15, Y0, Y0
+	VPANDN      Y4, Y0, Y4
+	VPSRLQ      $0x3f, Y4, Y4
+	VPSUBQ      Y4, Y2, Y2
+	VPCMPEQQ    Y3, Y3, Y3
+	VPANDN      Y3, Y0, Y0
+	VPSRLQ      $0x3f, Y0, Y0
+	VPOR        Y0, Y2, Y0
+	VADDPD      Y11, Y0, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y0, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y0, Y0
+	VCVTPD2PSY  Y0, X5
+	VMOVUPD     32(SI), Y1
+	VSUBPD      Y8, Y1, Y1
+	VDIVPD      Y9, Y1, Y1
+	VSUBPD      Y12, Y1, Y2
+	VSUBPD      Y1, Y2, Y3
+	VSUBPD      Y3, Y2, Y4
+	VSUBPD      Y4, Y1, Y1
+	VADDPD      Y12, Y3, Y3
+	VSUBPD      Y3, Y1, Y1
+	VPXOR       Y2, Y1, Y4
+	VPADDQ      Y1, Y1, Y1
+	VPCMPEQQ    Y15, Y1, Y1
+	VPANDN      Y4, Y1, Y4
+	VPSRLQ      $0x3f, Y4, Y4
+	VPSUBQ      Y4, Y2, Y2
+	VPCMPEQQ    Y3, Y3, Y3
+	VPANDN      Y3, Y1, Y1
+	VPSRLQ      $0x3f, Y1, Y1
+	VPOR        Y1, Y2, Y1
+	VADDPD      Y11, Y1, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y1, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y1, Y1
+	VCVTPD2PSY  Y1, X6
+	VINSERTF128 $0x01, X6, Y5, Y5
+	VADDPS      Y15, Y5, Y5
+	VMOVUPS     Y5, (DI)
+	VPAND       Y7, Y5, Y5
+	VPMAXUD     Y5, Y14, Y14
+	VMOVUPD     64(SI), Y0
+	VSUBPD      Y8, Y0, Y0
+	VDIVPD      Y9, Y0, Y0
+	VSUBPD      Y12, Y0, Y2
+	VSUBPD      Y0, Y2, Y3
+	VSUBPD      Y3, Y2, Y4
+	VSUBPD      Y4, Y0, Y0
+	VADDPD      Y12, Y3, Y3
+	VSUBPD      Y3, Y0, Y0
+	VPXOR       Y2, Y0, Y4
+	VPADDQ      Y0, Y0, Y0
+	VPCMPEQQ    Y15, Y0, Y0
+	VPANDN      Y4, Y0, Y4
+	VPSRLQ      $0x3f, Y4, Y4
+	VPSUBQ      Y4, Y2, Y2
+	VPCMPEQQ    Y3, Y3, Y3
+	VPANDN      Y3, Y0, Y0
+	VPSRLQ      $0x3f, Y0, Y0
+	VPOR        Y0, Y2, Y0
+	VADDPD      Y11, Y0, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y0, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y0, Y0
+	VCVTPD2PSY  Y0, X5
+	VMOVUPD     96(SI), Y1
+	VSUBPD      Y8, Y1, Y1
+	VDIVPD      Y9, Y1, Y1
+	VSUBPD      Y12, Y1, Y2
+	VSUBPD      Y1, Y2, Y3
+	VSUBPD      Y3, Y2, Y4
+	VSUBPD      Y4, Y1, Y1
+	VADDPD      Y12, Y3, Y3
+	VSUBPD      Y3, Y1, Y1
+	VPXOR       Y2, Y1, Y4
+	VPADDQ      Y1, Y1, Y1
+	VPCMPEQQ    Y15, Y1, Y1
+	VPANDN      Y4, Y1, Y4
+	VPSRLQ      $0x3f, Y4, Y4
+	VPSUBQ      Y4, Y2, Y2
+	VPCMPEQQ    Y3, Y3, Y3
+	VPANDN      Y3, Y1, Y1
+	VPSRLQ      $0x3f, Y1, Y1
+	VPOR        Y1, Y2, Y1
+	VADDPD      Y11, Y1, Y2
+	VSUBPD      Y11, Y2, Y2
+	VANDPD      Y13, Y1, Y3
+	VCMPPD      $0x11, Y10, Y3, Y3
+	VBLENDVPD   Y3, Y2, Y1, Y1
+	VCVTPD2PSY  Y1, X6
+	VINSERTF128 $0x01, X6, Y5, Y5
+	VADDPS      Y15, Y5, Y5
+	VMOVUPS     Y5, 32(DI)
+	VPAND       Y7, Y5, Y5
+	VPMAXUD     Y5, Y14, Y14
+	ADDQ        DX, DI
+	ADDQ        BX, SI
+	DECQ        CX
+	JNE         next
+	VMOVDQU     Y14, (R8)
+	VZEROUPPER
+	RET

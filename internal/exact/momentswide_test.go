@@ -138,3 +138,67 @@ func BenchmarkMomentsOfMeasurements(b *testing.B) {
 		})
 	}
 }
+
+func TestScalingOfFloat64sRoundsAsToGridDoes(t *testing.T) {
+	withAndWithoutVectors(t, func(t *testing.T) {
+		for _, column := range columns {
+			for _, s := range scalings {
+				r := rand.New(rand.NewPCG(3, 5))
+				x := make([]float64, 16*40+7)
+				for i := range x {
+					x[i] = column.draw(r)
+				}
+				got := make([]float32, len(x)+1)
+				got[len(x)] = 77
+				top, most := s.ApplyWide(got, x), uint32(0)
+				for i, v := range x {
+					want := ToGrid((v-s.Center)/s.Spread, s.Shift, s.Exponent)
+					most = max(most, math.Float32bits(want)<<1>>1)
+					if most < 0xff<<23 && math.Float32bits(got[i]) != math.Float32bits(want) {
+						t.Fatalf("%s, %+v: %v becomes %v, want %v", column.name, s, v, got[i], want)
+					}
+				}
+				if top != most && (most < 0xff<<23 || top < 0xff<<23) {
+					t.Fatalf("%s, %+v: greatest is %x, want %x", column.name, s, top, most)
+				}
+				if got[len(x)] != 77 {
+					t.Fatalf("%s: wrote behind the end", column.name)
+				}
+			}
+		}
+		for _, s := range scalings {
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				for _, at := range []int{0, 7, 15, 16} {
+					x := make([]float64, 17)
+					x[at] = bad
+					if top := s.ApplyWide(make([]float32, len(x)), x); top < 0x7f7fffff {
+						t.Errorf("%+v: %v at %d: greatest is %x", s, bad, at, top)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestExtremesInLanesAreThoseOfALoop(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 6))
+	for range 2000 {
+		x := make([]float64, r.IntN(80))
+		least, greatest, finite := 0.0, 0.0, true
+		for i := range x {
+			x[i] = r.NormFloat64()
+			if r.IntN(200) == 0 {
+				x[i] = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[r.IntN(3)]
+				finite = false
+			}
+			if i == 0 {
+				least, greatest = x[0], x[0]
+			}
+			least, greatest = min(least, x[i]), max(greatest, x[i])
+		}
+		a, b, ok := Extremes(x)
+		if ok != finite || ok && (a != least || b != greatest) {
+			t.Fatalf("%d values: %v to %v, finite: %v; want %v to %v, %v", len(x), a, b, ok, least, greatest, finite)
+		}
+	}
+}

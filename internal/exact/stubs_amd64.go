@@ -37,16 +37,30 @@ func extremesWideAVX2(x *float64, groups int, out *[12]float64)
 //go:noescape
 func momentsWideAVX2(x *float64, groups int, cuts *[5]float64, out *[28]float64)
 
-// gridAVX2 sets groups of 16 numbers, strides in bytes, to (number − center) / spread rounded to the grid, and top to the
+// gridAVX2 sets groups of 16 float32s, strides in bytes, to (float32 − center) / spread rounded to the grid, and top to the
 // greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.
-// dst may be src.
+// dst may be src where both are of float32s.
 //
 //go:noescape
 func gridAVX2(dst *float32, src *float32, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
 
-// gridShiftedAVX2 sets groups of 16 numbers, strides in bytes, to (number − center) / spread rounded to the grid, and top to the
+// gridShiftedAVX2 sets groups of 16 float32s, strides in bytes, to (float32 − center) / spread rounded to the grid, and top to the
 // greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.
-// dst may be src.
+// dst may be src where both are of float32s.
 //
 //go:noescape
 func gridShiftedAVX2(dst *float32, src *float32, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
+
+// gridWideAVX2 sets groups of 16 float32s, strides in bytes, to (float64 − center) / spread rounded to the grid, and top to the
+// greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.
+// dst may be src where both are of float32s.
+//
+//go:noescape
+func gridWideAVX2(dst *float32, src *float64, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)
+
+// gridWideShiftedAVX2 sets groups of 16 float32s, strides in bytes, to (float64 − center) / spread rounded to the grid, and top to the
+// greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.
+// dst may be src where both are of float32s.
+//
+//go:noescape
+func gridWideShiftedAVX2(dst *float32, src *float64, groups int, dstStride int, srcStride int, p *[5]float64, top *[8]uint32)

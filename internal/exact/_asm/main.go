@@ -30,8 +30,10 @@ func main() {
 	sum()
 	extremesWide()
 	momentsWide()
-	grid("gridAVX2", false)
-	grid("gridShiftedAVX2", true)
+	for _, wide := range []bool{false, true} {
+		grid(wide, false)
+		grid(wide, true)
+	}
 	Generate()
 }
 
@@ -260,11 +262,19 @@ func broadcast(name string, to reg.Register) {
 	VBROADCASTSD(p.Addr, to)
 }
 
-func grid(name string, shifted bool) {
-	TEXT(name, NOSPLIT, "func(dst, src *float32, groups, dstStride, srcStride int, p *[5]float64, top *[8]uint32)")
-	Doc(name+" sets groups of 16 numbers, strides in bytes, to (number − center) / spread rounded to the grid, and top to the",
+func grid(wide, shifted bool) {
+	name, number := "grid", "float32"
+	if wide {
+		name, number = "gridWide", "float64"
+	}
+	if shifted {
+		name += "Shifted"
+	}
+	name += "AVX2"
+	TEXT(name, NOSPLIT, "func(dst *float32, src *"+number+", groups, dstStride, srcStride int, p *[5]float64, top *[8]uint32)")
+	Doc(name+" sets groups of 16 float32s, strides in bytes, to ("+number+" − center) / spread rounded to the grid, and top to the",
 		"greatest magnitude of the results (as bits) in eight lanes. p is center, spread, and a grid's fine and magic, and the shift.",
-		"dst may be src.")
+		"dst may be src where both are of float32s.")
 	Pragma("noescape")
 	dst, src, n, dstStride, srcStride, p, top := reg.RDI, reg.RSI, reg.RCX, reg.RDX, reg.RBX, reg.RAX, reg.R8
 	Load(Param("dst"), dst)
@@ -286,7 +296,11 @@ func grid(name string, shifted bool) {
 	Label("next")
 	for i := range 4 {
 		v, a, b, c := []reg.Register{reg.Y0, reg.Y1}[i%2], reg.Y2, reg.Y3, reg.Y4
-		VCVTPS2PD(at(src, 16*i), v)
+		if wide {
+			VMOVUPD(at(src, 32*i), v)
+		} else {
+			VCVTPS2PD(at(src, 16*i), v)
+		}
 		VSUBPD(center, v, v)
 		VDIVPD(spread, v, v)
 		if shifted {
