@@ -1,9 +1,11 @@
 package kmeans
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/coterie-project/coterie/kmeans/internal/kernel"
@@ -44,40 +46,64 @@ type Coded struct {
 
 // codedColumn is one of a Coded's columns.
 type codedColumn struct {
-	at         int                // where it begins in a group
-	dictionary *kernel.Dictionary // nil: its values are held as they are
+	at         int               // where it begins in a group
+	values     int               // how many it has; 0: they are held as they are
+	dictionary kernel.Dictionary // of nothing where the rows lie elsewhere
 }
 
 func (c *codedColumn) width() int {
-	if c.dictionary == nil {
+	if c.values == 0 {
 		return 4
 	}
-	return c.dictionary.Width()
+	return kernel.CodeWidth(c.values)
 }
 
-// Encode codes the columns of p that have few distinct values, or returns nil where that would not spare a quarter of p. What it
-// returns lies in p until Pack or Drop is called, and p is of no use to others from then on.
-func Encode(p *Points) *Coded {
-	dictionaries := make([]*kernel.Dictionary, p.d)
+// Encode codes the columns of p that have few distinct values, as many of them as dictionaries of so many bytes in all allow, or
+// returns nil where that would not spare a quarter of its numbers. What it returns lies in p until Pack or Drop is called, and p is of no
+// use to others from then on.
+func Encode(p *Points, most int) *Coded {
+	values := make([][]float32, p.d)
+	for t := range values {
+		values[t] = p.distinct(t)
+	}
+	leaveOut(values, most)
 	c := &Coded{shell: p.Shell(), columns: make([]codedColumn, p.d), source: p}
-	tables := 0
-	for t := range p.d {
-		if values := p.distinct(t); values != nil {
-			dictionaries[t] = kernel.NewDictionary(values)
-			tables += dictionaries[t].Bytes()
-		}
-		c.columns[t] = codedColumn{at: c.group, dictionary: dictionaries[t]}
+	for t := range c.columns {
+		c.columns[t] = codedColumn{at: c.group, values: len(values[t])}
 		c.group += codePadding * c.columns[t].width()
 	}
-	if plain := 4 * p.n * p.d; c.dataBytes(p.n)+tables >= plain-plain/codeGain {
+	// Chunks have a copy of the dictionaries each, and at least three times as many bytes of rows.
+	copies := 1 + c.dataBytes(p.n)/max(3*most, 1)
+	if c.Bytes()+(copies-1)*c.tableBytes() >= p.ChunkBytes(p.n)-4*p.n*p.d/codeGain {
 		return nil
 	}
-	for t, dictionary := range dictionaries {
-		if dictionary != nil {
-			p.replace(t, dictionary.Values())
+	for t := range c.columns {
+		if values[t] != nil {
+			c.columns[t].dictionary = *kernel.NewDictionary(values[t])
+			p.replace(t, values[t])
 		}
 	}
 	return c
+}
+
+// leaveOut takes columns out, those of most values first, until the dictionaries of the others take no more than so many bytes.
+func leaveOut(values [][]float32, most int) {
+	total := 0
+	for _, v := range values {
+		total += 4 * len(v)
+	}
+	order := make([]int, len(values))
+	for t := range order {
+		order[t] = t
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(values[b]), len(values[a])) })
+	for _, t := range order {
+		if total <= most {
+			return
+		}
+		total -= 4 * len(values[t])
+		values[t] = nil
+	}
 }
 
 // valueTable finds the codes of values: open addressing, a power of two places of which at most half are taken.
@@ -151,7 +177,7 @@ func (p *Points) distinct(t int) []float32 {
 			return nil
 		}
 	}
-	return values
+	return slices.Clip(slices.Clone(values)) // growing has left room behind them
 }
 
 // column visits the values of column t, up to a block of rows at a time.
@@ -184,22 +210,20 @@ func (c *Coded) Shell() *Points { return c.shell }
 // Rows is the number of rows.
 func (c *Coded) Rows() int { return c.shell.n }
 
-// TableBytes is the memory that the dictionaries take, wherever the rows are.
-func (c *Coded) TableBytes() int {
+// tableBytes is the size of all dictionaries' values, in whole words.
+func (c *Coded) tableBytes() int {
 	bytes := 0
-	for _, column := range c.columns {
-		if column.dictionary != nil {
-			bytes += column.dictionary.Bytes()
-		}
+	for t := range c.columns {
+		bytes += 4 * c.columns[t].values
 	}
-	return bytes
+	return (bytes + 7) / 8 * 8
 }
 
 // dataBytes is the size of the codes of so many rows.
 func (c *Coded) dataBytes(rows int) int { return (rows + codePadding - 1) / codePadding * c.group }
 
-// ChunkBytes is the size of a chunk of so many rows, and of all rows in memory.
-func (c *Coded) ChunkBytes(rows int) int {
+// RowBytes is the size of so many rows in a chunk.
+func (c *Coded) RowBytes(rows int) int {
 	bytes := c.dataBytes(rows)
 	if c.shell.weights != nil {
 		bytes += 8 * rows
@@ -210,6 +234,20 @@ func (c *Coded) ChunkBytes(rows int) int {
 	return bytes
 }
 
+// ChunkBytes is the size of a chunk of so many rows: the dictionaries and the rows.
+func (c *Coded) ChunkBytes(rows int) int { return c.tableBytes() + c.RowBytes(rows) }
+
+// Bytes is the memory that all rows take.
+func (c *Coded) Bytes() int {
+	planes := 0
+	for t := range c.columns {
+		if c.columns[t].width() == 1 {
+			planes += kernel.PlaneBytes
+		}
+	}
+	return c.ChunkBytes(c.shell.n) + planes
+}
+
 // Pack takes the rows out of the Points that were encoded, into as little memory as they need.
 func (c *Coded) Pack() {
 	c.data = make([]byte, c.dataBytes(c.shell.n))
@@ -218,11 +256,23 @@ func (c *Coded) Pack() {
 	c.source = nil
 }
 
-// Drop forgets the rows, of which chunks lie elsewhere, and keeps what makes numbers of their codes.
-func (c *Coded) Drop() *Coded { return &Coded{shell: c.shell, columns: c.columns, group: c.group} }
+// Drop is what is needed to read chunks, which lie elsewhere, and no rows.
+func (c *Coded) Drop() *Coded {
+	bare := &Coded{shell: c.shell, columns: slices.Clone(c.columns), group: c.group}
+	for t := range bare.columns {
+		bare.columns[t].dictionary = kernel.Dictionary{}
+	}
+	return bare
+}
 
-// PutChunk writes rows [lo,hi) to dst, of ChunkBytes(hi-lo) bytes; lo is a multiple of ChunkRows.
+// PutChunk writes the dictionaries and rows [lo,hi) to dst, of ChunkBytes(hi-lo) bytes; lo is a multiple of ChunkRows.
 func (c *Coded) PutChunk(dst []byte, lo, hi int) {
+	rest := dst[c.tableBytes():]
+	for t := range c.columns {
+		dst = dst[copy(dst, bytesOf(c.columns[t].dictionary.Values())):]
+	}
+	clear(dst[:len(dst)-len(rest)])
+	dst = rest
 	weights, rows := c.weights, c.rows
 	size := c.dataBytes(hi - lo)
 	if c.source != nil {
@@ -253,7 +303,7 @@ func (c *Coded) putData(dst []byte, lo, hi int) {
 			}
 			column := &c.columns[t]
 			own := group[column.at:][:codePadding*column.width()]
-			if column.dictionary == nil {
+			if column.values == 0 {
 				clear(values[n:])
 				copy(own, bytesOf(values[:]))
 				continue
@@ -267,21 +317,29 @@ func (c *Coded) putData(dst []byte, lo, hi int) {
 	}
 }
 
+// CodeRoom is what the dictionaries of a chunk are looked up in, for one chunk after the other.
+type CodeRoom struct {
+	columns []codedColumn
+	planes  []byte
+}
+
 // Chunk is rows [lo,hi), of what PutChunk has written of them. They lie in src, which must begin at an address that is a
-// multiple of eight, and must not be changed while they are used. The error is ErrShape.
-func (c *Coded) Chunk(src []byte, lo, hi int) (*Coded, error) {
+// multiple of eight, and in room, neither of which must be changed while they are used. The error is ErrShape.
+func (c *Coded) Chunk(src []byte, lo, hi int, room *CodeRoom) (*Coded, error) {
 	shell := c.shell
 	if lo < 0 || lo > hi || hi > shell.n || lo%ChunkRows != 0 || len(src) != c.ChunkBytes(hi-lo) || uintptr(unsafe.Pointer(unsafe.SliceData(src)))%8 != 0 {
 		return nil, fmt.Errorf("%w: a chunk of %d bytes of codes for rows %d to %d of %d", ErrShape, len(src), lo, hi, shell.n)
 	}
-	n, size := hi-lo, c.dataBytes(hi-lo)
 	own := *shell
-	own.n, own.first = n, shell.first+int64(lo)
-	chunk := &Coded{shell: &own, columns: c.columns, group: c.group, data: src[:size:size]}
+	own.n, own.first = hi-lo, shell.first+int64(lo)
+	chunk := &Coded{shell: &own, columns: room.use(c.columns, src), group: c.group}
+	src = src[c.tableBytes():]
+	size := c.dataBytes(own.n)
+	chunk.data = src[:size:size]
 	src = src[size:]
 	if shell.weights != nil {
-		chunk.weights = numbersIn[uint64](src[:8*n])
-		src = src[8*n:]
+		chunk.weights = numbersIn[uint64](src[:8*own.n])
+		src = src[8*own.n:]
 	}
 	if shell.rows != nil {
 		chunk.rows = numbersIn[int64](src)
@@ -289,14 +347,40 @@ func (c *Coded) Chunk(src []byte, lo, hi int) (*Coded, error) {
 	return chunk, nil
 }
 
-// WidenRows is how many rows Widen can make Points of at a time in so many bytes: a multiple of ChunkRows, at most SpanRows, and
-// 0 where there is too little room.
-func (c *Coded) WidenRows(bytes int) int {
-	return min(bytes/(4*c.shell.d)/ChunkRows*ChunkRows, SpanRows)
+// use is columns with the dictionaries that a chunk begins with.
+func (r *CodeRoom) use(columns []codedColumn, src []byte) []codedColumn {
+	r.columns = append(r.columns[:0], columns...)
+	if want := len(columns) * kernel.PlaneBytes; len(r.planes) < want {
+		r.planes = make([]byte, want)
+	}
+	for t := range r.columns {
+		column := &r.columns[t]
+		if column.values == 0 {
+			continue
+		}
+		values := 4 * column.values
+		column.dictionary.Use(numbersIn[float32](src[:values:values]), r.planes[t*kernel.PlaneBytes:])
+		src = src[values:]
+	}
+	return r.columns
 }
 
-// Widen makes Points of rows [lo,hi), at most as many as WidenRows says, lo a multiple of ChunkRows. They lie in dst, which must
-// begin at an address that is a multiple of eight, until it is used for something else.
+// widenFloats bounds what is widened at a time: with what a pass needs beside it, it stays in the second-level cache.
+const widenFloats = 1 << 17
+
+// WidenRows is how many rows of d columns Widen makes Points of at a time: a multiple of ChunkRows, at most SpanRows.
+func WidenRows(d int) int { return min(max(widenFloats/d/ChunkRows, 1)*ChunkRows, SpanRows) }
+
+// WidenBytes is the memory of the numbers of WidenRows(d) rows, and WidenRoom that with a CodeRoom.
+func WidenBytes(d int) int { return 4 * d * WidenRows(d) }
+
+// WidenRoom is the memory that a thread wants to work on codes.
+func WidenRoom(d int) int {
+	return WidenBytes(d) + d*(kernel.PlaneBytes+int(unsafe.Sizeof(codedColumn{})))
+}
+
+// Widen makes Points of rows [lo,hi), at most WidenRows(d) of them, lo a multiple of ChunkRows. They lie in dst, of WidenBytes(d)
+// and at an address that is a multiple of eight, until it is used for something else.
 func (c *Coded) Widen(lo, hi int, dst []byte) *Points {
 	shell, n := c.shell, hi-lo
 	groups := (n + codePadding - 1) / codePadding
@@ -305,7 +389,7 @@ func (c *Coded) Widen(lo, hi int, dst []byte) *Points {
 	now := kernel.Tier(tier.Load())
 	for t := range c.columns {
 		column := &c.columns[t]
-		if column.dictionary != nil {
+		if column.values > 0 {
 			column.dictionary.Widen(now, data[column.at:], c.group, groups, blocks, shell.d, t)
 			continue
 		}

@@ -46,6 +46,9 @@ func few(t *testing.T, n int, distinct []int, weighted, gaps bool) *Points {
 	return p
 }
 
+// noLimit is more bytes than dictionaries take.
+const noLimit = 1 << 30
+
 // sameRows compares rows [lo, lo+got.Rows()) of want with all of got, to the bit, and what pads them.
 func sameRows(t *testing.T, got, want *Points, lo int) {
 	t.Helper()
@@ -71,13 +74,14 @@ func TestCodesAreTheRowsThatWereEncoded(t *testing.T) {
 		for _, mode := range []struct{ weighted, gaps bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
 			distinct := []int{2, 0, 1, 256, 500}
 			want, p := few(t, n, distinct, mode.weighted, mode.gaps), few(t, n, distinct, mode.weighted, mode.gaps)
-			c := Encode(p)
+			c := Encode(p, noLimit)
 			if c == nil && n < 5000 { // nearly all values differ, or dictionaries outweigh what they spare
 				continue
 			}
 			if c == nil {
 				t.Fatalf("%d rows were not encoded", n)
 			}
+			room := new(CodeRoom)
 			for packed := range 2 {
 				if packed == 1 {
 					c.Pack()
@@ -86,7 +90,7 @@ func TestCodesAreTheRowsThatWereEncoded(t *testing.T) {
 					hi := min(lo+4*ChunkRows, c.Rows())
 					b := make([]byte, c.ChunkBytes(hi-lo))
 					c.PutChunk(b, lo, hi)
-					chunk, err := c.Drop().Chunk(b, lo, hi)
+					chunk, err := c.Drop().Chunk(b, lo, hi, room)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -96,11 +100,7 @@ func TestCodesAreTheRowsThatWereEncoded(t *testing.T) {
 					}
 				}
 			}
-			buffer := make([]byte, SpanRows*4*want.d)
-			rows := c.WidenRows(len(buffer))
-			if rows != SpanRows {
-				t.Fatalf("room for %d rows, not %d", rows, SpanRows)
-			}
+			buffer, rows := make([]byte, WidenBytes(want.d)), WidenRows(want.d)
 			for lo := 0; lo < c.Rows(); lo += rows {
 				for i := range buffer {
 					buffer[i] = 0xff
@@ -120,14 +120,14 @@ func TestColumnsAreEncodedUpToTheirLimits(t *testing.T) {
 				p.blocks[p.index(i, 1)] = float32(i%c.distinct) / 1024
 			}
 		}
-		coded := Encode(p)
+		coded := Encode(p, noLimit)
 		if coded == nil {
 			t.Fatalf("%d distinct values: not encoded", c.distinct)
 		}
 		if got := coded.columns[1].width(); got != c.width {
 			t.Errorf("%d distinct values: %d bytes a value, not %d", c.distinct, got, c.width)
 		}
-		if got, most := coded.ChunkBytes(n), n*(1+c.width); got != most {
+		if got, most := coded.RowBytes(n), n*(1+c.width); got != most {
 			t.Errorf("%d distinct values: %d bytes of codes, not %d", c.distinct, got, most)
 		}
 	}
@@ -136,27 +136,27 @@ func TestColumnsAreEncodedUpToTheirLimits(t *testing.T) {
 func TestWhatCodesDoNotSpareStaysAsItIs(t *testing.T) {
 	for _, distinct := range [][]int{{0}, {0, 0, 0, 0, 2}, {60000}} {
 		p, want := few(t, 100_000, distinct, false, false), few(t, 100_000, distinct, false, false)
-		if Encode(p) != nil {
+		if Encode(p, noLimit) != nil {
 			t.Errorf("%v distinct values were encoded", distinct)
 		}
 		if !slices.Equal(p.blocks, want.blocks) {
 			t.Errorf("%v distinct values: what was not encoded is another", distinct)
 		}
 	}
-	if empty := few(t, 0, []int{0, 0}, false, false); Encode(empty) != nil {
+	if empty := few(t, 0, []int{0, 0}, false, false); Encode(empty, noLimit) != nil {
 		t.Error("no rows were encoded")
 	}
 }
 
 func TestChunksOfCodesOfAnotherSizeAreRefused(t *testing.T) {
-	c := Encode(few(t, 20000, []int{2, 2}, true, true))
+	c := Encode(few(t, 20000, []int{2, 2}, true, true), noLimit)
 	b := make([]byte, c.ChunkBytes(256)+8)
 	whole := b[:c.ChunkBytes(256)]
 	for _, q := range []struct {
 		b      []byte
 		lo, hi int
 	}{{b, 0, 256}, {b[:16], 0, 256}, {nil, 0, 256}, {whole, 1, 257}, {whole, 17152, 17408}, {b[1 : 1+len(whole)], 0, 256}, {whole, -256, 0}, {whole, 256, 0}} {
-		if _, err := c.Chunk(q.b, q.lo, q.hi); !errors.Is(err, ErrShape) {
+		if _, err := c.Chunk(q.b, q.lo, q.hi, new(CodeRoom)); !errors.Is(err, ErrShape) {
 			t.Errorf("rows %d to %d of %d bytes: got %v, want %v", q.lo, q.hi, len(q.b), err, ErrShape)
 		}
 	}
@@ -167,11 +167,41 @@ func BenchmarkEncode(b *testing.B) {
 	kept := slices.Clone(p.blocks)
 	for b.Loop() {
 		copy(p.blocks, kept)
-		if c := Encode(p); c == nil {
+		if c := Encode(p, noLimit); c == nil {
 			b.Fatal("not encoded")
 		} else {
 			c.Pack()
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(kept)), "ns/value")
+}
+
+func TestDictionariesKeepToTheirLimit(t *testing.T) {
+	for _, c := range []struct {
+		most int
+		left []bool
+	}{
+		{4 * 1310, []bool{true, true, true}}, {4*1310 - 1, []bool{false, true, true}}, {4 * 310, []bool{false, true, true}},
+		{4*310 - 1, []bool{false, true, false}}, {4 * 10, []bool{false, true, false}}, {4*10 - 1, []bool{false, false, false}},
+	} {
+		values := [][]float32{make([]float32, 1000), make([]float32, 10), make([]float32, 300)}
+		leaveOut(values, c.most)
+		for i, v := range values {
+			if (v != nil) != c.left[i] {
+				t.Errorf("%d bytes: column %d has a dictionary: %v, want %v", c.most, i, v != nil, c.left[i])
+			}
+		}
+	}
+	if Encode(few(t, 1<<16, []int{200, 200}, false, false), 0) != nil {
+		t.Error("columns were encoded without dictionaries")
+	}
+}
+
+func TestRoomToWidenIsBounded(t *testing.T) {
+	for d := 1; d <= 4096; d++ {
+		rows, bytes := WidenRows(d), WidenBytes(d)
+		if rows%ChunkRows != 0 || rows < ChunkRows || rows > SpanRows || bytes != 4*d*rows || rows > ChunkRows && bytes > 4*widenFloats {
+			t.Fatalf("%d columns: %d rows in %d bytes", d, rows, bytes)
+		}
+	}
 }

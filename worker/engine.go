@@ -101,6 +101,7 @@ type Engine struct {
 	memory   memory
 
 	spares  sync.Pool // of *[]byte: buffers for chunks
+	wides   sync.Pool // of *widening
 	written sync.Pool // of *Labels whose memory may be used again
 
 	exchange exchange

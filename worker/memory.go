@@ -21,8 +21,11 @@ type memory struct {
 	now     capacity.Division
 	file    *spill.File
 	buffers [][]byte
-	known   []int // of which runs rows are known something, and whether it is for seeding
-	read    int64 // from files that are closed
+	plain   int64 // bytes of Points and ids in memory that are not codes
+	// ratio is what codes take of what numbers take, by the first partition of which it was seen; 0: not known.
+	ratio float64
+	known []int // of which runs rows are known something, and whether it is for seeding
+	read  int64 // from files that are closed
 }
 
 // chunk is some rows of a holding on the disk.
@@ -37,11 +40,8 @@ func (h *holding) spilled() bool { return h.chunks != nil }
 // hotBytes is what the Points and ids of a holding take in memory.
 func (h *holding) hotBytes() int64 {
 	bytes := int64(0)
-	if h.coded != nil {
-		bytes = int64(h.coded.TableBytes())
-	}
 	if !h.spilled() {
-		bytes += h.pointsBytes()
+		bytes = h.pointsBytes()
 		if h.ids != nil {
 			bytes += int64(h.ids.Bytes())
 		}
@@ -52,8 +52,13 @@ func (h *holding) hotBytes() int64 {
 	return bytes
 }
 
-// pointsBytes is what a holding's rows take, in memory or on the disk.
-func (h *holding) pointsBytes() int64 { return int64(h.chunkBytes(h.points.Rows())) }
+// pointsBytes is what a holding's rows take in memory.
+func (h *holding) pointsBytes() int64 {
+	if h.coded != nil {
+		return int64(h.coded.Bytes())
+	}
+	return int64(h.points.ChunkBytes(h.points.Rows()))
+}
 
 // chunkBytes is what so many of a holding's rows take.
 func (h *holding) chunkBytes(rows int) int {
@@ -72,10 +77,10 @@ func (h *holding) putChunk(dst []byte, lo, hi int) {
 	h.points.PutChunk(dst, lo, hi)
 }
 
-// encode holds columns of few distinct values as codes, where they have some. Of the holding's rows there is nothing but codes
-// from then on.
-func (h *holding) encode() {
-	if h.coded = kmeans.Encode(h.points); h.coded != nil {
+// encode holds columns of few distinct values as codes, where they have some, with dictionaries of so many bytes at most. Of the
+// holding's rows there is nothing but codes from then on.
+func (h *holding) encode(dictionaries int) {
+	if h.coded = kmeans.Encode(h.points, dictionaries); h.coded != nil {
 		h.points = h.coded.Shell()
 	}
 }
@@ -163,9 +168,11 @@ func (e *Engine) yield(tasks []*wire.Task) error {
 	h := capacity.Holding{Threads: e.config.Threads, K: k, D: columns, Labels: e.config.Labels != nil, Shares: int(e.config.Shares)}
 	e.mu.Lock()
 	points := int64(0)
+	h.Short = e.memory.file != nil
 	for _, held := range e.held {
 		n := int64(held.points.Rows())
 		h.Rows, h.Largest = h.Rows+n, max(h.Largest, n)
+		h.D, h.Coded = max(h.D, held.points.Columns()), h.Coded || held.coded != nil
 		points += held.pointsBytes()
 		if held.ids != nil || held.idsAt != nil {
 			points += idBytes * n
@@ -282,27 +289,50 @@ func (e *Engine) seats(t *wire.Task) int {
 	return min(e.memory.now.Loads, e.config.Threads)
 }
 
-// takes says whether Points of a partition that was loaded find room in memory, and counts them there if so.
-func (e *Engine) takes(bytes int64) bool {
+// takes says whether a partition that was loaded finds room in memory, and counts it there if so.
+func (e *Engine) takes(h *holding) bool {
+	bytes := h.hotBytes()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.memory.file != nil && e.memory.hot+e.raw.bytes+bytes > e.memory.now.Hot {
 		return false // without a file there was room for all, and what is more is padding
 	}
-	e.memory.hot += bytes
+	e.account(h, 1)
 	return true
+}
+
+// account counts what a holding takes in memory, or with -1 that it does not any more. The caller has mu.
+func (e *Engine) account(h *holding, sign int64) {
+	bytes := sign * h.hotBytes()
+	e.memory.hot += bytes
+	if h.coded == nil {
+		e.memory.plain += bytes
+	}
 }
 
 // enter puts a partition that was loaded where it is to lie. Where memory is not enough for the numbers of all rows, codes take
 // their place: more rows stay, and the others take less of the disk's time.
 func (e *Engine) enter(h *holding) error {
-	stays := (h.folded != nil || !e.short()) && e.takes(h.hotBytes())
-	if !stays {
-		h.folded = nil // there is no room for kinds, and the labels of spilled rows are those of rows
-		if e.short() {
-			h.encode()
+	tried := false
+	encode := func() {
+		if dictionaries := e.codes(); dictionaries > 0 && !tried {
+			before := h.pointsBytes()
+			h.encode(dictionaries)
+			e.learn(h, before)
+			tried = true
 		}
-		stays = e.takes(h.hotBytes())
+	}
+	if h.folded == nil && !e.staysPlain(h.hotBytes()) {
+		encode()
+	}
+	stays := e.takes(h)
+	if !stays && h.folded != nil {
+		h.folded = nil // there is no room for kinds, and the labels of spilled rows are those of rows
+		stays = e.takes(h)
+	}
+	if !stays && !tried {
+		encode()
+		stays = h.coded != nil && e.takes(h)
 	}
 	switch {
 	case !stays:
@@ -319,11 +349,42 @@ func (e *Engine) enter(h *holding) error {
 	return nil
 }
 
-// short says that memory is not enough for all rows as they are.
-func (e *Engine) short() bool {
+// dictionaryShare is which part of a chunk dictionaries may be: each chunk has its own.
+const dictionaryShare = 4
+
+// codes is how many bytes of dictionaries a partition may have that is held as codes; 0: it is not.
+func (e *Engine) codes() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.memory.file != nil
+	if now := &e.memory.now; now.Spilled > 0 && now.Codes {
+		return now.Chunk / dictionaryShare
+	}
+	return 0
+}
+
+// learn remembers what codes spare, by the first partition that shows it. Before are its bytes as numbers.
+func (e *Engine) learn(h *holding, before int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.memory.ratio == 0 {
+		e.memory.ratio = min(float64(h.pointsBytes())/float64(max(before, 1)), 1)
+	}
+}
+
+// staysPlain says whether so many bytes more are to be numbers, which passes like better than codes: as long as there will be room
+// left for the codes of all others. Where codes of everything find no room nothing is to be: the disk is what passes wait for.
+func (e *Engine) staysPlain(bytes int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := &e.memory
+	hot, all := float64(m.now.Hot), float64(m.now.Hot+m.now.Spilled)
+	switch {
+	case m.now.Spilled <= 0 || !m.now.Codes || m.ratio >= 1:
+		return true
+	case m.ratio == 0:
+		return false // one is tried
+	}
+	return float64(m.plain+bytes)*(1-m.ratio) <= hot-m.ratio*all
 }
 
 // drop forgets a partition, and frees what it takes. The caller has mu.
@@ -334,7 +395,7 @@ func (e *Engine) drop(id int) {
 	}
 	delete(e.held, id)
 	e.walked = walked{}
-	e.memory.hot -= h.hotBytes()
+	e.account(h, -1)
 	e.free(h)
 }
 
@@ -387,7 +448,7 @@ func (e *Engine) spill(h *holding) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.held[h.id] == h {
-		e.memory.hot -= h.hotBytes()
+		e.account(h, -1)
 	}
 	if h.folded != nil {
 		h.folded = nil
@@ -396,14 +457,17 @@ func (e *Engine) spill(h *holding) error {
 	h.points, h.chunks, h.ids, h.idsAt, h.idsBytes = p.Shell(), written.chunks, nil, written.idsAt, written.idsBytes
 	if h.coded != nil {
 		h.coded = h.coded.Drop()
-		e.memory.hot += h.hotBytes() // dictionaries
 	}
 	return nil
 }
 
 // chunkRows is how many rows of a holding make a chunk of at most so many bytes: whole spans, where it has room for one.
 func chunkRows(h *holding, size int) int {
-	rows := max(size/h.chunkBytes(kmeans.ChunkRows), 1) * kmeans.ChunkRows
+	some := h.chunkBytes(kmeans.ChunkRows)
+	if h.coded != nil { // each chunk has the dictionaries once
+		size, some = size-(some-h.coded.RowBytes(kmeans.ChunkRows)), h.coded.RowBytes(kmeans.ChunkRows)
+	}
+	rows := max(size/some, 1) * kmeans.ChunkRows
 	if rows > kmeans.SpanRows {
 		rows = rows / kmeans.SpanRows * kmeans.SpanRows
 	}
@@ -464,7 +528,7 @@ func (e *Engine) Close() error {
 	defer e.mu.Unlock()
 	clear(e.held)
 	e.walked = walked{}
-	e.cohorts, e.memory.buffers, e.memory.hot = nil, nil, 0
+	e.cohorts, e.memory.buffers, e.memory.hot, e.memory.plain = nil, nil, 0, 0
 	file := e.memory.file
 	if file == nil {
 		return nil

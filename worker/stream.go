@@ -42,7 +42,9 @@ func (e *Engine) over(ctx context.Context, list []*holding, skips func(h *holdin
 		case s.h.coded == nil:
 			do(t, slot, s)
 		case !skips(s.h, s.lo, s.hi):
-			views.widened(slot, s.h, s.h.coded, 0, s.lo, s.hi)
+			w := e.wide(s.h.points.Columns())
+			views.widened(slot, s.h, w, s.h.coded, 0, s.lo, s.hi)
+			e.wides.Put(w)
 		}
 	}
 	if len(cold) == 0 {
@@ -85,16 +87,33 @@ func (v *viewer) over(slot int, h *holding, view *kmeans.Points, at int) {
 }
 
 // widened does rows [lo,hi) of codes, which begin at a holding's row at.
-func (v *viewer) widened(slot int, h *holding, codes *kmeans.Coded, at, lo, hi int) {
-	v.engine.widen(codes, lo, hi, func(view *kmeans.Points, from int) { v.over(slot, h, view, at+from) })
+func (v *viewer) widened(slot int, h *holding, w *widening, codes *kmeans.Coded, at, lo, hi int) {
+	w.views(codes, lo, hi, func(view *kmeans.Points, from int) bool {
+		v.over(slot, h, view, at+from)
+		return true
+	})
 }
 
-// widen visits rows [lo,hi) of codes as Points, some at a time, which are gone afterwards.
-func (e *Engine) widen(codes *kmeans.Coded, lo, hi int, visit func(view *kmeans.Points, from int)) {
-	buffer := e.spare(e.chunkSize())
-	defer e.spares.Put(&buffer)
-	for rows := codes.WidenRows(len(buffer)); lo < hi; lo += rows {
-		visit(codes.Widen(lo, min(lo+rows, hi), buffer), lo)
+// widening is a thread's room to work on codes.
+type widening struct {
+	numbers []byte
+	codes   kmeans.CodeRoom
+}
+
+// wide is room to work on codes of so many columns; it goes back to wides.
+func (e *Engine) wide(columns int) *widening {
+	if w, ok := e.wides.Get().(*widening); ok && len(w.numbers) >= kmeans.WidenBytes(columns) {
+		return w
+	}
+	return &widening{numbers: make([]byte, kmeans.WidenBytes(columns))}
+}
+
+// views visits rows [lo,hi) of codes as Points, some at a time, which are gone afterwards. visit says whether to go on.
+func (w *widening) views(codes *kmeans.Coded, lo, hi int, visit func(view *kmeans.Points, from int) bool) {
+	for rows := kmeans.WidenRows(codes.Shell().Columns()); lo < hi; lo += rows {
+		if !visit(codes.Widen(lo, min(lo+rows, hi), w.numbers), lo) {
+			return
+		}
 	}
 }
 
@@ -159,12 +178,14 @@ func (w *walker) take(slot int, f spill.Filled, open bool) bool {
 	defer w.stream.Release(f)
 	p := w.cold[f.Index]
 	if p.h.coded != nil {
-		codes, err := p.h.coded.Chunk(f.Data, p.lo, p.hi)
+		room := w.engine.wide(p.h.points.Columns())
+		defer w.engine.wides.Put(room)
+		codes, err := p.h.coded.Chunk(f.Data, p.lo, p.hi, &room.codes)
 		if err != nil {
 			w.failed.Store(&err)
 			return true
 		}
-		w.widened(slot, p.h, codes, p.lo, 0, codes.Rows())
+		w.widened(slot, p.h, room, codes, p.lo, 0, codes.Rows())
 		return true
 	}
 	view, err := p.h.points.Chunk(f.Data, p.lo, p.hi)
@@ -179,15 +200,47 @@ func (w *walker) take(slot int, f spill.Filled, open bool) bool {
 // eachChunk visits the Points of a holding in order: all at once, or some of them at a time, which begin at row at and are gone
 // afterwards.
 func (e *Engine) eachChunk(ctx context.Context, h *holding, visit func(p *kmeans.Points, at int)) error {
-	switch {
-	case h.spilled():
-	case h.coded != nil:
-		e.widen(h.coded, 0, h.coded.Rows(), visit)
-		return nil
-	default:
+	if h.coded != nil {
+		return e.eachView(ctx, h, visit)
+	}
+	if !h.spilled() {
 		visit(h.points, 0)
 		return nil
 	}
+	return e.eachPiece(ctx, h, func(data []byte, c chunk) error {
+		p, err := h.points.Chunk(data, c.lo, c.hi)
+		if err == nil {
+			visit(p, c.lo)
+		}
+		return err
+	})
+}
+
+// eachView is eachChunk of codes.
+func (e *Engine) eachView(ctx context.Context, h *holding, visit func(p *kmeans.Points, at int)) error {
+	w := e.wide(h.points.Columns())
+	defer e.wides.Put(w)
+	views := func(codes *kmeans.Coded, at int) error {
+		w.views(codes, 0, codes.Rows(), func(view *kmeans.Points, from int) bool {
+			visit(view, at+from)
+			return ctx.Err() == nil
+		})
+		return ctx.Err()
+	}
+	if !h.spilled() {
+		return views(h.coded, 0)
+	}
+	return e.eachPiece(ctx, h, func(data []byte, c chunk) error {
+		codes, err := h.coded.Chunk(data, c.lo, c.hi, &w.codes)
+		if err != nil {
+			return err
+		}
+		return views(codes, c.lo)
+	})
+}
+
+// eachPiece reads the chunks of a holding in order. What do is given is gone afterwards.
+func (e *Engine) eachPiece(ctx context.Context, h *holding, do func(data []byte, c chunk) error) error {
 	buffer := e.spare(e.chunkSize())
 	defer e.spares.Put(&buffer)
 	for _, c := range h.chunks {
@@ -195,22 +248,12 @@ func (e *Engine) eachChunk(ctx context.Context, h *holding, visit func(p *kmeans
 			return err
 		}
 		data, err := e.memory.file.Get(c.at, buffer)
+		if err == nil {
+			err = do(data, c)
+		}
 		if err != nil {
 			return err
 		}
-		if h.coded != nil {
-			codes, err := h.coded.Chunk(data, c.lo, c.hi)
-			if err != nil {
-				return err
-			}
-			e.widen(codes, 0, codes.Rows(), func(p *kmeans.Points, from int) { visit(p, c.lo+from) })
-			continue
-		}
-		p, err := h.points.Chunk(data, c.lo, c.hi)
-		if err != nil {
-			return err
-		}
-		visit(p, c.lo)
 	}
 	return nil
 }

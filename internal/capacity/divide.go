@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/coterie-project/coterie/internal/spill"
+	"github.com/coterie-project/coterie/kmeans"
 )
 
 // Holding is what a worker is to hold.
@@ -16,7 +17,9 @@ type Holding struct {
 	Labels  bool  // rows are labelled in the end: some partitions' ids and labels wait to be written
 	Threads int
 	K, D    int
-	Shares  int // workers of one process, which share what the process takes whatever it holds; 0: one
+	Shares  int  // workers of one process, which share what the process takes whatever it holds; 0: one
+	Short   bool // some rows are spilled already, or held as codes: what that takes stays reserved
+	Coded   bool // some are held as codes
 }
 
 // Division is how a worker divides its memory. Sizes are bytes.
@@ -31,6 +34,7 @@ type Division struct {
 	Chunk   int   // what is read from the spill file at a time
 	Buffers int   // for so many chunks
 	Loads   int   // partitions that are made at one time
+	Codes   bool  // there is room to hold rows as codes
 }
 
 const (
@@ -86,7 +90,7 @@ func Divide(limit int64, h Holding) Division {
 		least = func(bytes int64) int64 { return withObjects(bytes - ahead) }
 	}
 	all := h.Rows * h.Point
-	if limit <= 0 || d.Fixed+d.State+all <= limit {
+	if limit <= 0 || !h.Short && d.Fixed+d.State+all <= limit {
 		d.Hot, d.Least = math.MaxInt64, least(d.Fixed+d.State+all)
 		if limit > 0 {
 			d.Hot = limit - d.Fixed - d.State
@@ -95,10 +99,16 @@ func Divide(limit int64, h Holding) Division {
 	}
 	d.Chunk = int(max(min(max(limit/chunkShare, smallChunk), largeChunk), chunkRows*(h.Point+spareBytes)))
 	d.Buffers = spill.Readers + h.Threads + 1
-	// Beside those of a pass each thread has two of its own: one for what it reads or writes, one for numbers made of codes.
-	d.Fixed += int64(d.Buffers+2*h.Threads) * spill.BufferBytes(d.Chunk)
+	d.Fixed += int64(d.Buffers+h.Threads) * spill.BufferBytes(d.Chunk) // each thread has one of its own beside those of a pass
 	partition := h.Largest * (h.Point + loadBytes)
+	codes := int64(h.Threads * kmeans.WidenRoom(max(h.D, 1)))
+	if h.Coded { // then there is no doing without
+		d.Fixed, d.Codes = d.Fixed+codes, true
+	}
 	d.Least = least(d.Fixed + d.State + partition)
+	if !d.Codes && d.Fixed+d.State+partition+codes <= limit {
+		d.Fixed, d.Codes = d.Fixed+codes, true
+	}
 	room := limit - d.Fixed - d.State
 	d.Loads = int(max(1, min(int64(d.Loads), room/2/max(partition, 1))))
 	d.Working = int64(d.Loads) * partition

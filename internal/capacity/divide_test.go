@@ -3,6 +3,8 @@ package capacity
 import (
 	"math"
 	"testing"
+
+	"github.com/coterie-project/coterie/kmeans"
 )
 
 func TestMemoryIsDividedByBytes(t *testing.T) {
@@ -36,6 +38,29 @@ func TestMemoryIsDividedByBytes(t *testing.T) {
 	wide := Divide(1<<30, Holding{Rows: 1 << 20, Largest: 1 << 14, Point: 4 * 65536, State: 8, Threads: 1, K: 1, D: 65536})
 	if wide.Chunk < chunkRows*4*65536 {
 		t.Errorf("wide rows: got chunks of %d bytes, which have no room for %d rows", wide.Chunk, chunkRows)
+	}
+}
+
+func TestRoomForCodesIsTakenWhereThereIsSome(t *testing.T) {
+	h := Holding{Rows: 10 << 20, Largest: 1 << 18, Point: 32, State: 8, Threads: 64, K: 8, D: 8}
+	least := Divide(1, h).Least
+	codes := int64(64 * kmeans.WidenRoom(8))
+	for limit, want := range map[int64]bool{least: false, least + codes - 1: false, least + codes: true, 2 * least: true} {
+		d := Divide(limit, h)
+		if d.Codes != want || !d.Fits() || d.Least != least || d.Fixed+d.State+d.Working+d.Hot > limit {
+			t.Errorf("%d bytes, %d more than the least: got %+v, want room for codes: %v", limit, limit-least, d, want)
+		}
+	}
+	h.Coded = true
+	if d := Divide(least+codes-1, h); d.Fits() || d.Least != least+codes {
+		t.Errorf("codes that are there: got %+v, want %d to be the least", d, least+codes)
+	}
+	// Rows that would all find room as codes find it beside the buffers, too, of what lies on the disk.
+	h = Holding{Rows: 1 << 20, Largest: 1 << 18, Point: 8, State: 8, Threads: 2, K: 8, D: 8}
+	whole := Divide(1<<30, h)
+	h.Short, h.Coded = true, true
+	if d := Divide(1<<30, h); d.Spilled != 0 || !d.Fits() || d.Fixed <= whole.Fixed || d.Buffers == 0 {
+		t.Errorf("some rows are on the disk: got %+v, want no less reserved than %+v", d, whole)
 	}
 }
 

@@ -49,7 +49,7 @@ func numbers() []Mutant {
 			Edits:  []Edit{{filter, "\t\t\t\tr.thresholds[i] = r.best[i]\n", "\t\t\t\tr.thresholds[i] = t\n"}},
 			Caught: []Tests{in("kmeans/internal/kernel", "TestAPartThatProvesARowIsNotTheLastWord")}},
 		{Name: "a-byte-tells-257-values-apart", Breaks: "codes of a byte are given to columns of too many values", Holds: "P1",
-			Edits:  []Edit{{"kmeans/internal/kernel/codes.go", "if len(t.values) <= ByteValues {", "if len(t.values) <= ByteValues+1 {"}},
+			Edits:  []Edit{{"kmeans/internal/kernel/codes.go", "if values <= ByteValues {", "if values <= ByteValues+1 {"}},
 			Caught: []Tests{in("kmeans", "TestColumnsAreEncodedUpToTheirLimits")}},
 		{Name: "views-of-codes-begin-at-row-0", Breaks: "what is widened of a chunk counts as its first rows", Holds: "I3",
 			Edits:  []Edit{{"worker/stream.go", "v.over(slot, h, view, at+from)", "v.over(slot, h, view, at)"}},

@@ -18,26 +18,38 @@ type Dictionary struct {
 	planes []byte
 }
 
+// PlaneBytes is the room that a Dictionary of codes of a byte wants to be looked up in.
+const PlaneBytes = 4 * ByteValues
+
 // NewDictionary takes up to ByteValues values for codes of a byte, or up to 65,536 for codes of two.
 func NewDictionary(values []float32) *Dictionary {
+	t := new(Dictionary)
+	t.Use(values, make([]byte, PlaneBytes))
+	return t
+}
+
+// Use makes a Dictionary of values, which it keeps, in room of PlaneBytes that it keeps where it has use for it.
+func (t *Dictionary) Use(values []float32, room []byte) {
 	if len(values) < 1 || len(values) > math.MaxUint16+1 {
 		panic(fmt.Sprintf("kernel: a dictionary of %d values", len(values)))
 	}
-	t := &Dictionary{values: values}
+	*t = Dictionary{values: values}
 	if t.Width() == 1 {
-		t.planes = make([]byte, 4*ByteValues)
+		t.planes = room[:PlaneBytes:PlaneBytes]
 		for code, v := range values {
 			for p, bits := 0, math.Float32bits(v); p < 4; p, bits = p+1, bits>>8 {
 				t.planes[p*ByteValues+code] = byte(bits)
 			}
 		}
 	}
-	return t
 }
 
 // Width is the size of a code in bytes, 1 or 2.
-func (t *Dictionary) Width() int {
-	if len(t.values) <= ByteValues {
+func (t *Dictionary) Width() int { return CodeWidth(len(t.values)) }
+
+// CodeWidth is the size in bytes of codes that tell so many values apart.
+func CodeWidth(values int) int {
+	if values <= ByteValues {
 		return 1
 	}
 	return 2
