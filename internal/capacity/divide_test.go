@@ -42,10 +42,10 @@ func TestMemoryIsDividedByBytes(t *testing.T) {
 }
 
 func TestRoomForCodesIsTakenWhereThereIsSome(t *testing.T) {
-	h := Holding{Rows: 10 << 20, Largest: 1 << 18, Point: 32, State: 8, Threads: 64, K: 8, D: 8}
+	h := Holding{Rows: 4 << 20, Largest: 1 << 16, Point: 32, State: 8, Threads: 8, K: 8, D: 8}
 	least := Divide(1, h).Least
-	codes := int64(64 * kmeans.WidenRoom(8))
-	for limit, want := range map[int64]bool{least: false, least + codes - 1: false, least + codes: true, 2 * least: true} {
+	codes := int64(8 * kmeans.WidenRoom(8))
+	for limit, want := range map[int64]bool{least: false, least + codes - 1: false, least + codes: true, least + 10*codes: true} {
 		d := Divide(limit, h)
 		if d.Codes != want || !d.Fits() || d.Least != least || d.Fixed+d.State+d.Working+d.Hot > limit {
 			t.Errorf("%d bytes, %d more than the least: got %+v, want room for codes: %v", limit, limit-least, d, want)
