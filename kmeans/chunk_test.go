@@ -11,11 +11,17 @@ import (
 func gappy(t *testing.T, n, d int, weighted, gaps bool) *Points {
 	t.Helper()
 	r := rand.New(rand.NewPCG(uint64(n), uint64(d)))
+	return thousandths(t, r, n, d, weighted, gaps, func(int, int) int { return r.IntN(4000) - 2000 })
+}
+
+// thousandths are Points of values that are so many 1,024ths, by row and column, drawn column by column.
+func thousandths(t *testing.T, r *rand.Rand, n, d int, weighted, gaps bool, value func(i, c int) int) *Points {
+	t.Helper()
 	grid, columns := make([]int, d), make([][]float32, d)
 	for c := range columns {
 		grid[c], columns[c] = -10, make([]float32, n)
 		for i := range columns[c] {
-			columns[c][i] = float32(r.IntN(4000)-2000) / 1024
+			columns[c][i] = float32(value(i, c)) / 1024
 		}
 	}
 	p, err := NewPoints(n, d, 1000, grid)

@@ -11,39 +11,12 @@ import (
 func few(t *testing.T, n int, distinct []int, weighted, gaps bool) *Points {
 	t.Helper()
 	r := rand.New(rand.NewPCG(uint64(n), uint64(len(distinct))))
-	d := len(distinct)
-	grid, columns := make([]int, d), make([][]float32, d)
-	for c, most := range distinct {
-		grid[c], columns[c] = -10, make([]float32, n)
-		for i := range columns[c] {
-			v := i - n/2
-			if most > 0 {
-				v = r.IntN(most) - most/3
-			}
-			columns[c][i] = float32(v) / 1024
+	return thousandths(t, r, n, len(distinct), weighted, gaps, func(i, c int) int {
+		if most := distinct[c]; most > 0 {
+			return r.IntN(most) - most/3
 		}
-	}
-	p, err := NewPoints(n, d, 1000, grid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var weights []uint64
-	if weighted {
-		p.SetWeighted()
-		for range n {
-			weights = append(weights, r.Uint64N(WeightOne))
-		}
-	}
-	var keep []bool
-	if gaps {
-		for i := range n {
-			keep = append(keep, i%7 != 3)
-		}
-	}
-	if err := p.Append(columns, n, 1000, keep, weights); err != nil {
-		t.Fatal(err)
-	}
-	return p
+		return i - n/2
+	})
 }
 
 // noLimit is more bytes than dictionaries take.
