@@ -177,7 +177,7 @@ func (p *Points) distinct(t int) []float32 {
 			return nil
 		}
 	}
-	return slices.Clip(slices.Clone(values)) // growing has left room behind them
+	return slices.Clone(values) // growing has left room behind them
 }
 
 // column visits the values of column t, up to a block of rows at a time.

@@ -53,8 +53,8 @@ next:
 TEXT ·momentsAVX2(SB), NOSPLIT, $0-48
 	MOVQ         x+0(FP), SI
 	MOVQ         groups+8(FP), CX
-	MOVQ         stride+16(FP), DX
 	MOVQ         out+40(FP), DI
+	MOVQ         stride+16(FP), DX
 	VBROADCASTSD perUnit+24(FP), Y12
 	VBROADCASTSD cut+32(FP), Y13
 	VBROADCASTSD integers<>+0(SB), Y14
@@ -223,8 +223,8 @@ next:
 TEXT ·momentsWideAVX2(SB), NOSPLIT, $0-32
 	MOVQ         x+0(FP), SI
 	MOVQ         groups+8(FP), CX
-	MOVQ         cuts+16(FP), DX
 	MOVQ         out+24(FP), DI
+	MOVQ         cuts+16(FP), DX
 	VBROADCASTSD (DX), Y7
 	VBROADCASTSD 8(DX), Y8
 	VBROADCASTSD 16(DX), Y9

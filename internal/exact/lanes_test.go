@@ -185,17 +185,23 @@ func sameInBlocks(t *testing.T, s *Scaling, x []float32) {
 func TestNumbersThatAreNotFiniteShowInTheGreatest(t *testing.T) {
 	withAndWithoutVectors(t, func(t *testing.T) {
 		for _, s := range scalings {
-			for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
-				for _, at := range []int{0, 7, 15, 16} {
-					x := make([]float32, 17)
-					x[at] = bad
-					if top := s.Apply(make([]float32, len(x)), x); top < 0x7f7fffff {
-						t.Errorf("%+v: %v at %d: greatest is %x", s, bad, at, top)
-					}
-				}
-			}
+			showsInTheGreatest(t, &s, s.Apply)
+			showsInTheGreatest(t, &s, s.ApplyWide)
 		}
 	})
+}
+
+func showsInTheGreatest[T float32 | float64](t *testing.T, s *Scaling, apply func(dst []float32, x []T) uint32) {
+	t.Helper()
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, at := range []int{0, 7, 15, 16} {
+			x := make([]T, 17)
+			x[at] = T(bad)
+			if top := apply(make([]float32, len(x)), x); top < 0x7f7fffff {
+				t.Errorf("%T, %+v: %v at %d: greatest is %x", x, s, bad, at, top)
+			}
+		}
+	}
 }
 
 func TestBlockSumsAreExact(t *testing.T) {

@@ -166,17 +166,6 @@ func TestScalingOfFloat64sRoundsAsToGridDoes(t *testing.T) {
 				}
 			}
 		}
-		for _, s := range scalings {
-			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-				for _, at := range []int{0, 7, 15, 16} {
-					x := make([]float64, 17)
-					x[at] = bad
-					if top := s.ApplyWide(make([]float32, len(x)), x); top < 0x7f7fffff {
-						t.Errorf("%+v: %v at %d: greatest is %x", s, bad, at, top)
-					}
-				}
-			}
-		}
 	})
 }
 

@@ -45,15 +45,30 @@ func magnitude32(y reg.Register) {
 	VPSRLD(Imm(1), y, y)
 }
 
+// arguments are the numbers, how many groups of them there are, and where what comes of them goes.
+func arguments() (x, n, out reg.GPPhysical) {
+	x, n, out = reg.RSI, reg.RCX, reg.RDI
+	Load(Param("x"), x)
+	Load(Param("groups"), n)
+	Load(Param("out"), out)
+	return x, n, out
+}
+
+// finish writes vectors of four float64s to out, and ends a function.
+func finish(out reg.Register, vectors ...reg.Register) {
+	for i, r := range vectors {
+		VMOVUPD(r, at(out, 32*i))
+	}
+	VZEROUPPER()
+	RET()
+}
+
 func extremes() {
 	TEXT("extremesAVX2", NOSPLIT, "func(x *float32, groups int, out *[24]float32)")
 	Doc("extremesAVX2 writes the least, the greatest and the greatest magnitude (as bits) of groups of 16 numbers, at least one,",
 		"each in eight lanes. Where a number is not finite its magnitude shows it, and the others mean nothing.")
 	Pragma("noescape")
-	x, n, out := reg.RSI, reg.RCX, reg.RDI
-	Load(Param("x"), x)
-	Load(Param("groups"), n)
-	Load(Param("out"), out)
+	x, n, out := arguments()
 	least, most, top := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3}, []reg.Register{reg.Y4, reg.Y5}
 	mask := reg.Y6
 	magnitude32(mask)
@@ -100,11 +115,9 @@ func moments() {
 		"squares rounded to multiples of what cut rounds to, and what that leaves of the squares, each in eight lanes. The last",
 		"four lanes are not zero where a number is no integer in units; the sums then mean nothing.")
 	Pragma("noescape")
-	x, n, stride, out := reg.RSI, reg.RCX, reg.RDX, reg.RDI
-	Load(Param("x"), x)
-	Load(Param("groups"), n)
+	x, n, out := arguments()
+	stride := reg.RDX
 	Load(Param("stride"), stride)
-	Load(Param("out"), out)
 	perUnit, cut, whole, miss := reg.Y12, reg.Y13, reg.Y14, reg.Y15
 	broadcast("perUnit", perUnit)
 	broadcast("cut", cut)
@@ -128,11 +141,7 @@ func moments() {
 	ADDQ(stride, x)
 	DECQ(n)
 	JNE(LabelRef("next"))
-	for i, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
-		VMOVUPD(r, at(out, 32*i))
-	}
-	VZEROUPPER()
-	RET()
+	finish(out, reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss)
 }
 
 func extremesWide() {
@@ -140,10 +149,7 @@ func extremesWide() {
 	Doc("extremesWideAVX2 writes the least and the greatest of groups of eight float64s, at least one, each in four lanes. The last",
 		"four lanes are 0, or NaN where a number is not finite; the others then mean nothing.")
 	Pragma("noescape")
-	x, n, out := reg.RSI, reg.RCX, reg.RDI
-	Load(Param("x"), x)
-	Load(Param("groups"), n)
-	Load(Param("out"), out)
+	x, n, out := arguments()
 	least, most, odd := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3}, []reg.Register{reg.Y4, reg.Y5}
 	for i := range 2 {
 		VMOVUPD(at(x, 32*i), least[i])
@@ -164,11 +170,7 @@ func extremesWide() {
 	VMINPD(least[1], least[0], least[0])
 	VMAXPD(most[1], most[0], most[0])
 	VADDPD(odd[1], odd[0], odd[0])
-	for i, r := range []reg.Register{least[0], most[0], odd[0]} {
-		VMOVUPD(r, at(out, 32*i))
-	}
-	VZEROUPPER()
-	RET()
+	finish(out, least[0], most[0], odd[0])
 }
 
 func momentsWide() {
@@ -178,11 +180,9 @@ func momentsWide() {
 		"four lanes: two of the numbers, four of the squares. The last four lanes are not zero where cutting a number leaves something;",
 		"the sums then mean nothing.")
 	Pragma("noescape")
-	x, n, cuts, out := reg.RSI, reg.RCX, reg.RDX, reg.RDI
-	Load(Param("x"), x)
-	Load(Param("groups"), n)
+	x, n, out := arguments()
+	cuts := reg.RDX
 	Load(Param("cuts"), cuts)
-	Load(Param("out"), out)
 	values, squares, miss := []reg.Register{reg.Y0, reg.Y1}, []reg.Register{reg.Y2, reg.Y3, reg.Y4, reg.Y5}, reg.Y6
 	cut := []reg.Register{reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11}
 	for i, r := range cut {
@@ -215,11 +215,7 @@ func momentsWide() {
 	ADDQ(Imm(32), x)
 	DECQ(n)
 	JNE(LabelRef("next"))
-	for i, r := range []reg.Register{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss} {
-		VMOVUPD(r, at(out, 32*i))
-	}
-	VZEROUPPER()
-	RET()
+	finish(out, reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, miss)
 }
 
 func sum() {
@@ -227,10 +223,7 @@ func sum() {
 	Doc("sumAVX2 sums groups of 16 numbers, at least one, in units, in eight lanes. The last four lanes are not zero where a number",
 		"is no integer in units; the sums then mean nothing.")
 	Pragma("noescape")
-	x, n, out := reg.RSI, reg.RCX, reg.RDI
-	Load(Param("x"), x)
-	Load(Param("groups"), n)
-	Load(Param("out"), out)
+	x, n, out := arguments()
 	perUnit, whole, miss := reg.Y12, reg.Y14, reg.Y15
 	broadcast("perUnit", perUnit)
 	VBROADCASTSD(integers, whole)
@@ -247,11 +240,7 @@ func sum() {
 	ADDQ(Imm(group), x)
 	DECQ(n)
 	JNE(LabelRef("next"))
-	for i, r := range []reg.Register{reg.Y0, reg.Y1, miss} {
-		VMOVUPD(r, at(out, 32*i))
-	}
-	VZEROUPPER()
-	RET()
+	finish(out, reg.Y0, reg.Y1, miss)
 }
 
 func broadcast(name string, to reg.Register) {

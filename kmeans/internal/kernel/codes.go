@@ -58,9 +58,6 @@ func CodeWidth(values int) int {
 // Values are the values of codes 0, 1, ….
 func (t *Dictionary) Values() []float32 { return t.values }
 
-// Bytes is the memory that the Dictionary takes.
-func (t *Dictionary) Bytes() int { return 4*len(t.values) + len(t.planes) }
-
 // codePlace is where the code of a group's row lies in it. Bytes are in the order that makes four instructions of eight
 // unpackings: place 16·l + 4·q + i is row 16·q + 4·l + i. Those of two bytes are in the order of rows.
 func codePlace(width, row int) int {
